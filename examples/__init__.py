@@ -1,0 +1,1 @@
+"""Services that the documentation and the demo use."""

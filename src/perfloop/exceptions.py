@@ -1,0 +1,134 @@
+"""One tree of errors. Each says what was expected, what was got, where, and the next step."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "ConfigurationError",
+    "InternalError",
+    "InvalidValue",
+    "MissingExtra",
+    "NoServer",
+    "PerfloopError",
+    "PortInUse",
+    "RecordTooNew",
+    "ServiceDied",
+    "ServiceNotReady",
+    "UnreachableTarget",
+    "UnreadableRecord",
+    "UntrustworthyMeasurement",
+]
+
+
+class PerfloopError(Exception):
+    """The root of every error perfloop raises on purpose.
+
+    Args:
+        message: what was expected and what happened, one sentence without a full stop.
+        got: the offending value, as the user wrote it (secrets removed by the caller).
+        where: file and line, option, key or URL the value came from.
+        hint: the next step.
+        output: last lines of a child process' output, where one is to blame.
+    """
+
+    slug: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        got: object = None,
+        where: str | None = None,
+        hint: str | None = None,
+        output: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.got = got
+        self.where = where
+        self.hint = hint
+        self.output = output
+
+    def __str__(self) -> str:
+        text = self.message
+        if self.got is not None:
+            text += f", got {self.got!r}"
+        if self.where is not None:
+            text += f" ({self.where})"
+        return text
+
+
+class ConfigurationError(PerfloopError):
+    """An option or configuration key that cannot be used."""
+
+    slug = "configuration"
+
+
+class InvalidValue(ConfigurationError, ValueError):
+    """A value of the right option that does not parse or lies out of range."""
+
+    slug = "invalid-value"
+
+
+class MissingExtra(PerfloopError, ImportError):
+    """An optional library is not installed; the hint names the extra that brings it."""
+
+    slug = "missing-extra"
+
+
+class UnreachableTarget(PerfloopError):
+    """The target of a load test cannot be connected to, or never answers."""
+
+    slug = "unreachable-target"
+
+
+class ServiceDied(PerfloopError):
+    """A command perfloop started ended while it was still needed."""
+
+    slug = "service-died"
+
+
+class ServiceNotReady(PerfloopError):
+    """A started command did not listen or answer within the startup timeout."""
+
+    slug = "service-not-ready"
+
+
+class NoServer(ServiceDied):
+    """A command ended without ever listening: it is no server."""
+
+    slug = "no-server"
+
+
+class PortInUse(ServiceDied):
+    """The service could not bind its port because another process has it."""
+
+    slug = "port-in-use"
+
+
+class UnreadableRecord(PerfloopError):
+    """A file that is no perfloop record, or a damaged one."""
+
+    slug = "unreadable-record"
+
+
+class RecordTooNew(UnreadableRecord):
+    """A record written by a newer perfloop than this one."""
+
+    slug = "record-too-new"
+
+
+class UntrustworthyMeasurement(PerfloopError):
+    """The figures exist, but the measurement cannot be trusted."""
+
+    slug = "untrustworthy"
+    exit_status = 3
+
+
+class InternalError(PerfloopError):
+    """A defect of perfloop itself."""
+
+    slug = "internal"
+    exit_status = 4

@@ -1,0 +1,419 @@
+"""The versioned record: what every measuring command writes, and `report`, `compare` and CI read.
+
+Plain data only. Durations carry their unit in the name; places are relative to the working directory where they can
+be. Nothing here holds a parameter value of a statement, a header value or a query string's secret: see `redact_url`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+import msgspec
+from msgspec import Struct, field
+
+from ._version import __version__
+from .exceptions import RecordTooNew, UnreadableRecord
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AnyRecord",
+    "CohortBreakdown",
+    "ComparisonRecord",
+    "CurvePoint",
+    "DiagnosisRecord",
+    "Environment",
+    "ErrorKind",
+    "Figures",
+    "Finding",
+    "LoadPlan",
+    "LoadRecord",
+    "LoadResults",
+    "LoadSummary",
+    "MetricComparison",
+    "Place",
+    "Predicted",
+    "Record",
+    "RouteBreakdown",
+    "SeriesPoint",
+    "ServiceDescription",
+    "StatementSummary",
+    "TargetResult",
+    "Threshold",
+    "current_environment",
+    "json_schema",
+    "load_record",
+    "redact_url",
+    "save_record",
+]
+
+SCHEMA_VERSION = 1
+
+# Low, estimate, high.
+Interval = tuple[float, float, float]
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """The machine and interpreter a record was measured on."""
+
+    python: str
+    implementation: str
+    system: str
+    machine: str
+    cpu_count: int
+    memory_bytes: int | None = None
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """The summary of one distribution, in the unit of the field that holds it. All zero without samples."""
+
+    mean: float = 0.0
+    p50: float = 0.0
+    p95: float = 0.0
+    p99: float = 0.0
+    p999: float = 0.0
+    max: float = 0.0
+
+
+class LoadPlan(Struct, frozen=True, kw_only=True):
+    """What the load test was asked to do."""
+
+    model: Literal["open", "closed"]
+    connections: int
+    requests: list[str]
+    """`GET /orders?page=1`, with a leading weight such as `2x ` where it is not 1."""
+    rate: float | None = None
+    arrival: Literal["constant", "poisson"] | None = None
+    duration_seconds: float | None = None
+    request_limit: int | None = None
+    timeout_seconds: float = 10.0
+
+
+class ErrorKind(Struct, frozen=True, kw_only=True):
+    """One way requests failed, with how often and one example in words."""
+
+    kind: str
+    count: int
+    example: str
+
+
+class SeriesPoint(Struct, frozen=True, kw_only=True):
+    """One second of a run, by the moment requests finished. Latencies are None in a second where none did."""
+
+    second: int
+    requests: int
+    errors: int
+    bytes_received: int
+    in_flight: int
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    max_ms: float | None = None
+
+
+class LoadSummary(Struct, frozen=True, kw_only=True):
+    """The result of a load test in one object.
+
+    `latency_ms` counts from the moment a request was due (open model) or its connection was free (closed model);
+    `service_time_ms` from written to the last byte; `queue_ms` from due to a connection free: the service's fault;
+    `send_lag_ms` from due, with a connection free, to written: the generator's own fault.
+    """
+
+    requests: int
+    errors: int
+    rate: float
+    """Finished requests a second over `elapsed_seconds`."""
+    elapsed_seconds: float
+    bytes_received: int
+    bytes_per_second: float
+    latency_ms: Figures
+    service_time_ms: Figures
+    queue_ms: Figures
+    send_lag_ms: Figures
+    generator_cpu_seconds: float
+    trustworthy: bool
+    reasons: list[str] = field(default_factory=list)
+
+
+class LoadResults(Struct, frozen=True, kw_only=True):
+    """Everything one run of the load engine produced, besides its summary."""
+
+    statuses: dict[str, int]
+    error_kinds: list[ErrorKind]
+    series: list[SeriesPoint]
+    latency_histogram: str
+    """HdrHistogram V2 compressed, base64, in microseconds."""
+    service_time_histogram: str
+
+
+class Threshold(Struct, frozen=True, kw_only=True):
+    """One `--fail-if`, with the value measured and whether it holds (`failed` makes exit status 1)."""
+
+    expression: str
+    measured: float | None
+    unit: str
+    failed: bool
+
+
+class TargetResult(Struct, frozen=True, kw_only=True):
+    """One performance target and whether the service met it."""
+
+    name: str
+    target: float
+    measured: float | None
+    unit: str
+    outcome: Literal["met", "missed", "not measured"]
+    why: str | None = None
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """A line of the user's code. `file` is relative to the working directory where it lies below it."""
+
+    file: str
+    line: int
+    function: str
+
+
+class ServiceDescription(Struct, frozen=True, kw_only=True):
+    """The service under diagnosis."""
+
+    command: list[str]
+    url: str
+    python: str | None
+    frameworks: list[str]
+    processes: int
+    startup_seconds: float
+
+
+class CurvePoint(Struct, frozen=True, kw_only=True):
+    """One step of the load curve: so many requests in flight gave this throughput and latency."""
+
+    in_flight: int
+    rate: float
+    p50_ms: float
+    p99_ms: float
+
+
+class CohortBreakdown(Struct, frozen=True, kw_only=True):
+    """Where the time of one group of requests went: mean milliseconds a part; they sum to `mean_ms`."""
+
+    requests: int
+    mean_ms: float
+    parts_ms: dict[str, float]
+
+
+class StatementSummary(Struct, frozen=True, kw_only=True):
+    """One statement fingerprint as one route issues it."""
+
+    sql: str
+    calls: int
+    per_request: float
+    mean_ms: float
+    total_ms: float
+    rows_per_call: float
+    place: Place | None = None
+
+
+class RouteBreakdown(Struct, frozen=True, kw_only=True):
+    """One route's latency breakdown, for all requests and for the slowest 1 %."""
+
+    route: str
+    requests: int
+    latency_ms: Figures
+    typical: CohortBreakdown
+    slowest: CohortBreakdown
+    unaccounted_p95: float
+    """95th percentile over requests of the unaccounted share of the time in the service."""
+    statements: list[StatementSummary]
+
+
+class Predicted(Struct, frozen=True, kw_only=True):
+    """What the service would measure after the fix, each as (low, estimate, high)."""
+
+    p50_ms: Interval
+    p99_ms: Interval
+    capacity_rps: Interval
+
+
+class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One bottleneck: what it is, where, the proof, the fix, what the fix costs and what it gains."""
+
+    rule: str
+    title: str
+    route: str
+    place: Place
+    evidence: str
+    fix: str
+    cost: str
+    predicted: Predicted
+    share_of_p99: float
+    """Part of the route's p99 that the fix removes, 0 to 1."""
+    share_of_time: float
+    """Part of the service's whole time that the fix removes, 0 to 1: findings are ranked by it."""
+    measures: dict[str, float | str] = {}
+    """The figures of the evidence, for machines: statement, statements_per_request, …"""
+    loop: Place | None = None
+
+
+class MetricComparison(Struct, frozen=True, kw_only=True):
+    """One metric of A against B. `ratio` is B ÷ A (low, estimate, high); the interval has the stated confidence."""
+
+    metric: str
+    unit: str
+    a: float
+    b: float
+    ratio: Interval | None
+    verdict: Literal["faster", "slower", "no difference", "not enough data"]
+
+
+class Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What all records share."""
+
+    schema_version: int = SCHEMA_VERSION
+    perfloop: str = __version__
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    environment: Environment
+    command: list[str] = field(default_factory=list)
+    partial: bool = False
+    """True when the run was interrupted: the figures cover what was measured until then."""
+
+
+class LoadRecord(Record, frozen=True, kw_only=True, tag="load"):
+    """The record of `perfloop load`."""
+
+    target: str
+    plan: LoadPlan
+    summary: LoadSummary
+    results: LoadResults
+    thresholds: list[Threshold] = field(default_factory=list)
+    targets: list[TargetResult] = field(default_factory=list)
+
+
+class DiagnosisRecord(Record, frozen=True, kw_only=True, tag="diagnosis"):
+    """The record of `perfloop diagnose`. `summary` and `results` are those of the judged open run."""
+
+    service: ServiceDescription
+    plan: LoadPlan
+    curve: list[CurvePoint]
+    capacity_rps: float
+    summary: LoadSummary
+    results: LoadResults
+    routes: list[RouteBreakdown]
+    findings: list[Finding]
+    targets: list[TargetResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What the reader must know: what was not measured, dropped or assumed."""
+
+
+class ComparisonRecord(Record, frozen=True, kw_only=True, tag="comparison"):
+    """The record of `perfloop compare`."""
+
+    a: str
+    b: str
+    runs: int
+    confidence: float
+    metrics: list[MetricComparison]
+    verdict: Literal["faster", "slower", "no difference", "not enough data"]
+    """B against A, by the first metric."""
+    reasons: list[str] = field(default_factory=list)
+
+
+AnyRecord = LoadRecord | DiagnosisRecord | ComparisonRecord
+
+
+def current_environment() -> Environment:
+    """The environment of this process."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        memory = None
+    return Environment(
+        python=platform.python_version(),
+        implementation=platform.python_implementation(),
+        system=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        cpu_count=os.cpu_count() or 1,
+        memory_bytes=memory,
+    )
+
+
+_SECRET_NAME = re.compile(r"(?i)pass|secret|token|api[-_]?key|auth|signature|session|credential")
+
+
+def redact_url(url: str) -> str:
+    """The URL without user, password, fragment, or the values of query parameters that name a secret."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"***@{host}" if "@" in parts.netloc else host
+    query = parts.query
+    if _SECRET_NAME.search(query):
+        query = "&".join(
+            f"{quote(name)}={'***' if _SECRET_NAME.search(name) else quote(value)}"
+            for name, value in parse_qsl(query, keep_blank_values=True)
+        )
+    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of every record, as published in docs/record.schema.json."""
+    return msgspec.json.schema(AnyRecord)
+
+
+def save_record(record: Record, path: str | os.PathLike[str]) -> None:
+    """Write a record as indented JSON, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written; an older record at `path` is left as it was.
+    """
+    target = Path(path)
+    data = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_record(path: str | os.PathLike[str]) -> AnyRecord:
+    """Read a record.
+
+    Raises:
+        UnreadableRecord: no such file, not JSON, or not a record; says where in the file.
+        RecordTooNew: written by a newer perfloop.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UnreadableRecord(
+            f"Expected a perfloop record, but the file cannot be read: {error.strerror}", where=str(path)
+        ) from error
+    hint = "records are the JSON files that `perfloop load --output FILE` and `perfloop diagnose --output FILE` write"
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UnreadableRecord(f"Expected a perfloop record: {error}", where=str(path), hint=hint) from error
+    if head.schema_version > SCHEMA_VERSION:
+        raise RecordTooNew(
+            f"Expected a record of schema version {SCHEMA_VERSION} or older",
+            got=head.schema_version,
+            where=str(path),
+            hint=f"it was written by perfloop {head.perfloop}; upgrade this one ({__version__})",
+        )
+    try:
+        return msgspec.json.decode(data, type=AnyRecord)
+    except msgspec.MsgspecError as error:
+        raise UnreadableRecord(f"Expected a perfloop record: {error}", where=str(path), hint=hint) from error
+
+
+class _Head(Struct, frozen=True):
+    schema_version: int
+    perfloop: str = "unknown"
