@@ -409,9 +409,10 @@ def load_record(path: str | os.PathLike[str]) -> AnyRecord:
             hint=f"it was written by perfloop {head.perfloop}; upgrade this one ({__version__})",
         )
     try:
-        return msgspec.json.decode(data, type=AnyRecord)
+        record: AnyRecord = msgspec.json.decode(data, type=AnyRecord)
     except msgspec.MsgspecError as error:
         raise UnreadableRecord(f"Expected a perfloop record: {error}", where=str(path), hint=hint) from error
+    return record
 
 
 class _Head(Struct, frozen=True):
