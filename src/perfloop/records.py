@@ -177,6 +177,8 @@ class Place(Struct, frozen=True, kw_only=True):
     file: str
     line: int
     function: str
+    source: str | None = None
+    """The line itself, without its indentation, where the file could be read."""
 
 
 class ServiceDescription(Struct, frozen=True, kw_only=True):
