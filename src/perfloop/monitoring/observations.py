@@ -158,6 +158,9 @@ class Explain(Struct, frozen=True, kw_only=True):
     parameters: str | None = None
     """The first call's parameters as a JSON array or object; stays on the parent's side, never in a record.
     None when they are not plain JSON values."""
+    sql: str | None = None
+    """The statement as the service wrote it, to run it again on a private copy; stays on the parent's side like the
+    parameters. None when the agent did not keep it."""
 
 
 class ProcessInfo(Struct, frozen=True, kw_only=True):
