@@ -1,0 +1,29 @@
+"""Reports: pure functions of a record. Nothing is measured here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .json import render_json
+    from .terminal import render_terminal
+    from .verdict import summary_line
+
+__all__ = ["render_html", "render_json", "render_markdown", "render_terminal", "summary_line"]
+
+_HOMES = {
+    "render_html": "html",
+    "render_json": "json",
+    "render_markdown": "markdown",
+    "render_terminal": "terminal",
+    "summary_line": "verdict",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazily, because a command that prints JSON must not pay for jinja2 and rich.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,169 @@
+"""Figures as people read them: one way of writing a number for the terminal, HTML and Markdown alike."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from typing import TYPE_CHECKING
+
+from perfloop.units import format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from perfloop.records import Interval
+
+__all__ = [
+    "PART_NAMES",
+    "change",
+    "clean",
+    "count",
+    "interval",
+    "milliseconds",
+    "number",
+    "part_name",
+    "per_second",
+    "plural",
+    "share",
+    "with_unit",
+]
+
+PART_NAMES = {
+    "cpu": "on CPU",
+    "event_loop_wait": "event-loop wait",
+    "worker_wait": "worker-thread wait",
+    "database": "database",
+    "pool_wait": "connection-pool wait",
+    "upstream": "upstream HTTP",
+    "blocking": "blocking call",
+    "interpreter_wait": "interpreter wait",
+    "gc": "garbage collection",
+    "unaccounted": "unaccounted",
+}
+"""The parts of a latency breakdown in words; other names are shown with their underscores as spaces."""
+
+_NO_FIGURE = "–"
+
+
+def part_name(part: str) -> str:
+    """The part of a breakdown in words."""
+    return PART_NAMES.get(part, part.replace("_", " "))
+
+
+def number(value: float) -> str:
+    """At least three significant digits, thousands with commas: `0.512`, `41.2`, `1,234`, `1.2e+09`."""
+    if not math.isfinite(value):
+        return _NO_FIGURE
+    if abs(value) >= 1e15:
+        return f"{value:.2e}"
+    if value == 0 or abs(value) >= 99.95:
+        return f"{value:,.0f}"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value) * 1.0005)))
+    text = f"{value:.{min(decimals, 9)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def count(value: int) -> str:
+    """A whole number with thousands commas."""
+    return f"{value:,}"
+
+
+def plural(value: int, noun: str, many: str | None = None) -> str:
+    """`1 request`, `1,200 requests`."""
+    return f"{value:,} {noun if value == 1 else many or noun + 's'}"
+
+
+def milliseconds(value: float | None) -> str:
+    """Milliseconds in the unit that reads best; a dash for None."""
+    if value is None or not math.isfinite(value):
+        return _NO_FIGURE
+    return format_duration(value / 1000)
+
+
+def per_second(value: float, of: str = "requests") -> str:
+    """`215 requests/s`."""
+    return f"{number(value)} {of}/s"
+
+
+def share(fraction: float) -> str:
+    """A fraction as percent: `83 %`, `0.4 %`, `< 0.01 %`."""
+    if not math.isfinite(fraction):
+        return _NO_FIGURE
+    percent = fraction * 100
+    if percent == 0:
+        return "0 %"
+    if abs(percent) < 0.01:
+        return "< 0.01 %"
+    # 99.96 % must not read as 100 %: rounding must never turn some errors into none, or many into all.
+    if 99 < percent < 100:
+        return f"{min(percent, 99.99):.{2 if percent > 99.9 else 1}f} %"
+    decimals = 0 if abs(percent) >= 9.95 else 1 if abs(percent) >= 0.95 else 2
+    text = f"{percent:.{decimals}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
+
+
+def with_unit(value: float | None, unit: str, *, short: bool = False) -> str:
+    """A value in the unit its record names: `ms`, `s`, `µs`, `bytes`, `bytes/s`, `share`, `%`, `requests/s`, or any
+    other word; `short` writes `38/s` for `38 requests/s`, for tables."""
+    if value is None or not math.isfinite(value):
+        return _NO_FIGURE
+    scale = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "seconds": 1.0}.get(unit)
+    if scale is not None:
+        return format_duration(value * scale)
+    if unit in ("bytes", "B"):
+        return format_bytes(value)
+    if unit in ("bytes/s", "B/s"):
+        return f"{format_bytes(value)}/s"
+    if unit in ("share", "fraction"):
+        return share(value)
+    if unit == "%":
+        return share(value / 100)
+    if short and unit.endswith("/s"):
+        unit = "/s"
+    return f"{number(value)}{'' if unit.startswith('/') or not unit else ' '}{unit}"
+
+
+def interval(low_high: Sequence[float]) -> str:
+    """Both ends of (low, estimate, high) without unit: `55–90`."""
+    return f"{number(low_high[0])}–{number(low_high[-1])}"
+
+
+def change(before: float | None, after: Interval, unit: str) -> str:
+    """A predicted or measured change, in one common unit: `412 → 70 ms (55–90)`.
+
+    Args:
+        before: the figure now; None leaves out the arrow's left side.
+        after: low, estimate, high.
+        unit: `ms`, which is scaled to µs or s where that reads better, or any word.
+    """
+    factor, shown = _common_unit([value for value in (before, *after) if value is not None], unit)
+    left = "" if before is None else f"{number(before * factor)} "
+    return f"{left}→ {number(after[1] * factor)} {shown} ({interval([value * factor for value in after])})"
+
+
+def _common_unit(values: Iterable[float], unit: str) -> tuple[float, str]:
+    finite = [abs(value) for value in values if math.isfinite(value) and value]
+    if unit != "ms" or not finite:
+        return 1.0, unit
+    if min(finite) >= 1_000 or max(finite) >= 100_000:
+        return 1e-3, "s"
+    return (1.0, "ms") if max(finite) >= 1 else (1e3, "µs")
+
+
+# Bidirectional controls reorder what stands beside them; other format characters (joiners) are part of words.
+_BIDIRECTIONAL = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def clean(text: str) -> str:
+    """One line of text from the service, safe to show: white space folded, control characters made visible.
+
+    Routes, statements and error messages come from outside; an escape sequence among them must not reach a terminal.
+    """
+    folded = " ".join(text.split())
+    return "".join(
+        "\ufffd" if character in _BIDIRECTIONAL or _is_control(character) else character for character in folded
+    )
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs")

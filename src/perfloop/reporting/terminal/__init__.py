@@ -1,0 +1,33 @@
+"""A record on the terminal: dense at 80 columns, readable without colour and without Unicode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perfloop.records import AnyRecord, DiagnosisRecord, LoadRecord
+
+from .comparison import print_comparison
+from .diagnosis import print_diagnosis
+from .load import print_load
+from .paper import Paper
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["render_terminal"]
+
+
+def render_terminal(record: AnyRecord, console: Console) -> None:
+    """Print a record for people.
+
+    Args:
+        record: any record.
+        console: where to; its width (at least 60 columns are used), colour and encoding are honoured.
+    """
+    paper = Paper(console)
+    if isinstance(record, LoadRecord):
+        print_load(record, paper)
+    elif isinstance(record, DiagnosisRecord):
+        print_diagnosis(record, paper)
+    else:
+        print_comparison(record, paper)

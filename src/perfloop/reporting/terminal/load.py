@@ -1,0 +1,214 @@
+"""The terminal report of a load test, and the parts of it that a diagnosis shows too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perfloop.units import format_bytes, format_duration
+
+from .. import figures
+from ..verdict import verdict
+from .paper import Cell, Paper, sparkline, tie
+
+if TYPE_CHECKING:
+    from perfloop.records import Figures, LoadPlan, LoadRecord, LoadSummary, SeriesPoint, TargetResult, Threshold
+
+__all__ = ["STYLES", "plan_in_words", "print_load", "print_notices", "print_targets", "print_verdict"]
+
+STYLES = {"good": "bold green", "bad": "bold red", "warning": "bold yellow", "neutral": "bold"}
+_MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
+
+
+def print_load(record: LoadRecord, paper: Paper) -> None:
+    """Print a load test."""
+    paper.blank()
+    paper.line(("perfloop load", "bold"), "  ", figures.clean(record.target))
+    paper.line(
+        (" · ".join([*plan_in_words(record.plan), f"timeout {format_duration(record.plan.timeout_seconds)}"]), "dim")
+    )
+    if record.plan.requests and not _is_plain(record):
+        for request in record.plan.requests[:8]:
+            paper.line((figures.clean(request), "dim"), indent=4)
+        if len(record.plan.requests) > 8:
+            paper.line((f"… and {len(record.plan.requests) - 8} more", "dim"), indent=4)
+    print_notices(record.summary, record.partial, paper)
+    paper.blank()
+    _print_counts(record, paper)
+    if record.summary.requests:
+        paper.blank()
+        _print_latencies(record.summary, paper)
+        paper.blank()
+        _print_series(record.results.series, paper)
+    if record.thresholds:
+        paper.blank()
+        _print_thresholds(record.thresholds, paper)
+    print_targets(record.targets, paper)
+    print_verdict(record, paper)
+
+
+def plan_in_words(plan: LoadPlan) -> list[str]:
+    """What the load test was asked to do, a few words each."""
+    words = [
+        f"open model, {figures.per_second(plan.rate)} {plan.arrival or 'constant'}"
+        if plan.model == "open" and plan.rate is not None
+        else f"{plan.model} model",
+        figures.plural(plan.connections, "connection"),
+    ]
+    if plan.duration_seconds is not None:
+        words.append(format_duration(plan.duration_seconds))
+    if plan.request_limit is not None:
+        words.append(f"at most {figures.plural(plan.request_limit, 'request')}")
+    return words
+
+
+def _is_plain(record: LoadRecord) -> bool:
+    """One GET of the target itself: naming it again says nothing."""
+    requests = record.plan.requests
+    return len(requests) == 1 and requests[0].startswith("GET /") and record.target.endswith(requests[0][4:])
+
+
+def print_notices(summary: LoadSummary, partial: bool, paper: Paper) -> None:
+    """Print what must be known before any figure is read: interrupted, untrustworthy."""
+    if not summary.trustworthy:
+        paper.blank()
+        reasons = [figures.clean(reason) for reason in summary.reasons] or ["no reason was recorded"]
+        paper.block("UNTRUSTWORTHY  do not use these figures", reasons, "yellow")
+    if partial:
+        paper.blank()
+        paper.block("INTERRUPTED  the figures cover what was measured until then", [], "yellow")
+
+
+def print_verdict(record: LoadRecord, paper: Paper) -> None:
+    """Print the last line."""
+    paper.blank()
+    said = verdict(record)
+    paper.hanging((_MARKS[said.tone], STYLES[said.tone]), (said.headline, STYLES[said.tone]), label_width=2)
+
+
+def _print_counts(record: LoadRecord, paper: Paper) -> None:
+    summary = record.summary
+    width = max(len(figures.count(summary.requests)), len(figures.number(summary.rate)))
+    paper.line(
+        ("requests", "bold"),
+        "   ",
+        figures.count(summary.requests).rjust(width),
+        f"   in {format_duration(summary.elapsed_seconds)}",
+    )
+    paper.line(("rate", "bold"), "       ", figures.number(summary.rate).rjust(width), " requests/s")
+    error_style = "bold red" if summary.errors else "green"
+    paper.line(
+        ("errors", "bold"),
+        "     ",
+        (figures.count(summary.errors).rjust(width), error_style),
+        f"   {figures.share(summary.errors / summary.requests)} of the requests" if summary.requests else "",
+    )
+    for kind in record.results.error_kinds:
+        paper.hanging(
+            (figures.count(kind.count).rjust(width), "red"),
+            (figures.clean(kind.kind), "bold"),
+            "  ",
+            figures.clean(kind.example),
+            label_width=width + 3,
+            indent=13,
+        )
+    if record.results.statuses:
+        spans: list[Cell] = []
+        for status, times in sorted(record.results.statuses.items()):
+            style = "red" if status[:1] in ("4", "5") else ""
+            spans += [(figures.clean(status), style), tie(f" × {figures.count(times)}") + "   "]
+        paper.hanging(("statuses", "bold"), *spans, label_width=11)
+    paper.line(
+        ("received", "bold"), f"   {format_bytes(summary.bytes_received)} · {format_bytes(summary.bytes_per_second)}/s"
+    )
+
+
+def _print_latencies(summary: LoadSummary, paper: Paper) -> None:
+    def row(name: str, distribution: Figures, style: str) -> list[Cell]:
+        values = [
+            distribution.mean,
+            distribution.p50,
+            distribution.p95,
+            distribution.p99,
+            distribution.p999,
+            distribution.max,
+        ]
+        return [(name, style), *((figures.milliseconds(value), style) for value in values)]
+
+    heads = ("", "mean", "p50", "p95", "p99", "p99.9", "max")
+    paper.table(
+        [
+            [(head, "dim") for head in heads],
+            row("latency", summary.latency_ms, "bold"),
+            row("service time", summary.service_time_ms, ""),
+            row("queue", summary.queue_ms, ""),
+            row("send lag", summary.send_lag_ms, "yellow" if not summary.trustworthy else "dim"),
+        ],
+        "<>>>>>>",
+    )
+
+
+def _print_series(series: list[SeriesPoint], paper: Paper) -> None:
+    if len(series) < 2:
+        return
+    room = max(10, min(paper.width - 46, 60))
+    rates = [float(point.requests) for point in series]
+    tails = [point.p99_ms for point in series]
+    seen = [tail for tail in tails if tail is not None]
+    rows: list[list[Cell]] = [
+        [
+            ("requests/s", "bold"),
+            (sparkline(rates, room), "cyan"),
+            (_range(figures.number(min(rates)), figures.number(max(rates))), "dim"),
+        ]
+    ]
+    if seen:
+        span = _range(figures.milliseconds(min(seen)), figures.milliseconds(max(seen)))
+        rows.append([("p99", "bold"), (sparkline(tails, room), "cyan"), (span, "dim")])
+    if any(point.errors for point in series):
+        errors = [float(point.errors) for point in series]
+        rows.append(
+            [("errors", "bold"), (sparkline(errors, room), "red"), (f"at most {max(errors):,.0f} a second", "dim")]
+        )
+    paper.table(rows, "<<<")
+
+
+def _range(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
+
+
+def _print_thresholds(thresholds: list[Threshold], paper: Paper) -> None:
+    paper.table(
+        [
+            [
+                ("✗ FAIL", "bold red") if threshold.failed else ("✓ pass", "green"),
+                f"fail if {figures.clean(threshold.expression)}",
+                figures.with_unit(threshold.measured, threshold.unit)
+                if threshold.measured is not None
+                else "not measured",
+            ]
+            for threshold in thresholds
+        ],
+        "<<>",
+    )
+
+
+def print_targets(targets: list[TargetResult], paper: Paper) -> None:
+    """Print the performance targets, or nothing where there are none."""
+    if not targets:
+        return
+    looks: dict[str, tuple[str, str]] = {"met": ("✓ met", "green"), "missed": ("✗ missed", "bold red")}
+    paper.blank()
+    heads: list[Cell] = [("targets", "bold"), ("measured", "dim"), ("target", "dim"), ""]
+    rows: list[list[Cell]] = [
+        [
+            figures.clean(target.name),
+            figures.with_unit(target.measured, target.unit),
+            figures.with_unit(target.target, target.unit),
+            looks.get(target.outcome, ("· not measured", "dim")),
+        ]
+        for target in targets
+    ]
+    paper.table([heads, *rows], "<>><")
+    for target in targets:
+        if target.why:
+            paper.hanging("", (f"{figures.clean(target.name)}: {figures.clean(target.why)}", "dim"), label_width=2)

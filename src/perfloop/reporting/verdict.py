@@ -1,0 +1,169 @@
+"""The verdict of a record in one sentence: what the terminal, the HTML report and a pull request say first."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from perfloop.records import (
+    AnyRecord,
+    ComparisonRecord,
+    DiagnosisRecord,
+    Finding,
+    LoadRecord,
+    LoadSummary,
+    MetricComparison,
+    RouteBreakdown,
+)
+
+from . import figures
+
+__all__ = ["Before", "Verdict", "before", "finding_title", "gain_in_words", "summary_line", "verdict"]
+
+Tone = Literal["good", "bad", "warning", "neutral"]
+
+
+class Verdict(Struct, frozen=True):
+    """What a record says, in one sentence, and how to feel about it."""
+
+    tone: Tone
+    headline: str
+    """One sentence without a full stop."""
+
+
+class Before(Struct, frozen=True):
+    """What was measured without the fix: the left side of a prediction's arrow."""
+
+    p50_ms: float
+    p99_ms: float
+    capacity_rps: float
+
+
+def summary_line(record: AnyRecord) -> str:
+    """The record in one line, without colour: the last line of a command, the subject of a message."""
+    return verdict(record).headline
+
+
+def verdict(record: AnyRecord) -> Verdict:
+    """What the record says."""
+    if isinstance(record, LoadRecord):
+        return _load(record)
+    if isinstance(record, DiagnosisRecord):
+        return _diagnosis(record)
+    return _comparison(record)
+
+
+def finding_title(finding: Finding) -> str:
+    """The finding's title, with its route where the title does not name it."""
+    title, route = figures.clean(finding.title), figures.clean(finding.route)
+    return title if not route or route in title else f"{title} · {route}"
+
+
+def before(record: DiagnosisRecord, finding: Finding) -> Before:
+    """What a finding's prediction starts from: its route's latency under the judged load, the service's capacity."""
+    latency = next(
+        (route.latency_ms for route in record.routes if route.route == finding.route), record.summary.latency_ms
+    )
+    return Before(latency.p50, latency.p99, record.capacity_rps)
+
+
+def route_of(record: DiagnosisRecord, finding: Finding) -> RouteBreakdown | None:
+    """The breakdown of the finding's route, if it was measured."""
+    return next((route for route in record.routes if route.route == finding.route), None)
+
+
+def _untrustworthy(summary: LoadSummary) -> Verdict:
+    reason = figures.clean(summary.reasons[0]) if summary.reasons else "the generator did not keep its schedule"
+    return Verdict("warning", f"Untrustworthy: {reason}")
+
+
+def _load(record: LoadRecord) -> Verdict:
+    summary = record.summary
+    if not summary.trustworthy:
+        return _untrustworthy(summary)
+    if not summary.requests:
+        return Verdict("bad", "No request finished" + (" before the run was interrupted" if record.partial else ""))
+    failed = [threshold for threshold in record.thresholds if threshold.failed]
+    figures_text = (
+        f"{figures.per_second(summary.rate)}, p99 {figures.milliseconds(summary.latency_ms.p99)}, "
+        f"{_errors(summary)}{' (interrupted)' if record.partial else ''}"
+    )
+    if failed:
+        names = ", ".join(figures.clean(threshold.expression) for threshold in failed)
+        return Verdict("bad", f"Failed {names}: {figures_text}")
+    if summary.errors == summary.requests:
+        return Verdict("bad", f"Every request failed: {figures_text}")
+    if summary.errors:
+        return Verdict("warning", _capital(figures_text))
+    return Verdict("good" if record.thresholds or not record.partial else "neutral", _capital(figures_text))
+
+
+def _errors(summary: LoadSummary) -> str:
+    if not summary.errors:
+        return "no errors"
+    return f"{figures.plural(summary.errors, 'error')} ({figures.share(summary.errors / max(summary.requests, 1))})"
+
+
+def _diagnosis(record: DiagnosisRecord) -> Verdict:
+    if not record.summary.trustworthy:
+        return _untrustworthy(record.summary)
+    interrupted = " (interrupted)" if record.partial else ""
+    if not record.findings:
+        if not record.summary.requests:
+            return Verdict("warning", f"No request was measured, so nothing can be said{interrupted}")
+        return Verdict(
+            "good",
+            f"No bottleneck found: capacity {figures.per_second(record.capacity_rps)}, "
+            f"p99 {figures.milliseconds(record.summary.latency_ms.p99)}{interrupted}",
+        )
+    first = record.findings[0]
+    now = before(record, first)
+    more = len(record.findings) - 1
+    further = f", and {figures.plural(more, 'further finding')}" if more else ""
+    return Verdict(
+        "bad",
+        f"{finding_title(first)}: fixing it takes p99 from {figures.milliseconds(now.p99_ms)} "
+        f"to about {figures.milliseconds(first.predicted.p99_ms[1])}"
+        f"{further}{interrupted}",
+    )
+
+
+def _comparison(record: ComparisonRecord) -> Verdict:
+    first = record.metrics[0] if record.metrics else None
+    if record.verdict == "not enough data" or first is None:
+        reason = f": {figures.clean(record.reasons[0])}" if record.reasons else ""
+        return Verdict("warning", f"Not enough data to tell A and B apart{reason}")
+    if record.verdict == "no difference":
+        return Verdict("neutral", f"No difference between A and B in {figures.clean(first.metric)}")
+    return Verdict(
+        "good" if record.verdict == "faster" else "bad",
+        f"B is {record.verdict} than A: {figures.clean(first.metric)} "
+        f"{figures.with_unit(first.a, first.unit)} → {figures.with_unit(first.b, first.unit)}"
+        f"{f', {gain_in_words(first)}' if first.ratio else ''}",
+    )
+
+
+def gain_in_words(metric: MetricComparison) -> str:
+    """The ratio B ÷ A as people say it: `5.9 times lower (5.3–6.7)` or `12 % higher (8–16 %)`.
+
+    Empty where the interval holds 1 or there is none.
+    """
+    if metric.ratio is None or min(metric.ratio) <= 0 or metric.ratio[0] <= 1 <= metric.ratio[2]:
+        return ""
+    low, estimate, high = metric.ratio
+    lower = estimate < 1
+    word = "lower" if lower else "higher"
+    if not 0.5 < estimate < 2:
+        times = (1 / high, 1 / estimate, 1 / low) if lower else (low, estimate, high)
+        return f"{_digits(times[1])} times {word} ({_digits(times[0])}–{_digits(times[2])})"
+    near, far = sorted(abs(end - 1) * 100 for end in (low, high))
+    return f"{_digits(abs(estimate - 1) * 100)} % {word} ({_digits(near)}–{_digits(far)} %)"
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 9.95 else f"{value:.1f}".removesuffix(".0")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
