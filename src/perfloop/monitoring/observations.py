@@ -30,6 +30,7 @@ PARTS = (
     "pool_wait",
     "upstream",
     "blocking",
+    "sleep",
     "interpreter_wait",
     "gc",
     "unaccounted",
@@ -43,6 +44,7 @@ PARTS = (
 - pool_wait: waiting for a database connection;
 - upstream: inside outgoing HTTP calls;
 - blocking: inside time.sleep, socket, file or subprocess calls made on the request's own thread;
+- sleep: inside asyncio.sleep, waiting that the code itself asked for;
 - interpreter_wait: runnable, but without the GIL or the processor, while other threads of the process ran;
 - gc: garbage collections that ran on this request's thread;
 - unaccounted: the rest.
