@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from examples.shop.seed import ensure_database
 
 from .postgresql import PostgreSQL, run_postgresql
 from .redis import Redis, run_redis
@@ -35,6 +34,8 @@ def redis_server() -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def shop_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shop's database without any fix, for SHOP_DATABASE."""
+    from examples.shop.seed import ensure_database  # half a second that other tests need not spend
+
     path = tmp_path_factory.mktemp("shop") / "shop.sqlite3"
     ensure_database(path)
     return path

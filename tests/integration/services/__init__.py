@@ -1,0 +1,1 @@
+"""perfloop beside real databases."""
