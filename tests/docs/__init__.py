@@ -1,0 +1,1 @@
+"""The documentation is run: what a page prints works as printed."""

@@ -1,0 +1,113 @@
+"""Every Python block of the README and the pages runs; every perfloop command in a console block runs as printed.
+
+Commands run in an empty directory whose perfloop.toml makes measuring short: the options they print win over it. The
+shop serves on the ports that a block's URLs name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ..servers.processes import Server, run_server
+from ..servers.uvicorn import LISTENS, REPOSITORY
+from .blocks import Block, blocks, commands, links, ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+SHORT = """\
+[load]
+duration = "1s"
+[diagnose]
+duration = "2s"
+[compare]
+duration = "1s"
+runs = 3
+"""
+# What a reader does once, and what other tests run.
+NOT_RUN_HERE = {"git", "cd", "pip", "python", "uv"}
+
+
+def of(*languages: str) -> list[Block]:
+    return [block for block in BLOCKS if block.language in languages]
+
+
+@contextlib.contextmanager
+def shop_on(port: int, database: Path) -> Iterator[None]:
+    command = [sys.executable, "-m", "uvicorn", "examples.shop:app", "--port", str(port), "--no-access-log"]
+    env = {"SHOP_DATABASE": str(database), "SHOP_FIX": ""}
+
+    def ready(server: Server) -> bool:
+        return LISTENS.search(server.output()) is not None
+
+    with run_server(command, ready=ready, env=env, cwd=REPOSITORY):
+        yield
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop_database: Path) -> Path:
+    (tmp_path / "perfloop.toml").write_text(SHORT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHOP_DATABASE", str(shop_database))
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.setenv("PATH", os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))  # noqa: PTH120
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", of("python"), ids=str)
+def test_python_blocks_run(block: Block, workplace: Path, shop_database: Path) -> None:
+    with contextlib.ExitStack() as shops:
+        for port in ports(block.code):
+            shops.enter_context(shop_on(port, shop_database))
+        # A process of its own: an example may start an event loop or read the command line.
+        script = workplace / "example.py"
+        script.write_text("\n" * (block.line - 1) + block.code)
+        run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, f"{block}\n{run.stdout}{run.stderr}"
+
+
+@pytest.mark.parametrize("block", [block for block in of("console") if commands(block.code)], ids=str)
+def test_perfloop_commands_run_as_printed(block: Block, workplace: Path, shop_database: Path) -> None:
+    with contextlib.ExitStack() as shops:
+        for port in ports(block.code):
+            shops.enter_context(shop_on(port, shop_database))
+        for words in commands(block.code):
+            env = dict(os.environ)
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                name, _, value = words.pop(0).partition("=")
+                env[name] = value
+            if words[0] in NOT_RUN_HERE:
+                continue
+            if words[0] == "make":
+                assert set(words[1:]) <= make_targets(), f"{block}: no such target in the Makefile"
+                continue
+            assert words[0] == "perfloop", f"{block}: this test does not know how to run {words[0]}"
+            run = subprocess.run(words, env=env, capture_output=True, text=True, timeout=90)
+            assert run.returncode == 0, f"{block}: {words}\n{run.stdout}{run.stderr}"
+            assert run.stdout, f"{block}: {words} printed nothing"
+
+
+def test_every_block_says_its_language() -> None:
+    assert [str(block) for block in BLOCKS if not block.language] == []
+    assert {block.language for block in BLOCKS} <= {"python", "console", "text", "toml", "json", "sql", "yaml"}
+    assert of("python"), "the extractor found nothing to run"
+    assert of("console"), "the extractor found nothing to run"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    assert [target for target in links(page) if not (page.parent / target).exists()] == []
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
