@@ -1,0 +1,56 @@
+"""What every command shares: its help, and values from the configuration file where the command line gives none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer.core
+
+from .help import command_help
+
+if TYPE_CHECKING:
+    from .help import Example
+
+__all__ = ["PerfloopCommand", "where"]
+
+_PLACES = "perfloop.places"
+
+
+class PerfloopCommand(typer.core.TyperCommand):
+    """A typer command that prints perfloop's help and reads perfloop's configuration."""
+
+    examples: tuple[Example, ...] = ()
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help text of this command."""
+        formatter.write(command_help(self, ctx, self.examples))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Fill in what the configuration file gives and the command line does not, then run.
+
+        Raises:
+            ConfigurationError: the file is unreadable, or a key or value in it is wrong.
+        """
+        from .configuration import find_configuration
+
+        configuration = find_configuration()
+        places: dict[str, str] = {}
+        if configuration is not None:
+            for setting in configuration.settings(self.name or "", self.params):
+                source = ctx.get_parameter_source(setting.parameter)
+                if source is None or source.name == "DEFAULT":
+                    ctx.params[setting.parameter] = setting.value
+                    places[setting.parameter] = setting.where
+        ctx.meta[_PLACES] = places
+        return super().invoke(ctx)
+
+
+def where(ctx: Any, parameter: str) -> str:
+    """Where the value of a parameter came from, for error messages: `--rate`, or the key in the configuration file."""
+    places: dict[str, str] = ctx.meta.get(_PLACES, {})
+    if parameter in places:
+        return places[parameter]
+    for candidate in ctx.command.params:
+        if candidate.name == parameter:
+            return max(candidate.opts, key=len) if candidate.param_type_name == "option" else parameter.upper()
+    raise KeyError(parameter)

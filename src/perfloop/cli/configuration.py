@@ -1,0 +1,154 @@
+"""Options from a file: `[tool.perfloop]` in pyproject.toml, or perfloop.toml, in the working directory.
+
+Keys are the long options without their dashes. A key outside a command's table applies to every command that has
+such an option; one in `[tool.perfloop.load]` (`[load]` in perfloop.toml) to that command, and wins. The command line
+wins over both. perfloop.toml wins over pyproject.toml as a whole.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..exceptions import ConfigurationError
+from .registry import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["Configuration", "Setting", "find_configuration"]
+
+# Options that make no sense in a file: they end the program.
+_NOT_CONFIGURABLE = {"help"}
+
+
+class Setting(NamedTuple):
+    """One value for one parameter of a command, and the key it came from."""
+
+    parameter: str
+    value: Any
+    where: str
+
+
+def find_configuration(directory: Path | None = None) -> Configuration | None:
+    """The configuration of a directory (default: the working directory), or None.
+
+    Raises:
+        ConfigurationError: the file cannot be read or is not TOML.
+    """
+    directory = directory or Path()
+    own = directory / "perfloop.toml"
+    if own.is_file():
+        return Configuration(own, _read(own), "")
+    project = directory / "pyproject.toml"
+    if project.is_file():
+        table = _read(project).get("tool", {}).get("perfloop")
+        if table is not None:
+            if not isinstance(table, dict):
+                raise ConfigurationError("Expected a table", got=table, where=f"{project}: tool.perfloop")
+            return Configuration(project, table, "tool.perfloop.")
+    return None
+
+
+class Configuration:
+    """The tables of one configuration file.
+
+    Args:
+        path: the file, for messages.
+        table: its perfloop table.
+        prefix: what stands before a key of that table in the file, for messages.
+    """
+
+    def __init__(self, path: Path, table: Mapping[str, Any], prefix: str) -> None:
+        self._path = path
+        self._table = table
+        self._prefix = prefix
+
+    def settings(self, command: str, parameters: Iterable[Any]) -> list[Setting]:
+        """The values this file gives for one command, those of its own table last (the last one counts).
+
+        Args:
+            command: its name.
+            parameters: its click parameters.
+
+        Raises:
+            ConfigurationError: an unknown key (suggests the nearest), or a value of the wrong type.
+        """
+        names = [entry.name for entry in COMMANDS]
+        options = _options(parameters)
+        settings = []
+        for key, value in self._table.items():
+            if key in names:
+                if not isinstance(value, dict):
+                    raise ConfigurationError("Expected a table of options", got=value, where=self._where(key))
+                continue
+            if key in options:
+                settings.append(self._setting(options[key], key, value))
+            elif key not in (everywhere := _options_of_all()):
+                raise self._unknown(key, [*everywhere, *names])
+        for key, value in self._table.get(command, {}).items():
+            if key not in options:
+                raise self._unknown(f"{command}.{key}", options)
+            settings.append(self._setting(options[key], f"{command}.{key}", value))
+        return settings
+
+    def _setting(self, option: Any, key: str, value: Any) -> Setting:
+        where = self._where(key)
+        if getattr(option, "is_flag", False):
+            if not isinstance(value, bool):
+                raise ConfigurationError("Expected true or false", got=value, where=where)
+            return Setting(option.name, value, where)
+        if option.multiple:
+            values = value if isinstance(value, list) else [value]
+            if not all(_is_scalar(item) for item in values):
+                raise ConfigurationError("Expected a string or an array of strings", got=value, where=where)
+            return Setting(option.name, [str(item) for item in values], where)
+        if not _is_scalar(value):
+            raise ConfigurationError("Expected a string or a number", got=value, where=where)
+        return Setting(option.name, str(value), where)
+
+    def _unknown(self, key: str, known: Iterable[str]) -> ConfigurationError:
+        table, _, name = key.rpartition(".")
+        known = sorted(known)
+        near = difflib.get_close_matches(name.replace("_", "-"), known, 1, cutoff=0.5)
+        prefix = f"{table}." if table else ""
+        hint = f"did you mean `{prefix}{near[0]}`?" if near else f"known keys are {', '.join(known)}"
+        return ConfigurationError("Unknown configuration key", got=name, where=self._where(key), hint=hint)
+
+    def _where(self, key: str) -> str:
+        return f"{self._path}: {self._prefix}{key}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"Expected a readable file: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"Expected UTF-8 text: {error}", where=str(path)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"Expected TOML: {error}", where=str(path)) from error
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _options(parameters: Iterable[Any]) -> dict[str, Any]:
+    return {name: option for name, option in _long_names(parameters) if name not in _NOT_CONFIGURABLE}
+
+
+def _long_names(parameters: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    for parameter in parameters:
+        if parameter.param_type_name == "option":
+            for name in parameter.opts:
+                if name.startswith("--"):
+                    yield name[2:], parameter
+
+
+def _options_of_all() -> dict[str, Any]:
+    from .app import build_command
+
+    return {name: option for entry in COMMANDS for name, option in _options(build_command(entry).params).items()}

@@ -1,0 +1,209 @@
+"""The live view of a load test: a few redrawn lines on a terminal, plain lines elsewhere.
+
+It shares the process with the load generator, so it must not cost the measurement anything: the engine only stores
+its latest figures here, a thread of its own draws them (a terminal that stops reading, Ctrl-S, blocks that thread
+alone), and a frame is a few formatted strings rather than a rich layout, some hundred times cheaper.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
+
+from ..units import format_duration
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Figures", "LiveView", "Plan", "frame", "plain_line", "sparkline"]
+
+_BARS = "▁▂▃▄▅▆▇█"
+_REDRAW_SECONDS = 0.25
+_PLAIN_SECONDS = 2.0
+_HISTORY = 240
+
+
+class Figures(Protocol):
+    """What the engine says about a run under way; latencies in milliseconds, None before the first response."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+
+    @property
+    def requests(self) -> int:
+        """Finished so far."""
+
+    @property
+    def errors(self) -> int:
+        """Failed so far."""
+
+    @property
+    def in_flight(self) -> int:
+        """Sent and not answered."""
+
+    @property
+    def backlog(self) -> int:
+        """Due and waiting for a connection."""
+
+    @property
+    def rate(self) -> float:
+        """Finished a second, of late."""
+
+    @property
+    def p50_ms(self) -> float | None:
+        """Median latency of late."""
+
+    @property
+    def p99_ms(self) -> float | None:
+        """99th percentile of latency of late."""
+
+
+class Plan(NamedTuple):
+    """What the view says of the run itself."""
+
+    title: str
+    """For example the URL, without secrets."""
+    duration: float | None
+    """Seconds; None when only the number of requests ends it."""
+    request_limit: int | None
+
+
+class LiveView:
+    """Shows a run's progress until it is left.
+
+    Args:
+        plan: the run.
+        stream: stderr by default; redrawn in place when it is a terminal.
+        enabled: False shows nothing.
+    """
+
+    def __init__(self, plan: Plan, *, stream: TextIO | None = None, enabled: bool = True) -> None:
+        self._plan = plan
+        self._stream = sys.stderr if stream is None else stream
+        self._enabled = enabled
+        self._terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._coloured = self._terminal and not os.environ.get("NO_COLOR")
+        self._latest: Figures | None = None
+        self._rates: deque[float] = deque(maxlen=_HISTORY)
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._drawn = 0
+
+    def update(self, figures: Figures) -> None:
+        """Take the latest figures; called by the engine, costs two assignments."""
+        self._latest = figures
+        self._rates.append(figures.rate)
+
+    def __enter__(self) -> LiveView:
+        if self._enabled:
+            self._thread = threading.Thread(target=self._draw_until_ended, name="perfloop-live", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            # A terminal that has stopped reading must not keep the command from ending.
+            self._thread.join(timeout=1.0)
+
+    def _draw_until_ended(self) -> None:
+        interval = _REDRAW_SECONDS if self._terminal else _PLAIN_SECONDS
+        try:
+            while not self._ended.wait(interval):
+                if self._latest is not None:
+                    self._draw(self._latest)
+            self._write(self._clear())
+        except (OSError, ValueError):  # stderr is closed: nobody watches
+            return
+
+    def _draw(self, figures: Figures) -> None:
+        if not self._terminal:
+            self._write(plain_line(figures, self._plan) + "\n")
+            return
+        width = min(shutil.get_terminal_size((80, 24)).columns, 100) - 1
+        lines = frame(figures, self._plan, list(self._rates), width, coloured=self._coloured)
+        text = self._clear() + "\n".join(lines) + "\n"
+        self._drawn = len(lines)
+        self._write(text)
+
+    def _clear(self) -> str:
+        drawn, self._drawn = self._drawn, 0
+        return f"\x1b[{drawn}A\r\x1b[J" if drawn else ""
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._stream.write(text)
+            self._stream.flush()
+
+
+def frame(figures: Figures, plan: Plan, rates: list[float], width: int, *, coloured: bool) -> list[str]:
+    """The lines of one redraw, none wider than `width`. Pure."""
+    left = _time_left(figures, plan)
+    head = f"{format_duration(round(figures.elapsed, 1))}{f' · {left} left' if left else ''}"
+    title_width = max(0, width - len(head) - 4)
+    title = plan.title if len(plan.title) <= title_width else plan.title[: max(0, title_width - 1)] + "…"
+    rate = f"  rate      {figures.rate:>9,.0f}/s   "
+    latency = f"  latency   p50 {_milliseconds(figures.p50_ms)}   p99 {_milliseconds(figures.p99_ms)}"
+    errors = f"{figures.errors:,} error{'' if figures.errors == 1 else 's'}"
+    counts = f"  requests  {figures.requests:>9,}     {errors} · {figures.in_flight:,} in flight"
+    if figures.backlog:
+        counts += f" · {figures.backlog:,} waiting"
+    lines = [
+        f"  {title}{' ' * max(2, width - len(title) - len(head) - 2)}{head}"[:width],
+        (rate + sparkline(rates, max(0, min(40, width - len(rate)))))[:width],
+        latency[:width],
+        counts[:width],
+    ]
+    if coloured:
+        lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
+        if figures.errors:
+            lines[3] = lines[3].replace(errors, f"\x1b[31m{errors}\x1b[0m", 1)
+    return lines
+
+
+def plain_line(figures: Figures, plan: Plan) -> str:
+    """One line of progress for logs. Pure."""
+    left = _time_left(figures, plan)
+    parts = [
+        f"{figures.elapsed:.0f} s",
+        f"{figures.rate:,.0f} requests/s",
+        f"p50 {_milliseconds(figures.p50_ms)}",
+        f"p99 {_milliseconds(figures.p99_ms)}",
+        f"{figures.errors:,} errors",
+    ]
+    if figures.backlog:
+        parts.append(f"{figures.backlog:,} waiting")
+    if left:
+        parts.append(f"{left} left")
+    return "  ".join(parts)
+
+
+def sparkline(values: list[float], width: int) -> str:
+    """The last `width` values as bars from zero to the greatest of them. Pure."""
+    shown = values[-width:] if width > 0 else []
+    top = max(shown, default=0.0)
+    if top <= 0:
+        return _BARS[0] * len(shown)
+    return "".join(_BARS[min(7, int(8 * max(0.0, value) / top))] for value in shown)
+
+
+def _time_left(figures: Figures, plan: Plan) -> str:
+    estimates = []
+    if plan.duration is not None:
+        estimates.append(plan.duration - figures.elapsed)
+    if plan.request_limit is not None and figures.rate > 0:
+        estimates.append((plan.request_limit - figures.requests) / figures.rate)
+    if not estimates:
+        return ""
+    return format_duration(max(0, round(min(estimates))))
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else format_duration(value / 1000)

@@ -1,0 +1,288 @@
+"""`perfloop load`: load test a URL."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .command import where
+from .help import Example
+from .options import HeaderOption, HtmlOption, JsonOption, NoLiveOption, OutputOption, SeedOption  # noqa: TC001  # typer reads them
+from .output import Outputs, deliver, note
+
+if TYPE_CHECKING:
+    from ..loadtest import LoadOptions, LoadOutcome
+    from ..records import LoadRecord, Threshold
+    from .thresholds import Condition, Distribution
+
+__all__ = ["EXAMPLES", "load"]
+
+EXAMPLES = (
+    Example("ten connections, each sending its next request when the last is answered", "perfloop load localhost:8000"),
+    Example(
+        "500 requests a second, whatever the service does (a number of users is no rate)",
+        "perfloop load http://127.0.0.1:8000/orders --rate 500 --duration 5s",
+    ),
+    Example(
+        "in CI: exit status 1 when a limit is broken",
+        'perfloop load http://127.0.0.1:8000/ --rate 200 --duration 3s --fail-if "p99>500ms" --fail-if "errors>0.1%"',
+    ),
+    Example(
+        "a body, a header, and the record as JSON",
+        "perfloop load http://127.0.0.1:8000/cart -d '{\"item\": 3}' -H 'Content-Type: application/json' "
+        "--requests 100 --json",
+    ),
+    Example(
+        "keep the record and a page to show",
+        "perfloop load http://127.0.0.1:8000/ --duration 2s --output before.json --html before.html",
+    ),
+)
+
+
+def load(
+    context: typer.Context,
+    url: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL",
+            help="http://, https:// or http+unix://%2Frun%2Fapp.sock/path; http is assumed where there is no scheme.",
+        ),
+    ],
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            "--rate",
+            metavar="RATE",
+            help="Requests a second, sent at their time whatever the service does (open model): 500, or 3000/min. "
+            "Without it, each connection sends its next request when the last is answered (closed model).",
+            rich_help_panel="Load",
+        ),
+    ] = None,
+    arrival: Annotated[
+        str,
+        typer.Option(
+            "--arrival",
+            metavar="KIND",
+            help="How requests of an open model are spaced: constant or poisson.",
+            rich_help_panel="Load",
+        ),
+    ] = "constant",
+    connections: Annotated[
+        str,
+        typer.Option("--connections", "-c", metavar="N", help="The most requests in flight.", rich_help_panel="Load"),
+    ] = "10",
+    duration: Annotated[
+        str | None,
+        typer.Option(
+            "--duration",
+            metavar="TIME",
+            help="How long to send requests: 500ms, 30s, 5m. [default: 10s, or until --requests]",
+            rich_help_panel="Load",
+        ),
+    ] = None,
+    requests: Annotated[
+        str | None,
+        typer.Option(
+            "--requests", "-n", metavar="N", help="How many requests to send: 1000, 10k.", rich_help_panel="Load"
+        ),
+    ] = None,
+    timeout: Annotated[
+        str,
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            help="How long to wait for a connection, and for a response, before the request has failed.",
+            rich_help_panel="Load",
+        ),
+    ] = "10s",
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method",
+            "-X",
+            metavar="METHOD",
+            help="The request's method. [default: GET, or POST with --data]",
+            rich_help_panel="Request",
+        ),
+    ] = None,
+    header: HeaderOption = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            metavar="BODY",
+            help="The request's body: the text itself, @FILE for a file's bytes, @- for stdin's.",
+            rich_help_panel="Request",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Accept any TLS certificate.", rich_help_panel="Request")
+    ] = False,
+    expect_status: Annotated[
+        str | None,
+        typer.Option(
+            "--expect-status",
+            metavar="STATUSES",
+            help="The statuses that are no error: 200, 200,404 or 2xx. [default: all below 400]",
+            rich_help_panel="Judgement",
+        ),
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-if",
+            metavar="CONDITION",
+            help='Exit with status 1 when the result meets the condition: "p99>500ms", "errors>0.1%", "rate<450". '
+            "Repeatable. Metrics: mean p50 p95 p99 p999 max (of latency; any percentile is understood), the same with "
+            "service_time_, queue_ or send_lag_ before them, errors (a count, or a share with %), requests, rate, "
+            "bytes_per_second. Operators: > >= < <=.",
+            rich_help_panel="Judgement",
+        ),
+    ] = None,
+    seed: SeedOption = "0",
+    json: JsonOption = False,
+    output: OutputOption = None,
+    html: HtmlOption = None,
+    no_live: NoLiveOption = False,
+) -> int:
+    """Load test a URL and say how long it lets its users wait.
+
+    Latency counts from the moment a request was due: with --rate, a service that stalls is charged for every request
+    that would have come meanwhile. The generator watches itself; when it could not keep its schedule the result is
+    called untrustworthy and the exit status is 3, which outranks a broken limit (1), since a limit judged by wrong
+    figures says nothing. Ctrl-C ends the run early with what was measured until then (130).
+    """
+    from .thresholds import parse_condition
+
+    conditions = [parse_condition(text, where=where(context, "fail_if")) for text in fail_if or ()]
+    outputs = Outputs(json, Path(output) if output else None, Path(html) if html else None)
+    outputs.check()
+    options = _options(
+        context,
+        url=url,
+        rate=rate,
+        arrival=arrival,
+        connections=connections,
+        duration=duration,
+        requests=requests,
+        timeout=timeout,
+        method=method,
+        header=header or [],
+        data=data,
+        insecure=insecure,
+        expect_status=expect_status,
+        seed=seed,
+    )
+    options.validate()
+    outcome, interrupted = _measure(options, live=not no_live)
+    record = _record(options, outcome, conditions, interrupted)
+    deliver(record, outputs)
+    return _status(record, explain=json)
+
+
+def _options(
+    context: typer.Context,
+    *,
+    url: str,
+    rate: str | None,
+    arrival: str,
+    connections: str,
+    duration: str | None,
+    requests: str | None,
+    timeout: str,
+    method: str | None,
+    header: list[str],
+    data: str | None,
+    insecure: bool,
+    expect_status: str | None,
+    seed: str,
+) -> LoadOptions:
+    from ..exceptions import InvalidValue
+    from ..loadtest import LoadOptions
+    from . import values
+
+    if arrival not in ("constant", "poisson"):
+        raise InvalidValue("Expected constant or poisson", got=arrival, where=where(context, "arrival"))
+    limit = None if requests is None else values.parse_count(requests, where=where(context, "requests"))
+    seconds = (
+        values.parse_positive_duration(duration, where=where(context, "duration"))
+        if duration is not None
+        else (10.0 if limit is None else None)
+    )
+    return LoadOptions(
+        url=values.with_scheme(url),
+        method=values.parse_method(method or ("GET" if data is None else "POST"), where=where(context, "method")),
+        headers=tuple(values.parse_header(text, where=where(context, "header")) for text in header),
+        body=b"" if data is None else values.parse_body(data, where=where(context, "data")),
+        connections=values.parse_count(connections, where=where(context, "connections")),
+        rate=None if rate is None else values.parse_rate(rate, where=where(context, "rate")),
+        arrival="poisson" if arrival == "poisson" else "constant",
+        duration=seconds,
+        request_limit=limit,
+        timeout=values.parse_positive_duration(timeout, where=where(context, "timeout")),
+        insecure=insecure,
+        expect_status=(
+            None
+            if expect_status is None
+            else values.parse_statuses(expect_status, where=where(context, "expect_status"))
+        ),
+        seed=values.parse_count(seed, where=where(context, "seed"), least=0),
+    )
+
+
+def _measure(options: LoadOptions, *, live: bool) -> tuple[LoadOutcome, bool]:
+    from .. import loadtest
+    from ..records import redact_url
+    from .live import LiveView, Plan
+    from .running import run_until_stopped
+
+    plan = Plan(f"{options.method} {redact_url(options.url)}", options.duration, options.request_limit)
+    with LiveView(plan, enabled=live) as view:
+        return run_until_stopped(lambda stop: loadtest.run(options, on_progress=view.update, stop=stop))
+
+
+def _record(options: LoadOptions, outcome: LoadOutcome, conditions: list[Condition], interrupted: bool) -> LoadRecord:
+    from ..records import LoadRecord, current_environment, redact_url
+    from .redaction import redact_command
+    from .thresholds import judge
+
+    def percentile(distribution: Distribution, quantile: float) -> float:
+        histogram = outcome.latency if distribution == "latency" else outcome.service_time
+        return histogram.percentile(quantile) / 1000
+
+    return LoadRecord(
+        environment=current_environment(),
+        command=redact_command(["perfloop", *sys.argv[1:]]),
+        partial=outcome.partial or interrupted,
+        target=redact_url(options.url),
+        plan=outcome.plan,
+        summary=outcome.summary,
+        results=outcome.results,
+        thresholds=[judge(condition, outcome.summary, percentile) for condition in conditions],
+    )
+
+
+def _status(record: LoadRecord, *, explain: bool) -> int:
+    """The exit status a record deserves; what the terminal report does not show goes to stderr."""
+    failed = [threshold for threshold in record.thresholds if threshold.failed]
+    if explain:
+        for threshold in failed:
+            note(f"failed: {threshold.expression} ({_measured(threshold)})")
+        if not record.summary.trustworthy:
+            note(f"untrustworthy: {'; '.join(record.summary.reasons)}")
+    if record.partial:
+        note("interrupted: the figures cover what was measured until then")
+        return 130
+    if not record.summary.trustworthy:
+        return 3
+    return 1 if failed else 0
+
+
+def _measured(threshold: Threshold) -> str:
+    if threshold.measured is None:
+        return "nothing was measured"
+    return f"measured {threshold.measured:.4g} {threshold.unit}".rstrip()

@@ -1,0 +1,53 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["HeaderOption", "HtmlOption", "JsonOption", "NoLiveOption", "OutputOption", "RequestOption", "SeedOption"]
+
+_RESULT = "Result"
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the record as JSON on stdout, and nothing else.", rich_help_panel=_RESULT)
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the record to FILE.", rich_help_panel=_RESULT),
+]
+HtmlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Write the report to FILE: one page that works offline.",
+        rich_help_panel=_RESULT,
+    ),
+]
+NoLiveOption = Annotated[bool, typer.Option("--no-live", help="Show no progress on stderr.", rich_help_panel=_RESULT)]
+SeedOption = Annotated[
+    str,
+    typer.Option("--seed", metavar="N", help="Seed of random arrivals and of the order of requests."),
+]
+RequestOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--request",
+        metavar="REQUEST",
+        help='A request to send: "GET /orders?page=1". Repeat it for a mix, with a weight where it is not 1: '
+        '"2x GET /orders". A body follows the path, as text or @FILE: "POST /cart @cart.json".',
+        rich_help_panel="Load",
+    ),
+]
+HeaderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        "-H",
+        metavar="'NAME: VALUE'",
+        help="A header of every request. Repeatable. Values are never printed or recorded.",
+        rich_help_panel="Request",
+    ),
+]

@@ -1,0 +1,53 @@
+"""`perfloop report`: show a record again, in any form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..exceptions import ConfigurationError
+from .help import Example
+from .options import HtmlOption, JsonOption  # noqa: TC001  # typer reads them
+from .output import Outputs, note, write_stdout, write_terminal
+
+__all__ = ["EXAMPLES", "report"]
+
+EXAMPLES = (
+    Example("on the terminal", "perfloop report before.json"),
+    Example("one page to show, works offline", "perfloop report before.json --html before.html"),
+    Example("for a pull request", "perfloop report before.json --markdown"),
+)
+
+
+def report(
+    record: Annotated[str, typer.Argument(metavar="RECORD", help="A record: the file --output wrote.")],
+    html: HtmlOption = None,
+    json: JsonOption = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the report as Markdown on stdout.", rich_help_panel="Result")
+    ] = False,
+) -> int:
+    """Show a record again: on the terminal, as one HTML page, as JSON or as Markdown.
+
+    Nothing is measured. A record of an older perfloop is read; one of a newer is refused, with the version it needs.
+    """
+    from .. import reporting
+    from ..records import load_record
+
+    if json and markdown:
+        raise ConfigurationError("Expected --json or --markdown, got both: stdout takes one form")
+    page = Path(html) if html else None
+    Outputs(html=page).check()
+    loaded = load_record(record)
+    if page is not None:
+        page.write_text(reporting.render_html(loaded), encoding="utf-8")
+        note(f"report  {page}")
+    if json:
+        write_stdout(reporting.render_json(loaded).rstrip(b"\n") + b"\n")
+    elif markdown:
+        write_stdout(reporting.render_markdown(loaded).rstrip("\n").encode() + b"\n")
+    elif page is None:
+        write_terminal(loaded)
+    return 0

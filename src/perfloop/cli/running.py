@@ -1,0 +1,71 @@
+"""Running a measurement so that Ctrl-C ends it well: partial results are kept and no child process is left."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+__all__ = ["Outcome", "run_until_stopped"]
+
+T = TypeVar("T")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Outcome(NamedTuple, Generic[T]):
+    """What a measurement returned, and whether a signal ended it early."""
+
+    result: T
+    interrupted: bool
+
+
+def run_until_stopped(measure: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> Outcome[T]:
+    """Run a coroutine on its own event loop (uvloop where there is one).
+
+    The first SIGINT, SIGTERM or SIGHUP sets the event it was given: it ends early and returns what it has. The second
+    cancels it, so that its clean-up still stops every child.
+
+    Args:
+        measure: called with the stop event.
+
+    Raises:
+        KeyboardInterrupt: the measurement had nothing to return when it was stopped.
+    """
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        return runner.run(_run(measure))
+
+
+async def _run(measure: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> Outcome[T]:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    task = asyncio.ensure_future(measure(stop))
+
+    def on_signal() -> None:
+        if stop.is_set():
+            task.cancel()
+        stop.set()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        return Outcome(await task, stop.is_set())
+    except asyncio.CancelledError:
+        if stop.is_set():
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # not on Windows
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

@@ -1,0 +1,164 @@
+"""`--fail-if "p99>500ms"`: a condition on the result of a load test, parsed and judged. Pure.
+
+A condition is a metric, an operator and a limit. Metrics:
+
+- `mean`, `max` and any percentile (`p50`, `p95`, `p99`, `p999`, `p99.9`) of latency, and the same of service time
+  with the prefix `service_time_`; limits are durations with their unit: `500ms`;
+- `queue_` and `send_lag_` with `mean p50 p95 p99 p999 max`;
+- `errors`: a count (`errors>0`) or a share of the requests (`errors>0.1%`);
+- `requests` (a count), `rate` (requests a second: `rate<950`), `bytes_per_second` (`bytes_per_second<10MB`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from ..exceptions import InvalidValue
+from ..records import Figures, LoadSummary, Threshold
+from ..units import parse_bytes, parse_duration, parse_fraction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Condition", "judge", "parse_condition"]
+
+_OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+_CONDITION = re.compile(r"\s*([A-Za-z][\w.]*?)\s*(>=|<=|==|!=|=|>|<)\s*(.+?)\s*")
+_PERCENTILE = re.compile(r"p(\d{1,2})(?:\.(\d+))?|p(\d{3,6})")
+_FIGURES = ("mean", "p50", "p95", "p99", "p999", "max")
+_DISTRIBUTIONS = ("service_time", "queue", "send_lag")
+_COUNTS = ("requests", "errors")
+
+Distribution = Literal["latency", "service_time", "queue", "send_lag"]
+
+
+class Condition(NamedTuple):
+    """One parsed `--fail-if`."""
+
+    expression: str
+    """As the user wrote it."""
+    metric: str
+    comparison: str
+    limit: float
+    """In `unit`."""
+    unit: str
+    """`ms`, `%`, `1/s`, `bytes/s`, or empty for counts."""
+
+
+def parse_condition(text: str, *, where: str | None = None) -> Condition:
+    """The condition in `p99>500ms`, `errors > 0.1%` or `rate<950`.
+
+    Args:
+        text: as on the command line.
+        where: the option, for messages.
+
+    Raises:
+        InvalidValue: no condition, an unknown metric or operator, or a limit without the unit its metric needs.
+    """
+    match = _CONDITION.fullmatch(text)
+    if match is None or match[2] not in _OPERATORS:
+        raise InvalidValue(
+            "Expected a condition: a metric, one of > >= < <=, and a limit",
+            got=text,
+            where=where,
+            hint='for example "p99>500ms", "errors>0.1%" or "rate<950"',
+        )
+    metric, limit = match[1], match[3]
+    unit, value = _limit(text, metric, limit, where)
+    return Condition(text, metric, match[2], value, unit)
+
+
+def judge(condition: Condition, summary: LoadSummary, percentile: Callable[[Distribution, float], float]) -> Threshold:
+    """Whether the condition holds for a result: it fails when it holds, or when nothing was measured to judge by.
+
+    Args:
+        condition: the parsed `--fail-if`.
+        summary: the load test's summary.
+        percentile: gives any percentile (0 to 100) of `latency` or `service_time` in milliseconds.
+    """
+    measured = _measured(condition, summary, percentile)
+    failed = measured is None or _OPERATORS[condition.comparison](measured, condition.limit)
+    return Threshold(expression=condition.expression, measured=measured, unit=condition.unit, failed=failed)
+
+
+def _limit(text: str, metric: str, limit: str, where: str | None) -> tuple[str, float]:
+    if metric in _COUNTS:
+        if metric == "errors" and limit.endswith("%"):
+            return "%", 100 * parse_fraction(limit, where=where)
+        if not limit.isdigit():
+            hint = "a share is written with %: errors>0.1%" if metric == "errors" else None
+            raise InvalidValue(f"Expected a whole number after {metric}", got=text, where=where, hint=hint)
+        return "", float(limit)
+    if metric == "rate":
+        return "1/s", _number(text, limit.removesuffix("/s"), where)
+    if metric == "bytes_per_second":
+        return "bytes/s", float(parse_bytes(limit.removesuffix("/s"), where=where))
+    _distribution(text, metric, where)
+    if not re.search(r"[A-Za-zµ]", limit) and float(limit if _is_number(limit) else 1):
+        raise InvalidValue(
+            f"Expected a duration with its unit after {metric}", got=text, where=where, hint=f'write "{metric}>500ms"'
+        )
+    return "ms", 1000 * parse_duration(limit, where=where)
+
+
+def _distribution(text: str, metric: str, where: str | None) -> tuple[Distribution, str]:
+    for name in _DISTRIBUTIONS:
+        if metric.startswith(name + "_"):
+            figure = metric[len(name) + 1 :]
+            if figure in _FIGURES or (name == "service_time" and _quantile(figure) is not None):
+                return name, figure  # type: ignore[return-value]
+    if metric in _FIGURES or _quantile(metric) is not None:
+        return "latency", metric
+    known = [*_FIGURES, *_COUNTS, "rate", "bytes_per_second"]
+    known += [f"{name}_{figure}" for name in _DISTRIBUTIONS for figure in _FIGURES]
+    near = difflib.get_close_matches(metric, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"metrics are {', '.join(known[:10])}, and {known[10]} and its like"
+    raise InvalidValue(f"Expected a metric, got {metric!r}", got=text, where=where, hint=hint)
+
+
+def _measured(
+    condition: Condition, summary: LoadSummary, percentile: Callable[[Distribution, float], float]
+) -> float | None:
+    metric = condition.metric
+    if metric == "requests":
+        return float(summary.requests)
+    if summary.requests == 0:
+        return None
+    if metric == "errors":
+        return 100 * summary.errors / summary.requests if condition.unit == "%" else float(summary.errors)
+    if metric == "rate":
+        return summary.rate
+    if metric == "bytes_per_second":
+        return summary.bytes_per_second
+    name, figure = _distribution(condition.expression, metric, None)
+    figures: Figures = getattr(summary, f"{name}_ms")
+    if figure in _FIGURES:
+        return float(getattr(figures, figure))
+    quantile = _quantile(figure)
+    assert quantile is not None
+    return figures.p999 if quantile == 99.9 else percentile(name, quantile)
+
+
+def _quantile(name: str) -> float | None:
+    """50.0 for `p50`, 99.9 for `p999` and `p99.9`; None for any other word."""
+    match = _PERCENTILE.fullmatch(name)
+    if match is None:
+        return None
+    if match[3]:
+        if match[3].startswith("100"):
+            return 100.0 if match[3] == "100" else None
+        return float(f"{match[3][:2]}.{match[3][2:]}")
+    return float(f"{match[1]}.{match[2] or 0}")
+
+
+def _number(text: str, number: str, where: str | None) -> float:
+    if not _is_number(number):
+        raise InvalidValue("Expected a number of requests a second", got=text, where=where)
+    return float(number)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\d+(\.\d*)?|\.\d+", text) is not None

@@ -1,0 +1,227 @@
+"""Values of options as people write them, parsed into what the engine takes. Pure but for `parse_body`, which reads."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from ..exceptions import InvalidValue
+from ..units import parse_duration
+
+__all__ = [
+    "CommandLine",
+    "Header",
+    "RequestLine",
+    "parse_body",
+    "parse_command",
+    "parse_count",
+    "parse_header",
+    "parse_method",
+    "parse_positive_duration",
+    "parse_rate",
+    "parse_request",
+    "parse_statuses",
+    "with_scheme",
+]
+
+Header = tuple[str, str]
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_REQUEST = re.compile(r"(?:(\S*?)x\s+)?(?:([A-Za-z]+)\s+)?(/\S*)(?:\s+(.*))?", re.DOTALL)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PER = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0}
+
+
+class RequestLine(NamedTuple):
+    """One `--request`."""
+
+    weight: float
+    method: str
+    target: str
+    body: bytes
+
+
+class CommandLine(NamedTuple):
+    """A command to start, without a shell: its environment additions and its words."""
+
+    environment: dict[str, str]
+    words: tuple[str, ...]
+
+
+def with_scheme(text: str) -> str:
+    """The URL as it is, or `http://` before it where there is no scheme: `localhost:8000/path`."""
+    return text if "://" in text else f"http://{text}"
+
+
+def parse_rate(text: str, *, where: str) -> float:
+    """Requests a second in `500`, `500/s` or `3000/min`.
+
+    Raises:
+        InvalidValue: not a rate above zero.
+    """
+    number, slash, unit = text.strip().partition("/")
+    try:
+        rate = float(number) / _PER[unit if slash else "s"]
+    except (ValueError, KeyError):
+        rate = math.nan
+    if not (math.isfinite(rate) and rate > 0):
+        raise InvalidValue("Expected a rate above zero, such as 500 (a second) or 3000/min", got=text, where=where)
+    return rate
+
+
+def parse_count(text: str, *, where: str, least: int = 1) -> int:
+    """A whole number of at least `least`; `10k` and `2M` are understood.
+
+    Raises:
+        InvalidValue: anything else.
+    """
+    match = re.fullmatch(r"(\d+)([kM]?)", text.strip().replace("_", ""))
+    number = int(match[1]) * {"": 1, "k": 1000, "M": 10**6}[match[2]] if match else -1
+    if number < least:
+        raise InvalidValue(f"Expected a whole number of {least} or more", got=text, where=where)
+    return number
+
+
+def parse_positive_duration(text: str, *, where: str) -> float:
+    """Seconds, more than zero, in `500ms`, `30s`, `2m`.
+
+    Raises:
+        InvalidValue: anything else.
+    """
+    seconds = parse_duration(text, where=where)
+    if seconds <= 0:
+        raise InvalidValue("Expected a duration above zero", got=text, where=where)
+    return seconds
+
+
+def parse_header(text: str, *, where: str) -> Header:
+    """Name and value of `Name: value`. Messages never show the value: it may be a secret.
+
+    Raises:
+        InvalidValue: no colon, or characters HTTP does not allow.
+    """
+    name, colon, value = text.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not _TOKEN.fullmatch(name):
+        raise InvalidValue(
+            "Expected a header as `Name: value` (what was given is not shown, it may be a secret)",
+            where=where,
+            hint='for example -H "Accept: application/json"',
+        )
+    if any(ord(character) < 32 and character != "\t" for character in value) or not _is_latin1(value):
+        raise InvalidValue(
+            f"Expected a value of {name} without line breaks, control characters or characters outside latin-1",
+            where=where,
+        )
+    return name, value
+
+
+def parse_method(text: str, *, where: str) -> str:
+    """A request method, in capitals.
+
+    Raises:
+        InvalidValue: characters a method cannot have.
+    """
+    method = text.strip().upper()
+    if not _TOKEN.fullmatch(method):
+        raise InvalidValue(f"Expected a method such as {', '.join(_METHODS[:4])}", got=text, where=where)
+    return method
+
+
+def parse_statuses(text: str, *, where: str) -> frozenset[int]:
+    """The statuses in `200`, `200,404`, `2xx,304` or `200-299`.
+
+    Raises:
+        InvalidValue: anything else, or statuses outside 200 to 599.
+    """
+    statuses: set[int] = set()
+    for part in (piece.strip().lower() for piece in text.split(",")):
+        if re.fullmatch(r"[2-5]xx", part):
+            statuses.update(range(int(part[0]) * 100, int(part[0]) * 100 + 100))
+        elif match := re.fullmatch(r"([2-5]\d\d)(?:-([2-5]\d\d))?", part):
+            statuses.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+        else:
+            raise InvalidValue("Expected statuses such as 200, 200,404 or 2xx", got=text, where=where)
+    return frozenset(statuses)
+
+
+def parse_body(text: str, *, where: str) -> bytes:
+    """The bytes of `-d`: the text itself, `@file` for a file's, `@-` for those of stdin.
+
+    Raises:
+        InvalidValue: the file cannot be read.
+    """
+    if not text.startswith("@"):
+        return text.encode()
+    if text == "@-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as error:
+        raise InvalidValue(
+            f"Expected a readable file after @: {error.strerror}",
+            got=text[1:],
+            where=where,
+            hint="`-d text` sends the text itself, `-d @-` reads stdin",
+        ) from error
+
+
+def parse_request(text: str, *, where: str) -> RequestLine:
+    """One request of a mix: `GET /orders?page=1`, `/orders`, `2x GET /orders`, `POST /cart {"item": 3}`, `… @file`.
+
+    Raises:
+        InvalidValue: anything else.
+    """
+    hint = 'for example "GET /orders?page=1", "2x GET /orders" or "POST /cart @cart.json"'
+    match = _REQUEST.fullmatch(text.strip())
+    if match is None:
+        raise InvalidValue(
+            "Expected a request: an optional weight, a method, and a path that starts with /",
+            got=text,
+            where=where,
+            hint=hint,
+        )
+    weight = 1.0
+    if match[1] is not None:
+        if not re.fullmatch(r"\d+(\.\d+)?", match[1]) or float(match[1]) <= 0:
+            raise InvalidValue("Expected a weight above zero, such as 2x", got=text, where=where, hint=hint)
+        weight = float(match[1])
+    method = (match[2] or "GET").upper()
+    if match[2] is not None and method not in _METHODS:
+        raise InvalidValue(f"Expected a method, one of {', '.join(_METHODS)}", got=text, where=where, hint=hint)
+    body = parse_body(match[4].strip(), where=where) if match[4] and match[4].strip() else b""
+    return RequestLine(weight, method, match[3], body)
+
+
+def parse_command(text: str, *, where: str) -> CommandLine:
+    """The words of a command, split as a shell would, run without one; leading `NAME=value` words set its environment.
+
+    Raises:
+        InvalidValue: no command, or a quotation that never ends.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise InvalidValue(f"Expected a command: {error}", got=text, where=where) from error
+    environment: dict[str, str] = {}
+    while words and "=" in words[0] and _VARIABLE.fullmatch(words[0].partition("=")[0]):
+        name, _, value = words.pop(0).partition("=")
+        environment[name] = value
+    if not words:
+        raise InvalidValue(
+            "Expected a command", got=text, where=where, hint='for example --cmd "uvicorn shop:app"; no shell is used'
+        )
+    return CommandLine(environment, tuple(words))
+
+
+def _is_latin1(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
