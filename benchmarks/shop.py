@@ -1,0 +1,169 @@
+"""Area `shop`: is a diagnosis right, complete and cheap? On the shop of examples/, as the demo runs it.
+
+- `prediction_error`: |predicted p99 − measured p99| ÷ measured p99 of `GET /orders?page=1`, the prediction made from
+  the faulty shop alone, the measurement made on the shop with the N+1 fixed, under the load of the judged run.
+- `unaccounted_p95`: over all routes of a mixed load, the worst of the 95th percentile of requests' unaccounted share
+  and of the slowest 1 %'s mean unaccounted share.
+- `agent_throughput_vs_bare`: closed-loop throughput of the shop with the agent ÷ without it, the median of interleaved
+  pairs, service and generator each on a core of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from examples.shop.seed import ensure_database
+
+from perfloop import loadtest
+from perfloop.diagnosis import DiagnosisOptions, diagnose
+from perfloop.monitoring import Service
+from perfloop.stats import Histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from perfloop.records import DiagnosisRecord, LoadPlan
+
+__all__ = ["run"]
+
+REPOSITORY = Path(__file__).parents[1]
+COMMAND = (sys.executable, "-m", "uvicorn", "examples.shop:app", "--port", "0", "--no-access-log")
+N_PLUS_ONE = (loadtest.Request(target="/orders?page=1"),)
+MIX = (
+    loadtest.Request(target="/orders?page=1"),
+    loadtest.Request(target="/customers/4217/orders"),
+    loadtest.Request(target="/orders/49999", weight=2),
+    loadtest.Request(target="/products", weight=2),
+    loadtest.Request(target="/shipping-quote"),
+)
+SERVER_CPU, CLIENT_CPU = 0, 1
+CONNECTIONS = 8
+WARM_UP_SECONDS = 1.5
+
+
+def run(full: bool) -> dict[str, Any]:
+    """Measure all three figures.
+
+    Args:
+        full: more and longer runs; without it the area takes about three minutes.
+    """
+    with tempfile.TemporaryDirectory(prefix="perfloop-bench-") as directory:
+        database = Path(directory) / "shop.sqlite3"
+        ensure_database(database)
+        return {"figures": asyncio.run(_measure(database, full)), "peers": {}}
+
+
+async def _measure(database: Path, full: bool) -> dict[str, float]:
+    figures = await _prediction(database, runs=5 if full else 3)
+    figures |= await _unaccounted(database)
+    figures |= await _throughput(database, pairs=11 if full else 7)
+    return figures
+
+
+async def _prediction(database: Path, runs: int) -> dict[str, float]:
+    before = await diagnose(DiagnosisOptions(command=COMMAND, cwd=REPOSITORY, env=_env(database), requests=N_PLUS_ONE))
+    low, predicted, high = _n_plus_one(before)
+    latency = Histogram()
+    requests = 0
+    async with Service(COMMAND, cwd=REPOSITORY, env=_env(database, "n_plus_one")) as service:
+        await _load(service.url, N_PLUS_ONE, duration=WARM_UP_SECONDS)
+        for _ in range(runs):
+            outcome = await _repeat(service.url, before.plan)
+            latency.merge(outcome.latency)
+            requests += outcome.summary.requests
+    measured = latency.percentile(99) / 1e3
+    return {
+        "prediction_error": abs(predicted - measured) / measured,
+        "predicted_p99_ms": predicted,
+        "predicted_p99_low_ms": low,
+        "predicted_p99_high_ms": high,
+        "measured_p99_ms": measured,
+        "unfixed_p99_ms": before.summary.latency_ms.p99,
+        "judged_rate": before.plan.rate or 0.0,
+        "judged_requests": before.summary.requests,
+        "measured_requests": requests,
+    }
+
+
+def _n_plus_one(record: DiagnosisRecord) -> tuple[float, float, float]:
+    for finding in record.findings:
+        if finding.rule == "n-plus-one":
+            return finding.predicted.p99_ms
+    raise RuntimeError(f"no n-plus-one among the findings: {[finding.rule for finding in record.findings]}")
+
+
+async def _unaccounted(database: Path) -> dict[str, float]:
+    record = await diagnose(DiagnosisOptions(command=COMMAND, cwd=REPOSITORY, env=_env(database), requests=MIX))
+    shares = [route.unaccounted_p95 for route in record.routes]
+    for route in record.routes:
+        shares += [
+            cohort.parts_ms.get("unaccounted", 0.0) / cohort.mean_ms
+            for cohort in (route.typical, route.slowest)
+            if cohort.mean_ms
+        ]
+    if len(record.routes) != len(MIX):
+        raise RuntimeError(f"expected a breakdown of {len(MIX)} routes, got {[route.route for route in record.routes]}")
+    return {"unaccounted_p95": max(shares), "unaccounted_requests": sum(route.requests for route in record.routes)}
+
+
+async def _throughput(database: Path, pairs: int) -> dict[str, float]:
+    allowed = os.sched_getaffinity(0)
+    if not {SERVER_CPU, CLIENT_CPU} <= allowed:
+        raise RuntimeError(f"agent_throughput_vs_bare needs processors 0 and 1, this process may use {sorted(allowed)}")
+    ratios: list[float] = []
+    requests = 0
+    os.sched_setaffinity(0, {CLIENT_CPU})
+    try:
+        for pair in range(pairs):
+            rates: dict[bool, float] = {}
+            for agent in (True, False) if pair % 2 else (False, True):
+                async with Service(
+                    COMMAND, cwd=REPOSITORY, env=_env(database), agent=agent, cpus=frozenset({SERVER_CPU})
+                ) as service:
+                    await _load(service.url, MIX, duration=WARM_UP_SECONDS)
+                    outcome = await _load(service.url, MIX, duration=4.0)
+                if outcome.summary.errors:
+                    raise RuntimeError(f"{outcome.summary.errors} requests failed: {outcome.results.error_kinds}")
+                rates[agent] = outcome.summary.rate
+                requests += outcome.summary.requests
+            ratios.append(rates[True] / rates[False])
+    finally:
+        os.sched_setaffinity(0, allowed)
+    return {
+        "agent_throughput_vs_bare": statistics.median(ratios),
+        "agent_throughput_lowest_pair": min(ratios),
+        "agent_throughput_highest_pair": max(ratios),
+        "throughput_pairs": pairs,
+        "throughput_requests": requests,
+    }
+
+
+async def _load(url: str, requests: Iterable[loadtest.Request], duration: float) -> loadtest.LoadOutcome:
+    return await loadtest.run(
+        loadtest.LoadOptions(url=url, requests=tuple(requests), connections=CONNECTIONS, duration=duration)
+    )
+
+
+async def _repeat(url: str, plan: LoadPlan) -> loadtest.LoadOutcome:
+    """The open load of a judged run again."""
+    assert plan.rate is not None
+    return await loadtest.run(
+        loadtest.LoadOptions(
+            url=url,
+            requests=N_PLUS_ONE,
+            connections=plan.connections,
+            rate=plan.rate,
+            arrival=plan.arrival or "constant",
+            duration=plan.duration_seconds,
+        )
+    )
+
+
+def _env(database: Path, fix: str = "") -> dict[str, str]:
+    return {"SHOP_DATABASE": str(database), "SHOP_FIX": fix}
