@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DEBIAN_PACKAGES := postgresql redis-server nginx-light wrk apache2-utils nghttp2-client hey chromium util-linux
 
 .PHONY: setup demo test check bench docs zoo clean
@@ -8,22 +9,24 @@ DEBIAN_PACKAGES := postgresql redis-server nginx-light wrk apache2-utils nghttp2
 # The demo needs only Python: perfloop and what the shop service imports.
 .venv/.demo: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "perfloop needs Python 3.11 or newer, got " + sys.version.split()[0] + "; try: make PYTHON=python3.11")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[examples]'
+	@echo "installing perfloop and the shop's libraries into .venv ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) install --editable '.[examples]'
 	@touch $@
 
 .venv/.dev: .venv/.demo
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "installing the development tools into .venv ..."
+	@$(PIP) install --editable '.[dev]'
 	@touch $@
 
-.venv/.debian: Makefile | .venv/.demo
-	.ci/debian $(DEBIAN_PACKAGES)
+.venv/.debian: Makefile .ci/debian | .venv/.demo
+	@.ci/debian $(DEBIAN_PACKAGES)
 	@touch $@
 
 setup: .venv/.dev .venv/.debian
 
 demo: .venv/.demo
-	$(BIN)/python -m examples.demo
+	@$(BIN)/python -m examples.demo
 
 test: setup
 	$(BIN)/python -m pytest
@@ -44,4 +47,4 @@ zoo: .venv/.dev
 	$(BIN)/python -m tests.zoo
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis out
