@@ -1,0 +1,3 @@
+"""Registries in the formats of other systems, one file each."""
+
+from __future__ import annotations

@@ -1,0 +1,293 @@
+"""Where instruments are found by name, and read all at once."""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from ..clock import MONOTONIC, Clock
+from ..exceptions import ConfigurationError, InvalidValue
+from .counter import Counter
+from .event import Event
+from .family import Family
+from .gauge import Gauge, ObservableGauge
+from .histogram import DEFAULT_BUCKETS, Histogram
+from .names import check_label_names, check_name, sample_names
+from .snapshots import Distribution, FamilySnapshot, Kind, Occurrences, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["DEFAULT_REGISTRY", "MAX_SERIES", "Registry"]
+
+MAX_SERIES = 1000
+"""Combinations of label values a family holds unless it says otherwise."""
+
+_DROPPED = "perfloop.telemetry.dropped_labels"
+_CALLBACK_ERRORS = "perfloop.telemetry.callback_errors"
+
+Instrument = TypeVar("Instrument")
+
+
+class Registry:
+    """A set of instruments with distinct names.
+
+    Asking again for a name gives the instrument that is there: parts of one program share it. Asking for the name as
+    something else is an error, and so is a name that an exposition would write like one that is there.
+    """
+
+    def __init__(self, *, clock: Clock = MONOTONIC, max_series: int = MAX_SERIES) -> None:
+        """An empty registry.
+
+        Args:
+            clock: stamps events.
+            max_series: the most combinations of label values a family holds, 1 or more.
+
+        Raises:
+            InvalidValue: a `max_series` below 1.
+        """
+        self._clock = clock
+        self._max_series = _checked_max_series(max_series)
+        self._families: dict[str, tuple[Family[Any], object]] = {}
+        self._written: dict[str, str] = {name: own for own in (_DROPPED, _CALLBACK_ERRORS) for name in _own_names(own)}
+        self._callback_errors: dict[str, Counter] = {}
+        self._lock = RLock()
+
+    @overload
+    def counter(self, name: str, description: str, *, unit: str = "") -> Counter: ...
+    @overload
+    def counter(
+        self, name: str, description: str, *, labels: Sequence[str], unit: str = "", max_series: int | None = None
+    ) -> Family[Counter]: ...
+    def counter(
+        self, name: str, description: str, *, labels: Sequence[str] = (), unit: str = "", max_series: int | None = None
+    ) -> Counter | Family[Counter]:
+        """The counter of that name; with `labels`, the family of counters.
+
+        Args:
+            name: OpenTelemetry's or Prometheus' style: `http.server.requests` or `http_requests_total`.
+            description: one sentence for the reader of a dashboard.
+            labels: names of the labels.
+            unit: UCUM, as in OpenTelemetry: `s`, `By`, `{request}`; the exposition writes it out.
+            max_series: the most combinations of label values, the registry's unless given.
+
+        Raises:
+            InvalidValue: a bad name, label name or bound.
+            ConfigurationError: the name is taken by something else.
+        """
+        counter: Counter | Family[Counter] = self._get(
+            name, "counter", description, unit, labels, Counter, max_series, None
+        )
+        return counter
+
+    @overload
+    def gauge(self, name: str, description: str, *, unit: str = "") -> Gauge: ...
+    @overload
+    def gauge(
+        self, name: str, description: str, *, labels: Sequence[str], unit: str = "", max_series: int | None = None
+    ) -> Family[Gauge]: ...
+    def gauge(
+        self, name: str, description: str, *, labels: Sequence[str] = (), unit: str = "", max_series: int | None = None
+    ) -> Gauge | Family[Gauge]:
+        """The gauge of that name; with `labels`, the family of gauges. Arguments and errors as in `counter`."""
+        gauge: Gauge | Family[Gauge] = self._get(name, "gauge", description, unit, labels, Gauge, max_series, None)
+        return gauge
+
+    @overload
+    def observable_gauge(
+        self, name: str, description: str, *, callback: Callable[[], float] | None = None, unit: str = ""
+    ) -> ObservableGauge: ...
+    @overload
+    def observable_gauge(
+        self, name: str, description: str, *, labels: Sequence[str], unit: str = "", max_series: int | None = None
+    ) -> Family[ObservableGauge]: ...
+    def observable_gauge(
+        self,
+        name: str,
+        description: str,
+        *,
+        callback: Callable[[], float] | None = None,
+        labels: Sequence[str] = (),
+        unit: str = "",
+        max_series: int | None = None,
+    ) -> ObservableGauge | Family[ObservableGauge]:
+        """A gauge that asks `callback` when it is read; with `labels`, give each child its own with `observe`.
+
+        A callback that raises leaves its series out of that reading and counts in
+        `perfloop.telemetry.callback_errors`. Arguments and errors otherwise as in `counter`.
+        """
+        gauge: Any = self._get(name, "gauge", description, unit, labels, ObservableGauge, max_series, None)
+        if callback is not None:
+            if labels:
+                raise ConfigurationError("Expected no callback beside labels: give one to each child", where=name)
+            gauge.observe(callback)
+        return gauge  # type: ignore[no-any-return]
+
+    @overload
+    def histogram(
+        self, name: str, description: str, *, unit: str = "s", buckets: Sequence[float] = DEFAULT_BUCKETS
+    ) -> Histogram: ...
+    @overload
+    def histogram(
+        self,
+        name: str,
+        description: str,
+        *,
+        labels: Sequence[str],
+        unit: str = "s",
+        buckets: Sequence[float] = DEFAULT_BUCKETS,
+        max_series: int | None = None,
+    ) -> Family[Histogram]: ...
+    def histogram(
+        self,
+        name: str,
+        description: str,
+        *,
+        labels: Sequence[str] = (),
+        unit: str = "s",
+        buckets: Sequence[float] = DEFAULT_BUCKETS,
+        max_series: int | None = None,
+    ) -> Histogram | Family[Histogram]:
+        """The histogram of that name; with `labels`, the family. `buckets` are the bounds of its exposition, in `unit`.
+
+        Other arguments and errors as in `counter`; the same name with other buckets is an error too.
+        """
+        bounds = Histogram(buckets).buckets
+        make = lambda: Histogram(bounds)  # noqa: E731
+        histogram: Histogram | Family[Histogram] = self._get(
+            name, "histogram", description, unit, labels, make, max_series, bounds
+        )
+        return histogram
+
+    def event(self, name: str, description: str, *, capacity: int = 1000) -> Event:
+        """The event of that name. An exposition shows how often it happened.
+
+        Args:
+            name: as in `counter`.
+            description: one sentence.
+            capacity: how many occurrences are kept.
+
+        Raises:
+            InvalidValue: a bad name or capacity.
+            ConfigurationError: the name is taken by something else.
+        """
+        Event(capacity=capacity)  # refuses a bad capacity before the name is taken
+        make = lambda: Event(capacity=capacity, clock=self._clock)  # noqa: E731
+        event: Event = self._get(name, "event", description, "", (), make, None, capacity)
+        return event
+
+    def _get(
+        self,
+        name: str,
+        kind: Kind,
+        description: str,
+        unit: str,
+        labels: Sequence[str],
+        make: Callable[[], Instrument],
+        max_series: int | None,
+        setting: object,
+    ) -> Any:
+        if isinstance(labels, str):
+            raise InvalidValue("Expected a sequence of label names", got=labels, where=f"labels of {name}")
+        label_names = tuple(labels)
+        shape = (kind, unit, label_names, setting, make if isinstance(make, type) else None)
+        with self._lock:
+            held = self._families.get(name)
+            if held is None:
+                check_name(name)
+                check_label_names(label_names, name)
+                bound = self._max_series if max_series is None else _checked_max_series(max_series)
+                samples = sample_names(name, unit, kind)
+                for sample in samples:
+                    if sample in self._written:
+                        raise ConfigurationError(
+                            f"Expected a metric name that an exposition can tell from {self._written[sample]!r}: "
+                            f"both hold {sample}",
+                            got=name,
+                        )
+                family = Family(name, kind, description, unit, label_names, make, bound)
+                held = self._families[name] = (family, shape)
+                self._written.update(dict.fromkeys(samples, name))
+            elif held[1] != shape:
+                family = held[0]
+                raise ConfigurationError(
+                    f"Expected {name} as it is registered: a {family.kind} in {family.unit or 'no unit'} with "
+                    f"labels {family.label_names} and the same settings",
+                    got=(kind, unit, label_names, *(() if setting is None else (setting,))),
+                )
+        return held[0] if label_names else held[0].labels()
+
+    def unregister(self, name: str) -> bool:
+        """Forget the metric of that name; False where there is none. Its instruments go on counting, unread."""
+        with self._lock:
+            if self._families.pop(name, None) is None:
+                return False
+            self._written = {sample: owner for sample, owner in self._written.items() if owner != name}
+            return True
+
+    def collect(self) -> list[FamilySnapshot]:
+        """All families as they are now, by name; at the end perfloop's own counts of what was refused or failed."""
+        with self._lock:
+            families = [family for family, _ in self._families.values()]
+        snapshots = [self._read(family) for family in sorted(families, key=lambda family: family.name)]
+        dropped = [(family.name, family.dropped) for family in families if family.dropped]
+        failed = [(name, int(errors.value)) for name, errors in list(self._callback_errors.items())]
+        for name, text, counts in (
+            (_DROPPED, "Look-ups of label values beyond the bound, which count in the overflow series.", dropped),
+            (_CALLBACK_ERRORS, "Gauge callbacks that raised; their series were left out.", failed),
+        ):
+            if counts:
+                snapshots.append(
+                    FamilySnapshot(
+                        name=name,
+                        kind="counter",
+                        description=text,
+                        unit="",
+                        label_names=("metric",),
+                        series=[Series(labels=(metric,), value=count) for metric, count in sorted(counts)],
+                    )
+                )
+        return snapshots
+
+    def _read(self, family: Family[Any]) -> FamilySnapshot:
+        series: list[Series] = []
+        for labels, instrument in family.children():
+            value: float | Distribution | Occurrences | None
+            if isinstance(instrument, ObservableGauge):
+                # The user's code: no lock is held here, and what it raises must not cost the other metrics.
+                try:
+                    value = instrument.value
+                    value = None if value is None else float(value)
+                except Exception:
+                    value = None
+                    with self._lock:
+                        errors = self._callback_errors.setdefault(family.name, Counter())
+                    errors.inc()
+            elif isinstance(instrument, Histogram | Event):
+                value = instrument.snapshot()
+            else:
+                value = instrument.value
+            if value is not None:
+                series.append(Series(labels=labels, value=value))
+        return FamilySnapshot(
+            name=family.name,
+            kind=family.kind,
+            description=family.description,
+            unit=family.unit,
+            label_names=family.label_names,
+            series=series,
+        )
+
+
+def _own_names(name: str) -> frozenset[str]:
+    return sample_names(name, "", "counter")
+
+
+def _checked_max_series(max_series: int) -> int:
+    if max_series < 1:
+        raise InvalidValue("Expected a bound of 1 or more series", got=max_series)
+    return max_series
+
+
+DEFAULT_REGISTRY = Registry()
+"""The registry every part of perfloop publishes to unless it is given another."""
