@@ -1,0 +1,31 @@
+"""Load testing: an open or closed model, latency from the moment a request was due, and an honest generator."""
+
+from __future__ import annotations
+
+from .arrival import ARRIVALS, Arrival
+from .engine import Engine
+from .guide import LoadTest, LoadTestResult
+from .options import LoadOptions
+from .outcome import LoadOutcome, Progress
+from .recording import Samples
+from .request import Request
+from .running import new_event_loop, quiet_collector, run, run_sync
+from .target import Target
+
+__all__ = [
+    "ARRIVALS",
+    "Arrival",
+    "Engine",
+    "LoadOptions",
+    "LoadOutcome",
+    "LoadTest",
+    "LoadTestResult",
+    "Progress",
+    "Request",
+    "Samples",
+    "Target",
+    "new_event_loop",
+    "quiet_collector",
+    "run",
+    "run_sync",
+]

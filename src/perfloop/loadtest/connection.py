@@ -1,0 +1,331 @@
+"""One HTTP/1.1 client connection: writes prepared requests, reads responses, one at a time.
+
+This is the hot path. Per response in one segment it runs three Python functions: `data_received`, and of the parser's
+callbacks `on_message_begin` and `on_message_complete`. No callback sees headers or bodies; nothing of a response is
+kept, but for its head when it does not arrive whole, because only the head tells whether the end of the connection
+ends the body or cuts it off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+
+from . import failures
+from .recording import ENTRY, FOLD_AT
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+__all__ = ["Connection"]
+
+_LARGEST_HEAD = 256 * 1024
+_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r]*)", re.IGNORECASE)
+_SWITCHING_PROTOCOLS = 101
+_ENTRY_SIZE = ENTRY.size
+_monotonic = time.monotonic
+_pack_into = ENTRY.pack_into
+
+
+class _UnsolicitedDataError(Exception):
+    """The server sent what no request asked for."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection of the load engine. The engine sets up a request in its slots and writes it.
+
+    `due`, `free`, `written`, `first_byte` are the times of the request in flight; `first_byte` is 0 until there is one,
+    `status` 0 until the response is whole. `held` is the head of a response that came in pieces.
+    """
+
+    __slots__ = (
+        "_engine",
+        "_feed",
+        "_free",
+        "_get_status",
+        "_head_known",
+        "_keep_alive",
+        "_parser",
+        "_recorder",
+        "_should_keep_alive",
+        "attempt",
+        "dead",
+        "due",
+        "failed_attempts",
+        "first_byte",
+        "free",
+        "held",
+        "in_flight",
+        "index",
+        "number",
+        "opened",
+        "received",
+        "served",
+        "status",
+        "transport",
+        "usual_parser",
+        "write",
+        "written",
+    )
+
+    def __init__(self, engine: Engine, failed_attempts: int = 0) -> None:
+        self._engine = engine
+        self._free = engine.connection_free
+        self._recorder = engine.recorder
+        self.failed_attempts = failed_attempts
+        """How many of this connection's predecessors in a row were lost without a byte of a response."""
+        self.transport: asyncio.Transport | None = None
+        self.in_flight = False
+        self.dead = False
+        self.served = False
+        self.attempt = 1
+        self.number = self.index = self.received = self.status = 0
+        self.due = self.free = self.written = self.first_byte = self.opened = 0.0
+        self.held = b""
+        self._head_known = False
+        self._keep_alive = False
+        self._use_parser(None)
+
+    # What the engine calls.
+
+    def expect(self, *, head: bool) -> None:
+        """Prepare for a response that is out of the ordinary, or follows one that was.
+
+        Args:
+            head: it answers HEAD, so whatever its Content-Length says, it ends with its headers.
+        """
+        self.held = b""
+        self._head_known = False
+        if head or not self.usual_parser:
+            self._use_parser(_HeadReader(self) if head else None)
+
+    def close(self) -> None:
+        """Give the connection up: whatever still arrives is ignored."""
+        self.dead = True
+        self.in_flight = False
+        if self.transport is not None:
+            self.transport.abort()
+
+    def fail(self, kind: str, example: str, status: int = 0) -> None:
+        """End the request in flight without an answer, and the connection with it."""
+        now = _monotonic()
+        self._record(now, status)
+        self._engine.count_failure(kind, self.index, example)
+        self._engine.connection_spent(self, now)
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        stream = cast("asyncio.Transport", transport)
+        self.transport = stream
+        self.write = stream.write
+        self.opened = self.free = _monotonic()
+        self._engine.transports.add(stream)
+
+    def data_received(self, data: bytes) -> None:
+        now = _monotonic()
+        if not self.in_flight:
+            self._unsolicited(len(data))
+            return
+        self.received += len(data)
+        if not self.first_byte:
+            self.first_byte = now
+        try:
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            if self.status < 200:
+                self._broken(error)
+                return
+            # The response is whole, but more came behind it.
+            self._keep_alive = False
+            self._engine.events.add("unsolicited data", f"more than one response to {self._label()}")
+        status = self.status
+        if not status:
+            self._hold(data)
+            return
+        # Answered. Written out rather than called: this is every request's path.
+        self.in_flight = False
+        self.served = True
+        recorder = self._recorder
+        offset = recorder.offset
+        _pack_into(
+            recorder.buffer,
+            offset,
+            self.due,
+            self.free,
+            self.written,
+            self.first_byte,
+            now,
+            self.number,
+            self.received,
+            self.index,
+            status,
+        )
+        recorder.offset = offset = offset + _ENTRY_SIZE
+        if self._keep_alive:
+            self._free(self, now)
+        else:
+            self._engine.connection_spent(self, now)
+        if offset >= FOLD_AT:
+            recorder.fold()
+
+    def eof_received(self) -> bool:
+        self._ended(None)
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.transport is not None:
+            self._engine.transports.discard(self.transport)
+        self._ended(error)
+        self.transport = None
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        if self.status:
+            raise _UnsolicitedDataError
+
+    def on_message_complete(self) -> None:
+        status = self._get_status()
+        if status >= 200:
+            self.status = status
+            self._keep_alive = self._should_keep_alive()
+        elif status == _SWITCHING_PROTOCOLS:
+            self.status = status
+
+    # Off the hot path.
+
+    def _use_parser(self, reader: _HeadReader | None) -> None:
+        self.usual_parser = reader is None
+        self._parser: Any = httptools.HttpResponseParser(self if reader is None else reader)
+        self._feed = self._parser.feed_data
+        self._get_status = self._parser.get_status_code
+        self._should_keep_alive = self._parser.should_keep_alive
+        if reader is not None:
+            reader.parser = self._parser
+
+    def head_complete(self, *, keep_alive: bool) -> None:
+        """The headers of a response to HEAD are whole, and with them the response."""
+        self.status = self._get_status()
+        self._keep_alive = keep_alive
+
+    def _hold(self, data: bytes) -> None:
+        """Keep the head of a response that is not whole yet, and nothing behind it."""
+        if self._head_known:
+            return
+        held = self.held + data
+        while True:
+            end = held.find(b"\r\n\r\n")
+            if end < 0:
+                break
+            if held[9:10] != b"1":
+                self.held = held[: end + 2]
+                self._head_known = True
+                return
+            held = held[end + 4 :]  # informational: the final response follows
+        self.held = held
+        if len(held) > _LARGEST_HEAD:
+            self.fail(failures.RESPONSE_HEAD_TOO_LARGE, f"{len(held)} bytes without the end of the headers")
+
+    def _ends_with_connection(self) -> bool:
+        """The body is delimited by the end of the connection: neither a length nor chunks say otherwise."""
+        if not self._head_known:
+            return False
+        framing = {name.lower(): value.strip().lower() for name, value in _FRAMING.findall(self.held)}
+        encoding = framing.get(b"transfer-encoding")
+        if encoding is not None:
+            return not encoding.endswith(b"chunked")
+        return b"content-length" not in framing
+
+    def _record(self, now: float, status: int) -> None:
+        self.in_flight = False
+        self._recorder.put(
+            self.due,
+            self.free,
+            self.written,
+            self.first_byte,
+            now,
+            self.number,
+            self.received,
+            self.index,
+            status,
+        )
+
+    def _label(self) -> str:
+        return self._engine.prepared[self.index].label
+
+    def _unsolicited(self, size: int) -> None:
+        self._recorder.bytes_received += size
+        if self.dead:
+            return
+        self._engine.events.add("unsolicited data", f"{size} bytes that no request asked for")
+        self._engine.idle_connection_lost(self)
+
+    def _broken(self, error: httptools.HttpParserError) -> None:
+        if self.status == _SWITCHING_PROTOCOLS:
+            self.fail(failures.UNEXPECTED_UPGRADE, "answered with 101 Switching Protocols, which nobody asked for")
+        else:
+            self.fail(failures.INVALID_RESPONSE, f"{error} (within {self.received} bytes)")
+
+    def _ended(self, error: Exception | None) -> None:
+        """The server closed the connection, or it was lost."""
+        if self.dead:
+            return
+        if not self.in_flight:
+            self._engine.idle_connection_lost(self)
+            return
+        now = _monotonic()
+        if not self.received:
+            if self._engine.retry(self, now):
+                return
+            kind, example = failures.CLOSED_BEFORE_RESPONSE, "the connection ended before a byte of the response"
+        elif error is None and self._ends_with_connection():
+            self._record(now, self._get_status())
+            self.served = True
+            self._engine.connection_spent(self, now)
+            return
+        else:
+            kind = failures.CLOSED_IN_BODY if self._head_known else failures.CLOSED_IN_HEADERS
+            example = f"the connection ended after {self.received} bytes of the response"
+        if error is not None:
+            kind, text = failures.classify(error)
+            example = f"{example}: {text}"
+        self.fail(kind, example)
+
+
+class _HeadReader:
+    """Reads the response to HEAD: the parser cannot know the request's method and would wait for a body."""
+
+    __slots__ = ("_close", "_connection", "_keep_alive", "parser")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._close = self._keep_alive = False
+        self.parser: Any = None
+
+    def on_message_begin(self) -> None:
+        self._close = self._keep_alive = False
+        if self._connection.status:
+            raise _UnsolicitedDataError
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"connection":
+            tokens = {token.strip() for token in value.lower().split(b",")}
+            self._close = self._close or b"close" in tokens
+            self._keep_alive = self._keep_alive or b"keep-alive" in tokens
+
+    def on_headers_complete(self) -> None:
+        status = self.parser.get_status_code()
+        if status >= 200:
+            # The parser's own answer counts a body without length as ending the connection: here there is no body.
+            lasting = self._keep_alive if self.parser.get_http_version() == "1.0" else True
+            self._connection.head_complete(keep_alive=lasting and not self._close)
+        elif status == _SWITCHING_PROTOCOLS:
+            self._connection.status = status
+
+    def on_body(self, body: bytes) -> None:
+        raise _UnsolicitedDataError

@@ -1,0 +1,117 @@
+"""Opening connections: resolve once, then connect to the address that answered."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from ..exceptions import UnreachableTarget
+from . import failures
+from .connection import Connection
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .target import Target
+
+__all__ = ["Connector"]
+
+_HINTS = {
+    failures.REFUSED: "nothing listens there: start the service, or check the port",
+    failures.CONNECT_TIMEOUT: "no answer in time: check the address, a firewall, or whether the service hangs",
+    failures.TLS: "check the certificate and the host name, or pass --insecure not to verify it",
+    "name resolution": "check the host name",
+    "too many open files": "lower --connections, or raise the limit: ulimit -n",
+    "no such file or directory": "check the socket's path",
+}
+
+
+class Connector:
+    """Opens connections of one engine to one target."""
+
+    def __init__(self, engine: Engine, target: Target, timeout: float) -> None:
+        self._engine = engine
+        self._target = target
+        self._timeout = timeout
+        self._addresses: list[str] = []
+        self._tls = _tls_context(target) if target.tls else None
+
+    async def resolve(self) -> None:
+        """Look the host name up.
+
+        Raises:
+            UnreachableTarget: it has no address.
+        """
+        target = self._target
+        if target.unix_path is not None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeout):
+                found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        except (OSError, TimeoutError, UnicodeError) as error:
+            raise self.unreachable(error) from error
+        self._addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    async def open(self, failed_attempts: int = 0) -> Connection:
+        """A new connection, within the timeout.
+
+        Raises:
+            OSError: it cannot be opened; TimeoutError and ssl.SSLError are among these.
+        """
+        connection = Connection(self._engine, failed_attempts)
+        async with asyncio.timeout(self._timeout):
+            if self._target.unix_path is not None:
+                await asyncio.get_running_loop().create_unix_connection(lambda: connection, self._target.unix_path)
+            else:
+                await self._open_tcp(connection)
+        return connection
+
+    async def _open_tcp(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        last: OSError | None = None
+        for address in self._addresses:
+            try:
+                await loop.create_connection(
+                    lambda: connection,
+                    address,
+                    self._target.port,
+                    ssl=self._tls,
+                    server_hostname=self._target.host if self._tls else None,
+                    ssl_handshake_timeout=self._timeout if self._tls else None,
+                )
+            except ssl.SSLError:
+                raise
+            except OSError as error:
+                last = error
+            else:
+                self._addresses = [address]
+                return
+        assert last is not None, "resolve() was called and found an address"
+        raise last
+
+    def unreachable(self, error: BaseException, opened: int = 0) -> UnreachableTarget:
+        """The error for a target that cannot be connected to before the run.
+
+        Args:
+            opened: how many connections could be opened before this one.
+        """
+        kind, text = failures.classify(error)
+        target = self._target
+        wanted = f"Expected to open {self._engine.options.connections} connections to {target.address}"
+        reached = f", opened {opened}" if opened else ""
+        hint = _HINTS.get(kind)
+        if opened and kind in (failures.REFUSED, failures.CONNECT_TIMEOUT, failures.RESET):
+            hint = "the service takes no more connections: lower --connections"
+        detail = kind if kind in text.lower() or not text else f"{kind}: {text}"
+        return UnreachableTarget(f"{wanted}{reached}: {detail}", where=target.address, hint=hint)
+
+
+def _tls_context(target: Target) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if not target.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,574 @@
+"""The load engine: decides when each request is sent on which connection, and ends the run.
+
+Closed model: a connection that becomes free sends its next request at once. Open model: requests are due at times of
+their own. One cursor, `_next_due`, stands at the oldest request not sent yet; a wake-up sends what is due on idle
+connections, a connection that becomes free takes what is overdue. So the waiting requests are a queue in order of
+arrival without being stored anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import secrets
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..records import LoadResults, LoadSummary
+from . import failures
+from .arrival import Arrival, arrival
+from .connector import Connector
+from .outcome import LoadOutcome, Progress
+from .recording import TIMEOUT_STATUS, Recorder, figures
+from .request import prepare, smooth_order
+from .ticker import PERIOD, Ticker, open_ticker
+from .trust import GeneratorFacts, untrustworthy_reasons
+from .usage import GeneratorUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .connection import Connection
+    from .options import LoadOptions
+
+__all__ = ["Engine", "backoff"]
+
+_HOUSEKEEPING = 0.05
+_PROGRESS_EVERY = 0.25
+# Below half the periodic wake-ups, arming the timer for each request costs less.
+_ARM_BELOW_RATE = 0.5 / PERIOD
+_OPENING_AT_ONCE = 64
+# A connection that was never used but idle for so long may have been closed for its idleness.
+_IDLE_LONG = 1.0
+_NEVER = math.inf
+_NAN = math.nan
+_monotonic = time.monotonic
+
+
+class _Retry(NamedTuple):
+    """A request that a closing keep-alive connection swallowed: it is sent once more."""
+
+    number: int
+    request_index: int
+    due: float
+
+
+def backoff(failed_attempts: int) -> float:
+    """Seconds to wait before connecting again after so many failures in a row: 0, 10, 20, 40 … 250 ms."""
+    return min(0.25, 0.01 * 2 ** (failed_attempts - 1)) if failed_attempts else 0.0
+
+
+class Engine:
+    """One run of one load test. Use `run` of the package rather than this."""
+
+    def __init__(self, options: LoadOptions, on_progress: Callable[[Progress], None] | None = None) -> None:
+        options.validate()
+        target = options.target()
+        self.options = options
+        requests = options.effective_requests()
+        trace_id = secrets.token_hex(16) if options.trace else None
+        self.prepared = [prepare(request, target, trace_id) for request in requests]
+        self._order = smooth_order([request.weight for request in requests], options.seed)
+        only = self.prepared[0]
+        # One request, the same bytes each time: the fast path.
+        self._message = only.prefix if len(requests) == 1 and trace_id is None and not only.is_head else None
+
+        self.recorder = Recorder(
+            [request.label for request in self.prepared], options.expect_status, keep_samples=options.keep_samples
+        )
+        self.events = failures.FailureTally()
+        self.transports: set[asyncio.Transport] = set()
+        """Every open transport, so that none is left behind."""
+        self.connection_free: Callable[[Connection, float], None]
+        self._arrival: Arrival | None = None
+        if options.rate is None:
+            self.connection_free = self._free_closed
+        else:
+            self._arrival = arrival(options.arrival, options.rate, options.seed)
+            self.connection_free = self._free_open
+        self._connector = Connector(self, target, options.timeout)
+        self._on_progress = on_progress
+        self._live: set[Connection] = set()
+        self._idle: deque[Connection] = deque()
+        self._reopening: set[asyncio.Task[None]] = set()
+        self._retries = 0
+        self._sent = 0
+        self._total = _NEVER if options.request_limit is None else options.request_limit
+        self._start = self._deadline = self._next_due = _NEVER
+        self._started = self._finished = False
+        self._ticker: Ticker | None = None
+        self._arming = False
+        self._housekeeping: asyncio.TimerHandle | None = None
+        self._housekeeping_interval = min(_HOUSEKEEPING, options.timeout / 10)
+        self._last_housekeeping = self._last_progress = 0.0
+        self._progress_requests = 0
+        self._longest_stall = self._longest_stall_at = 0.0
+
+    # The run.
+
+    async def run(self, stop: asyncio.Event | None = None) -> LoadOutcome:
+        """Open the connections, send the load, and return what was measured.
+
+        Raises:
+            UnreachableTarget: a connection cannot be opened before the clock starts.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        waiting: set[asyncio.Future[object]] = set()
+        try:
+            await self._open_connections()
+            usage = GeneratorUsage()
+            self._begin()
+            waiting = {self._done}  # type: ignore[arg-type]
+            if stop is not None:
+                waiting.add(asyncio.ensure_future(stop.wait()))
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            ended = _monotonic()
+            partial = not self._done.done()
+            usage.stop()
+            if not partial:
+                self._done.result()  # raises what a callback raised
+            return self._outcome(ended, partial, usage)
+        finally:
+            self._finished = True
+            for future in waiting:
+                future.cancel()
+            await self._close()
+
+    async def _open_connections(self) -> None:
+        await self._connector.resolve()
+        gate = asyncio.Semaphore(_OPENING_AT_ONCE)
+
+        async def open_one() -> None:
+            async with gate:
+                connection = await self._connector.open()
+            self._live.add(connection)
+
+        tasks = [asyncio.ensure_future(open_one()) for _ in range(self.options.connections)]
+        try:
+            await asyncio.gather(*tasks)
+        except (OSError, TimeoutError) as error:
+            raise self._connector.unreachable(error, len(self._live)) from error
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self) -> None:
+        options = self.options
+        self._started = True
+        self._start = self.recorder.start = start = _monotonic()
+        self._last_housekeeping = self._last_progress = start
+        self._deadline = start + (_NEVER if options.duration is None else options.duration)
+        self._schedule_housekeeping()
+        connections = list(self._live)
+        for connection in connections:
+            if connection.dead:  # lost again before the start
+                self._live.discard(connection)
+                self._reopen(1, start)
+        if self._arrival is None:
+            for connection in list(self._live):
+                self._free_closed(connection, start)
+            return
+        if options.duration is not None:
+            self._total = min(self._total, self._arrival.count(options.duration))
+        self._idle.extend(self._live)
+        self._next_due = start + self._arrival.due(0) if self._total else _NEVER
+        self._ticker = open_ticker(self._loop, self._guarded_tick)
+        assert options.rate is not None
+        self._arming = options.rate < _ARM_BELOW_RATE
+        if self._arming:
+            self._tick()
+        else:
+            self._ticker.start_periodic()
+
+    async def _close(self) -> None:
+        if self._ticker is not None:
+            self._ticker.close()
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+        tasks = list(self._reopening)
+        for task in tasks:
+            task.cancel()
+        for connection in self._live:
+            connection.close()
+        for transport in list(self.transports):
+            transport.abort()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(3):  # the loop closes aborted sockets in its next rounds
+            await asyncio.sleep(0)
+
+    # Sending.
+
+    def _dispatch(self, connection: Connection, due: float, free: float) -> None:
+        self._sent = number = self._sent + 1
+        message = self._message
+        if message is None:
+            connection.index = index = next(self._order)
+            request = self.prepared[index]
+            message = request.prefix
+            if request.suffix:
+                message = b"%b%016x%b" % (message, number, request.suffix)
+            if request.is_head or not connection.usual_parser:
+                connection.expect(head=request.is_head)
+        if connection.held:
+            connection.expect(head=False)
+        connection.number = number
+        connection.due = due
+        connection.free = free
+        connection.first_byte = 0.0
+        connection.received = connection.status = 0
+        connection.attempt = 1
+        connection.in_flight = True
+        connection.written = _monotonic()
+        connection.write(message)
+
+    def _send_again(self, connection: Connection, retry: _Retry, now: float) -> None:
+        request = self.prepared[retry.request_index]
+        connection.index = retry.request_index
+        connection.number = retry.number
+        if request.is_head:
+            connection.expect(head=True)
+        connection.due = retry.due
+        connection.free = now
+        connection.attempt = 2
+        connection.in_flight = True
+        connection.written = _monotonic()
+        connection.write(
+            b"%b%016x%b" % (request.prefix, retry.number, request.suffix) if request.suffix else request.prefix
+        )
+
+    def _free_closed(self, connection: Connection, now: float) -> None:
+        if now < self._deadline and self._sent < self._total:
+            self._dispatch(connection, now, now)
+        else:
+            self._park(connection, now)
+
+    def _free_open(self, connection: Connection, now: float) -> None:
+        due = self._next_due
+        if due <= now:
+            self._advance()
+            # With another connection idle, it was not the service that kept the request waiting.
+            idle = self._idle
+            self._dispatch(connection, due, max(due, idle[0].free) if idle else now)
+            if self._arming and now < self._next_due < _NEVER and self._ticker is not None:
+                self._ticker.arm(self._next_due)
+        else:
+            self._park(connection, now)
+
+    def _advance(self) -> None:
+        following = self._sent + 1
+        assert self._arrival is not None
+        self._next_due = self._start + self._arrival.due(following) if following < self._total else _NEVER
+
+    def _tick(self) -> None:
+        """Send what is due on the connections that are idle."""
+        idle = self._idle
+        now = _monotonic()
+        due = self._next_due
+        while due <= now and idle:
+            connection = idle.popleft()
+            free = connection.free
+            self._advance()
+            self._dispatch(connection, due, max(free, due))
+            due = self._next_due
+        if self._arming and idle and due < _NEVER and self._ticker is not None:
+            self._ticker.arm(due)
+
+    def _guarded_tick(self) -> None:
+        try:
+            self._tick()
+        except Exception as error:
+            self._abort_run(error)
+
+    def _park(self, connection: Connection, now: float) -> None:
+        connection.free = now
+        self._idle.append(connection)
+        if self._nothing_more(now):
+            self._check_finished(now)
+
+    # Ending.
+
+    def _nothing_more(self, now: float) -> bool:
+        """No further request will be sent, but for retries."""
+        if self._arrival is None:
+            return now >= self._deadline or self._sent >= self._total
+        return self._next_due == _NEVER
+
+    @property
+    def in_flight(self) -> int:
+        """Requests written and not answered yet, with those about to be sent again."""
+        return len(self._live) - len(self._idle) + self._retries
+
+    def _check_finished(self, now: float) -> None:
+        if self._started and self.in_flight == 0 and self._nothing_more(now) and not self._done.done():
+            self._done.set_result(None)
+
+    def _abort_run(self, error: BaseException) -> None:
+        if not self._done.done():
+            self._done.set_exception(error)
+
+    def _give_up_backlog(self, now: float) -> None:
+        """The time to drain is over: what was due and never got a connection has failed."""
+        assert self._arrival is not None
+        first, total = self._sent, int(min(self._total, self._arrival.count(now - self._start)))
+        self._next_due = _NEVER
+        if total <= first:
+            return
+        dues = self._start + self._arrival.dues(first, total)
+        indices = np.fromiter(itertools.islice(self._order, total - first), dtype=np.int32, count=total - first)
+        self.recorder.fold(self.in_flight)
+        self.recorder.add_never_sent(first + 1, dues, indices, now)
+        self._sent = total
+        self.recorder.failures.add(
+            failures.NEVER_SENT,
+            f"due {now - dues[0]:.3g} s before the run ended, but all {self.options.connections} connections were busy "
+            "until then",
+            total - first,
+        )
+
+    # Connections that end.
+
+    def connection_spent(self, connection: Connection, now: float) -> None:
+        """The connection's request is over and so is the connection: open another in its place."""
+        heard = connection.served or connection.received
+        self._drop(connection)
+        self.events.add("reconnected", "")
+        self._reopen(0 if heard else connection.failed_attempts + 1, now)
+
+    def idle_connection_lost(self, connection: Connection) -> None:
+        """The connection ended while no request was on it."""
+        if connection not in self._live:
+            connection.close()
+            return
+        self._drop(connection)
+        if self._started:
+            self.events.add("reconnected", "")
+            served = connection.served or _monotonic() - connection.opened > _IDLE_LONG
+            self._reopen(0 if served else connection.failed_attempts + 1, _monotonic())
+
+    def retry(self, connection: Connection, now: float) -> bool:
+        """Send the connection's request once more if it was lost to a keep-alive connection closing under it.
+
+        Only an idempotent request, only once, only when not a byte of a response came (RFC 9112 §9.3.1), and only on a
+        connection that had been in use or idle for long: a fresh one that closes is a failure of the service.
+        """
+        stale = connection.served or connection.written - connection.opened > _IDLE_LONG
+        if not stale or connection.attempt > 1 or not self.prepared[connection.index].idempotent or self._finished:
+            return False
+        self.events.add("retried", "")
+        self._drop(connection)
+        self._retries += 1
+        self._reopen(0, now, _Retry(connection.number, connection.index, connection.due))
+        return True
+
+    def count_failure(self, kind: str, index: int, example: str) -> None:
+        """Count a transport failure of the request of that index."""
+        self.recorder.failures.add(kind, f"{self.prepared[index].label}: {example}")
+
+    def _drop(self, connection: Connection) -> None:
+        self._live.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        connection.close()
+
+    def _reopen(self, failed_attempts: int, due: float, retry: _Retry | None = None) -> None:
+        if self._finished:
+            return
+        task = asyncio.ensure_future(self._reopen_until_open(failed_attempts, due, retry))
+        self._reopening.add(task)
+        task.add_done_callback(self._reopened)
+
+    def _reopened(self, task: asyncio.Task[None]) -> None:
+        self._reopening.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            self._abort_run(error)
+        else:
+            self._check_finished(_monotonic())
+
+    async def _reopen_until_open(self, failed_attempts: int, due: float, retry: _Retry | None) -> None:
+        while not self._finished:
+            if failed_attempts:
+                await asyncio.sleep(backoff(failed_attempts))
+                if self._arrival is None:
+                    due = _monotonic()
+            if retry is None and self._nothing_more(_monotonic()):
+                return
+            try:
+                connection = await self._connector.open(failed_attempts)
+            except (OSError, TimeoutError) as error:
+                failed_attempts += 1
+                self._connect_failed(error, due, retry)
+                if retry is not None:
+                    self._retries -= 1
+                    retry = None
+                continue
+            if connection.dead:
+                failed_attempts += 1
+                continue
+            self._live.add(connection)
+            now = _monotonic()
+            connection.free = now
+            if retry is not None:
+                self._retries -= 1
+                self._send_again(connection, retry, now)
+            elif self._arrival is not None:
+                self._free_open(connection, now)
+            elif now < self._deadline and self._sent < self._total:
+                self._dispatch(connection, due, now)
+            else:
+                self._park(connection, now)
+            return
+        if retry is not None:
+            self._retries -= 1
+
+    def _connect_failed(self, error: BaseException, due: float, retry: _Retry | None) -> None:
+        """No connection: the request that would have gone over it has failed, if there is one."""
+        kind, text = failures.classify(error)
+        now = _monotonic()
+        if retry is not None:
+            number, index, due = retry
+        elif self._arrival is None and now < self._deadline and self._sent < self._total:
+            self._sent = number = self._sent + 1
+            index = next(self._order)
+        elif self._arrival is not None and self._next_due <= now:
+            due = self._next_due
+            self._advance()
+            self._sent = number = self._sent + 1
+            index = next(self._order)
+        else:
+            self.events.add("reconnect failed", text)
+            return
+        self.recorder.put(due, _NAN, _NAN, 0.0, now, number, 0, index, 0)
+        self.count_failure(kind, index, f"cannot connect: {text}")
+
+    # Now and then.
+
+    def _schedule_housekeeping(self) -> None:
+        self._housekeeping = self._loop.call_later(self._housekeeping_interval, self._guarded_housekeeping)
+
+    def _guarded_housekeeping(self) -> None:
+        try:
+            self._housekeep()
+        except Exception as error:
+            self._abort_run(error)
+        else:
+            self._schedule_housekeeping()
+
+    def _housekeep(self) -> None:
+        now = _monotonic()
+        stall = now - self._last_housekeeping - self._housekeeping_interval
+        if stall > self._longest_stall:
+            self._longest_stall, self._longest_stall_at = stall, now - self._start
+        self._last_housekeeping = now
+        timeout = self.options.timeout
+        expired = now - timeout
+        for connection in [one for one in self._live if one.in_flight and one.written < expired]:
+            connection.fail(failures.TIMEOUT, f"no whole response within {timeout:g} s of sending", TIMEOUT_STATUS)
+        if now - self._last_progress >= _PROGRESS_EVERY:
+            self._report(now)
+        if now >= self._deadline:
+            if self._next_due < _NEVER and now >= self._deadline + timeout:
+                self._give_up_backlog(now)
+            self._check_finished(now)
+
+    def _report(self, now: float) -> None:
+        recorder = self.recorder
+        in_flight = self.in_flight
+        recorder.fold(in_flight)
+        recorder.roll(int(now - self._start))
+        since, self._last_progress = now - self._last_progress, now
+        finished = recorder.requests - self._progress_requests
+        self._progress_requests = recorder.requests
+        if self._on_progress is None:
+            return
+        point = recorder.current()
+        backlog = 0
+        if self._arrival is not None:
+            due = min(self._total, self._arrival.count(now - self._start))
+            backlog = max(0, int(due) - self._sent)
+        self._on_progress(
+            Progress(
+                elapsed=now - self._start,
+                duration=self.options.duration,
+                requests=recorder.requests,
+                errors=recorder.errors,
+                in_flight=in_flight,
+                backlog=backlog,
+                rate=finished / since,
+                p50_ms=point.p50_ms,
+                p99_ms=point.p99_ms,
+                bytes_received=recorder.bytes_received,
+                connections=len(self._live),
+            )
+        )
+
+    # The result.
+
+    def _outcome(self, ended: float, partial: bool, usage: GeneratorUsage) -> LoadOutcome:
+        recorder = self.recorder
+        abandoned = self.in_flight if partial else 0
+        recorder.finish()
+        limited = self.options.request_limit is not None and recorder.requests >= self.options.request_limit
+        if partial:
+            elapsed = ended - self._start
+        else:
+            elapsed = recorder.last_done - self._start
+            if not limited and self.options.duration is not None:
+                elapsed = max(elapsed, self.options.duration)
+        elapsed = max(elapsed, 1e-9)
+        lag, latency = figures(recorder.send_lag), figures(recorder.latency)
+        reasons = untrustworthy_reasons(
+            GeneratorFacts(
+                open_model=self._arrival is not None,
+                elapsed=ended - self._start,
+                send_lag_p99=lag.p99 / 1000,
+                latency_p50=latency.p50 / 1000,
+                cpu=usage.cpu,
+                waited_for_cpu=usage.waited_for_cpu,
+                longest_stall=self._longest_stall,
+                longest_stall_at=self._longest_stall_at,
+                clock_jump=usage.clock_jump,
+            )
+        )
+        return LoadOutcome(
+            summary=LoadSummary(
+                requests=recorder.requests,
+                errors=recorder.errors,
+                rate=recorder.requests / elapsed,
+                elapsed_seconds=elapsed,
+                bytes_received=recorder.bytes_received,
+                bytes_per_second=recorder.bytes_received / elapsed,
+                latency_ms=latency,
+                service_time_ms=figures(recorder.service_time),
+                queue_ms=figures(recorder.queue),
+                send_lag_ms=lag,
+                generator_cpu_seconds=usage.cpu,
+                trustworthy=not reasons,
+                reasons=reasons,
+            ),
+            results=LoadResults(
+                statuses={str(status): count for status, count in sorted(recorder.statuses.items())},
+                error_kinds=recorder.failures.kinds(),
+                series=recorder.series,
+                latency_histogram=recorder.latency.encode(),
+                service_time_histogram=recorder.service_time.encode(),
+            ),
+            plan=self.options.plan(),
+            partial=partial,
+            latency=recorder.latency,
+            service_time=recorder.service_time,
+            queue=recorder.queue,
+            send_lag=recorder.send_lag,
+            samples=recorder.samples(),
+            abandoned=abandoned,
+            events=self.events.counts(),
+        )

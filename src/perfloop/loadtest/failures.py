@@ -1,0 +1,91 @@
+"""The kinds of ways a request fails, and how often each happened, with one example in words."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import ssl
+
+from ..records import ErrorKind
+
+__all__ = [
+    "CLOSED_BEFORE_RESPONSE",
+    "CLOSED_IN_BODY",
+    "CLOSED_IN_HEADERS",
+    "CONNECT_TIMEOUT",
+    "INVALID_RESPONSE",
+    "NEVER_SENT",
+    "REFUSED",
+    "RESET",
+    "RESPONSE_HEAD_TOO_LARGE",
+    "TIMEOUT",
+    "TLS",
+    "UNEXPECTED_UPGRADE",
+    "FailureTally",
+    "classify",
+]
+
+TIMEOUT = "timeout"
+NEVER_SENT = "never sent"
+REFUSED = "connection refused"
+RESET = "connection reset"
+CONNECT_TIMEOUT = "connect timeout"
+CLOSED_BEFORE_RESPONSE = "closed before response"
+CLOSED_IN_HEADERS = "closed in headers"
+CLOSED_IN_BODY = "closed in body"
+INVALID_RESPONSE = "invalid response"
+RESPONSE_HEAD_TOO_LARGE = "response head too large"
+UNEXPECTED_UPGRADE = "unexpected protocol switch"
+TLS = "TLS"
+
+
+def classify(error: BaseException) -> tuple[str, str]:
+    """The kind of a transport error, and the error in words."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, ConnectionRefusedError):
+        return REFUSED, text
+    if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):
+        return RESET, text
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+        return CONNECT_TIMEOUT, text
+    if isinstance(error, ssl.SSLError):
+        return TLS, text
+    if isinstance(error, socket.gaierror):
+        return "name resolution", text
+    if isinstance(error, OSError) and error.errno is not None:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return "too many open files", text
+        return os.strerror(error.errno).lower(), text
+    return type(error).__name__, text
+
+
+class FailureTally:
+    """How often each kind of failure happened. Holds one example a kind, whatever the number of failures."""
+
+    __slots__ = ("_counts", "_examples")
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._examples: dict[str, str] = {}
+
+    def add(self, kind: str, example: str, count: int = 1) -> None:
+        """Count `count` failures; the first example of a kind is the one that is kept."""
+        self._counts[kind] = self._counts.get(kind, 0) + count
+        self._examples.setdefault(kind, example)
+
+    @property
+    def total(self) -> int:
+        """All failures counted."""
+        return sum(self._counts.values())
+
+    def counts(self) -> dict[str, int]:
+        """Kinds with their counts, most frequent first."""
+        return dict(sorted(self._counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def kinds(self) -> list[ErrorKind]:
+        """Kinds with count and example, most frequent first."""
+        return [
+            ErrorKind(kind=kind, count=count, example=self._examples[kind]) for kind, count in self.counts().items()
+        ]

@@ -1,0 +1,130 @@
+"""What a load test is asked to do: one frozen object for the API and the command line."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from msgspec import Struct
+
+from ..exceptions import InvalidValue
+from ..records import LoadPlan, redact_url
+from .arrival import ARRIVALS
+from .request import Request
+from .target import Target
+
+__all__ = ["LoadOptions"]
+
+
+class LoadOptions(Struct, frozen=True, kw_only=True):
+    """One load test.
+
+    Args:
+        url: `http://`, `https://`, or `http+unix://%2Ftmp%2Fx.sock/path`.
+        requests: what to send, weighted and evenly interleaved; default one request built of the url's path, `method`,
+            `headers` and `body`. `headers` are sent with each of `requests` too, unless it has one of that name.
+        connections: how many connections are kept open: the most requests ever in flight.
+        rate: requests a second; given, the model is open: a request is due at its time whatever the service does.
+            None: each connection sends its next request when the last is answered (closed model).
+        arrival: how due times are spaced in the open model.
+        duration: seconds for which requests become due; None runs until `request_limit`.
+        request_limit: stop after so many requests; None runs for `duration`. With both, whichever comes first.
+        timeout: seconds from written to the response's end, after which the request fails; also for connecting, and for
+            how much longer than `duration` requests that are already due may still be sent.
+        insecure: do not verify the certificate.
+        expect_status: statuses that count as success; None: all below 400.
+        seed: for the Poisson arrivals and the start of the requests' order.
+        trace: send a W3C traceparent header: a random trace id a run, the request's number (from 1) as span id.
+        keep_samples: keep every request's times; costs 64 bytes a request.
+    """
+
+    url: str
+    requests: tuple[Request, ...] = ()
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    connections: int = 10
+    rate: float | None = None
+    arrival: Literal["constant", "poisson"] = "constant"
+    duration: float | None = 10.0
+    request_limit: int | None = None
+    timeout: float = 10.0
+    insecure: bool = False
+    expect_status: frozenset[int] | None = None
+    seed: int = 0
+    trace: bool = False
+    keep_samples: bool = False
+
+    def validate(self) -> None:
+        """Check every option before anything is opened.
+
+        Raises:
+            InvalidValue: names the option, what was expected and what was got.
+        """
+        self.target()
+        if self.connections < 1:
+            raise InvalidValue("Expected at least one connection", got=self.connections, where="connections")
+        if self.rate is not None:
+            _positive(self.rate, "requests a second", "rate")
+        if self.arrival not in ARRIVALS:
+            raise InvalidValue(f"Expected one of {', '.join(ARRIVALS)}", got=self.arrival, where="arrival")
+        if self.duration is None and self.request_limit is None:
+            raise InvalidValue("Expected a duration or a number of requests: the test would never end")
+        if self.duration is not None:
+            _positive(self.duration, "seconds", "duration")
+        if self.request_limit is not None and self.request_limit < 1:
+            raise InvalidValue("Expected at least one request", got=self.request_limit, where="requests")
+        _positive(self.timeout, "seconds", "timeout")
+        if self.seed < 0:
+            raise InvalidValue("Expected a seed of 0 or more", got=self.seed, where="seed")
+        for status in self.expect_status or ():
+            if not 200 <= status <= 599:
+                raise InvalidValue("Expected a status code from 200 to 599", got=status, where="expect_status")
+        for request in self.effective_requests():
+            request.validate()
+
+    def target(self) -> Target:
+        """The parsed `url`.
+
+        Raises:
+            InvalidValue: not a URL perfloop can load.
+        """
+        return Target.parse(self.url, insecure=self.insecure)
+
+    def effective_requests(self) -> tuple[Request, ...]:
+        """The requests to send, each with its headers complete."""
+        if not self.requests:
+            path = self.target().path
+            return (Request(method=self.method, target=path, headers=self.headers, body=self.body),)
+        complete = []
+        for request in self.requests:
+            own = {name.lower() for name, _ in request.headers}
+            shared = tuple(header for header in self.headers if header[0].lower() not in own)
+            complete.append(
+                Request(
+                    method=request.method,
+                    target=request.target,
+                    headers=shared + request.headers,
+                    body=request.body,
+                    weight=request.weight,
+                )
+            )
+        return tuple(complete)
+
+    def plan(self) -> LoadPlan:
+        """The plan as it stands in a record, secrets in query strings removed."""
+        return LoadPlan(
+            model="closed" if self.rate is None else "open",
+            connections=self.connections,
+            requests=[redact_url(str(request)) for request in self.effective_requests()],
+            rate=self.rate,
+            arrival=None if self.rate is None else self.arrival,
+            duration_seconds=self.duration,
+            request_limit=self.request_limit,
+            timeout_seconds=self.timeout,
+        )
+
+
+def _positive(value: float, unit: str, where: str) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise InvalidValue(f"Expected a number of {unit} above 0", got=value, where=where)

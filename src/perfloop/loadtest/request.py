@@ -1,0 +1,151 @@
+"""Requests as bytes ready to be written, and the order in which weighted requests are sent."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+from .._version import __version__
+from ..exceptions import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .target import Target
+
+__all__ = ["IDEMPOTENT_METHODS", "PreparedRequest", "Request", "prepare", "smooth_order"]
+
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+"""RFC 9110 §9.2.2: sending one of these twice has the effect of sending it once."""
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TARGET = re.compile(r"(?:/|\*$)[\x21-\x7e]*")
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_LONGEST_CYCLE = 100_000
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One kind of request of a load test.
+
+    `target` is the path with its query. `weight` is relative: 2 is sent twice as often as 1.
+    """
+
+    method: str = "GET"
+    target: str = "/"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    weight: float = 1
+
+    def __str__(self) -> str:
+        line = f"{self.method} {self.target}"
+        return line if self.weight == 1 else f"{self.weight:g}x {line}"
+
+    def validate(self, where: str | None = None) -> None:
+        """Check what would otherwise break the request's framing.
+
+        Raises:
+            InvalidValue: a method that is no token, a target with blanks, a header with a line break, a weight that is
+                not a positive number, or a header that contradicts the body.
+        """
+        if _TOKEN.fullmatch(self.method) is None or self.method == "CONNECT":
+            raise InvalidValue("Expected an HTTP method such as GET or POST", got=self.method, where=where)
+        if _TARGET.fullmatch(self.target) is None:
+            raise InvalidValue("Expected a path such as /orders?page=1", got=self.target, where=where)
+        for name, value in self.headers:
+            if _TOKEN.fullmatch(name) is None:
+                raise InvalidValue("Expected a header name without blanks or line breaks", got=name, where=where)
+            if _FIELD_VALUE.fullmatch(value) is None:
+                raise InvalidValue("Expected a header value without line breaks", got=f"{name}: {value}", where=where)
+            lowered = name.lower()
+            if lowered == "transfer-encoding":
+                raise InvalidValue("Expected no Transfer-Encoding: the body is sent whole", got=value, where=where)
+            if lowered == "content-length" and value.strip() != str(len(self.body)):
+                raise InvalidValue(f"Expected the body's length, {len(self.body)}, or none", got=value, where=where)
+            if lowered == "upgrade":
+                raise InvalidValue("Expected plain HTTP/1.1: no protocol is switched to", got=value, where=where)
+        if not (math.isfinite(self.weight) and self.weight > 0):
+            raise InvalidValue("Expected a weight above 0", got=self.weight, where=where)
+
+
+class PreparedRequest(NamedTuple):
+    """A request as it goes over the wire, with what the engine must know of it.
+
+    With tracing, a message is `prefix`, 16 hexadecimal digits, `suffix`; without it, `prefix` is the whole message.
+    """
+
+    prefix: bytes
+    suffix: bytes
+    is_head: bool
+    idempotent: bool
+    label: str
+
+
+def prepare(request: Request, target: Target, trace_id: str | None = None) -> PreparedRequest:
+    """Serialise a request once, so that sending it costs a single write.
+
+    Args:
+        trace_id: 32 hexadecimal digits for a W3C traceparent header; None sends none.
+    """
+    given = {name.lower() for name, _ in request.headers}
+    lines = [f"{request.method} {request.target} HTTP/1.1"]
+    if "host" not in given:
+        lines.append(f"Host: {target.host_header}")
+    if "user-agent" not in given:
+        lines.append(f"User-Agent: perfloop/{__version__}")
+    if "accept" not in given:
+        lines.append("Accept: */*")
+    if target.authorization is not None and "authorization" not in given:
+        lines.append(f"Authorization: {target.authorization}")
+    lines += [f"{name}: {value.strip()}" for name, value in request.headers]
+    if "content-length" not in given and (request.body or request.method in ("POST", "PUT", "PATCH")):
+        lines.append(f"Content-Length: {len(request.body)}")
+    head = "\r\n".join(lines).encode("latin-1")
+    if trace_id is None:
+        prefix, suffix = head + b"\r\n\r\n" + request.body, b""
+    else:
+        prefix = head + f"\r\ntraceparent: 00-{trace_id}-".encode()
+        suffix = b"-01\r\n\r\n" + request.body
+    return PreparedRequest(
+        prefix,
+        suffix,
+        request.method == "HEAD",
+        request.method in IDEMPOTENT_METHODS,
+        f"{request.method} {request.target}",
+    )
+
+
+def smooth_order(weights: Sequence[float], seed: int = 0) -> Iterator[int]:
+    """Indices in proportion to their weights, spread as evenly as can be, for ever.
+
+    Smooth weighted round robin, as nginx balances: each turn every request gains its weight, the one that has gained
+    most is sent and pays the sum. Weights 5, 1, 1 give 0 0 1 0 2 0 0. `seed` chooses where in the cycle to start.
+    """
+    if len(weights) == 1:
+        return itertools.repeat(0)
+    exact = [Fraction(weight).limit_denominator(1000) or Fraction(weight) for weight in weights]
+    scale = math.lcm(*(weight.denominator for weight in exact))
+    whole = [int(weight * scale) for weight in exact]
+    divisor = math.gcd(*whole)
+    whole = [weight // divisor for weight in whole]
+    if sum(whole) > _LONGEST_CYCLE:
+        return itertools.islice(_smooth(list(weights)), seed % 1000, None)
+    cycle = list(itertools.islice(_smooth(whole), sum(whole)))
+    start = seed % len(cycle)
+    return itertools.cycle(cycle[start:] + cycle[:start])
+
+
+def _smooth(weights: Sequence[float]) -> Iterator[int]:
+    total = sum(weights)
+    gained = [0.0] * len(weights)
+    positions = range(len(weights))
+    while True:
+        for position in positions:
+            gained[position] += weights[position]
+        chosen = max(positions, key=gained.__getitem__)
+        gained[chosen] -= total
+        yield chosen

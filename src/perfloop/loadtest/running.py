@@ -1,0 +1,104 @@
+"""Running the engine: on the loop that runs already, or on one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from .engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from .options import LoadOptions
+    from .outcome import LoadOutcome, Progress
+
+__all__ = ["new_event_loop", "quiet_collector", "run", "run_sync"]
+
+
+async def run(
+    options: LoadOptions,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> LoadOutcome:
+    """Run a load test on the running event loop, uvloop's or asyncio's own.
+
+    Whatever else runs on that loop delays requests; if it does so noticeably, the outcome is not trustworthy.
+
+    Args:
+        on_progress: called on the loop about four times a second; it must return within a fraction of a millisecond.
+        stop: set it to end the test at once; the outcome is then partial, and requests in flight are `abandoned`.
+
+    Raises:
+        InvalidValue: an option is out of range.
+        UnreachableTarget: a connection cannot be opened before the clock starts.
+    """
+    return await Engine(options, on_progress).run(stop)
+
+
+def run_sync(
+    options: LoadOptions,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop_on_interrupt: bool = False,
+) -> LoadOutcome:
+    """Run a load test on an event loop of its own, in this thread, with the garbage collector quiet.
+
+    Args:
+        on_progress: as for `run`.
+        stop_on_interrupt: let the first Ctrl-C end the test with a partial outcome instead of KeyboardInterrupt. Has
+            an effect in the main thread only.
+
+    Raises:
+        InvalidValue: an option is out of range.
+        UnreachableTarget: a connection cannot be opened before the clock starts.
+    """
+
+    async def main() -> LoadOutcome:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        interruptible = stop_on_interrupt and threading.current_thread() is threading.main_thread()
+        if interruptible:
+            loop.add_signal_handler(signal.SIGINT, stop.set)
+        try:
+            return await run(options, on_progress=on_progress, stop=stop)
+        finally:
+            if interruptible:
+                loop.remove_signal_handler(signal.SIGINT)
+
+    with quiet_collector():
+        return _run_in_new_loop(main())
+
+
+def _run_in_new_loop(main: Coroutine[Any, Any, LoadOutcome]) -> LoadOutcome:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main)
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """An uvloop event loop, or asyncio's own where uvloop is not installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+@contextlib.contextmanager
+def quiet_collector() -> Iterator[None]:
+    """No garbage collection inside: the engine makes no cycles while it runs, and a collection is a stall."""
+    enabled = gc.isenabled()
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if enabled:
+            gc.enable()
