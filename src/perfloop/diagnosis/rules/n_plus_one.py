@@ -1,0 +1,148 @@
+"""n-plus-one: a statement for each row of an earlier one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..hot_code import cpu_by_line
+from ..repeats import Repeat, repeats
+from .rule import Rule, finding, plural
+
+if TYPE_CHECKING:
+    from ...records import Finding
+    from ..evidence import Evidence
+    from ..service_model import Work
+    from ..simulation import Seconds
+
+__all__ = ["RULE"]
+
+NAME = "n-plus-one"
+# With fewer samples the stack profile cannot say how much of the time belongs to one line.
+_LEAST_SAMPLES = 40
+# What the batch may cost beyond one call and its rows (a long IN list, a second pass over the parents).
+_RESERVE = 0.15
+_PLAIN_CALLS = frozenset({"execute", "executemany", "fetchone", "fetchall", "fetchmany", "query", "fetch", "fetchrow"})
+_CONDITION = re.compile(r'([\w."`\[\]]+)\s*=\s*\?|\?\s*=\s*([\w."`\[\]]+)')
+
+
+def _find(evidence: Evidence) -> list[Finding]:
+    findings = []
+    for repeat in repeats(evidence):
+        little, estimate, much = (_without(evidence, repeat, saving) for saving in (-1.0, 0.0, 1.0))
+        prediction = evidence.predict(little, estimate, much, repeat.route)
+        if not evidence.is_material(prediction, repeat.route):
+            continue
+        place = evidence.place(repeat.frames[0] if repeat.frames else None, repeat.route)
+        statement = evidence.observations.statements[repeat.statement]
+        rows = evidence.routes[repeat.route]
+        total = float(np.median([len(evidence.model.requests[row].trace.statements) for row in rows]))
+        each = float(repeat.database_seconds.sum() / max(repeat.calls.sum(), 1.0)) * 1e3
+        often = float(np.mean([repeat.calls[row] >= 2 for row in rows]))
+        text = (
+            f"{plural(total, 'statement')} a request, {repeat.per_request:.0f} × {statement} "
+            f"({each:.2f} ms and {plural(repeat.rows_per_call, 'row')} each)"
+        )
+        if often < 0.99:
+            text += f"; against it: {1 - often:.0%} of the requests do not repeat it"
+        findings.append(
+            finding(
+                rule=NAME,
+                title=f"N+1 queries on {repeat.route}",
+                route=repeat.route,
+                place=place,
+                loop=evidence.sources.loop_around(repeat.frames),
+                evidence=text,
+                fix=_advice(evidence, repeat, statement),
+                cost=(
+                    "memory for all related rows at once, about "
+                    f"{plural(repeat.per_request * repeat.rows_per_call, 'row')} a request, also those nobody looks at"
+                ),
+                prediction=prediction,
+                measures={
+                    "statement": statement,
+                    "statements_per_request": repeat.per_request,
+                    "statement_ms": each,
+                    "rows_per_statement": repeat.rows_per_call,
+                },
+            )
+        )
+    return findings
+
+
+def _without(evidence: Evidence, repeat: Repeat, much: float) -> Work:
+    """The work with one statement for all; `much` from -1 (the fix saves little) to 1 (much)."""
+    work = evidence.model.work
+    once = np.divide(1.0, repeat.calls, out=np.zeros_like(repeat.calls), where=repeat.calls > 0)
+    kept = repeat.fixed_share * once + (1.0 - repeat.fixed_share)
+    kept = np.clip(kept + (1.0 - kept) * _RESERVE * max(-much, 0.0), 0.0, 1.0)
+    if much > 0:
+        kept = kept * (1.0 - 0.5 * much * (1.0 - repeat.fixed_share))
+    database = repeat.database_seconds * (1.0 - kept)
+    computing = _computing(evidence, repeat, much) * (1.0 - kept)
+    on_loop = np.minimum(database, work.database_on_loop)
+    return replace(
+        work,
+        cpu=np.maximum(work.cpu - computing, 0.0),
+        database_on_loop=work.database_on_loop - on_loop,
+        database=np.maximum(work.database - (database - on_loop), 0.0),
+    )
+
+
+def _computing(evidence: Evidence, repeat: Repeat, much: float) -> Seconds:
+    """CPU seconds a request around the calls.
+
+    The time between calls bounds it; the loop's body may do other work there, so the part of the CPU samples that lies
+    under the issuing line decides, where there are enough of them.
+    """
+    between = np.minimum(repeat.around_seconds, evidence.model.work.cpu)
+    stacks = evidence.stacks(repeat.route)
+    if not repeat.frames or sum(stack.samples for stack in stacks) < _LEAST_SAMPLES:
+        return between * (1.0 + 0.3 * min(much, 0.0))
+    lines, total = cpu_by_line(stacks)
+    if total <= 0:
+        return between
+    frame = repeat.frames[0]
+    under_line = lines.get((frame.file, frame.line), 0.0) / total * evidence.model.work.cpu
+    sampled = np.minimum(between, under_line)
+    return sampled if much <= 0 else (1.0 - much) * sampled + much * between
+
+
+def _advice(evidence: Evidence, repeat: Repeat, statement: str) -> str:
+    found = _CONDITION.search(statement)
+    key = (found[1] or found[2]) if found else None
+    batch = f"one statement for all of them: … WHERE {key} IN (…)" if key else "one statement for all of them"
+    frameworks = " ".join(name for process in evidence.observations.processes.values() for name in process.frameworks)
+    if repeat.frames:
+        frame = repeat.frames[0]
+        called = {call.rpartition(".")[2] for call in evidence.sources.calls(frame.file, frame.line)}
+        attributes = [name for _, name in evidence.sources.attributes(frame.file, frame.line)]
+        if not called & _PLAIN_CALLS:
+            known = evidence.sources.relationship(frame.file, attributes)
+            if known is not None and known.framework == "django":
+                loader = "prefetch_related" if known.many else "select_related"
+                return (
+                    f'load them with the rows they belong to: .{loader}("{known.attribute}") on the {known.owner} query'
+                )
+            if known is not None:
+                loader = "selectinload" if known.many else "joinedload"
+                return (
+                    f"load them with the rows they belong to: .options({loader}({known.owner}.{known.attribute})) "
+                    f"on the {known.owner} query"
+                )
+            if attributes and "sqlalchemy" in frameworks.lower():
+                return f"load `{attributes[0]}` with the rows it belongs to: selectinload(…) on the query; or {batch}"
+            if attributes and "django" in frameworks.lower():
+                loader = f'prefetch_related("{attributes[0]}")'
+                return f"load `{attributes[0]}` with the rows it belongs to: {loader}; or {batch}"
+    elif "sqlalchemy" in frameworks.lower():
+        return f"load the relationship in the handler's query, selectinload(…), not while answering; or {batch}"
+    elif "django" in frameworks.lower():
+        return f"load the relationship in the handler's query, prefetch_related(…), not while answering; or {batch}"
+    return f"collect the keys first, then ask once: {batch}"
+
+
+RULE = Rule(NAME, "a statement for each row of an earlier one", _find)

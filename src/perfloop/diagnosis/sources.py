@@ -1,0 +1,247 @@
+"""The user's source code, read for what an observation cannot tell: enclosing loops, attributes, relationships."""
+
+from __future__ import annotations
+
+import ast
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..records import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from ..monitoring.observations import Frame
+
+__all__ = ["Relationship", "Sources"]
+
+_Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_LARGEST_FILE = 1_000_000
+_MOST_FILES = 300
+_SKIPPED = frozenset({"node_modules", "site-packages", "__pycache__", "venv", "env", "build", "dist"})
+_TO_MANY = frozenset({"ManyToManyField", "DynamicMapped", "WriteOnlyMapped"})
+_FIELDS = frozenset({"relationship", "ForeignKey", "OneToOneField", "ManyToManyField"})
+_COLLECTIONS = ("list", "List", "set", "Set", "Sequence", "Collection", "Iterable", "dict", "Dict")
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """One attribute that loads related rows."""
+
+    owner: str
+    """The class that has the attribute."""
+    attribute: str
+    framework: str
+    """`sqlalchemy` or `django`."""
+    many: bool
+
+
+class Sources:
+    """Source files, parsed at most once.
+
+    Args:
+        root: the service's working directory; files below it get relative paths in records.
+        texts: files by absolute path, instead of the file system (for tests).
+    """
+
+    def __init__(self, root: str | os.PathLike[str], texts: Mapping[str, str] | None = None) -> None:
+        self.root = Path(root).absolute()
+        self._texts = texts
+        self._trees: dict[str, ast.Module | None] = {}
+        self._lines: dict[str, list[str]] = {}
+
+    def lines(self, file: str) -> list[str]:
+        """The lines of a file; empty when it cannot be read."""
+        if file not in self._lines:
+            self._lines[file] = (self._read(file) or "").splitlines()
+        return self._lines[file]
+
+    def line(self, file: str, number: int) -> str | None:
+        """One line without its indentation; None when the file has no such line."""
+        lines = self.lines(file)
+        return lines[number - 1].strip() if 0 < number <= len(lines) else None
+
+    def place(self, frame: Frame) -> Place:
+        """The frame as a place of a record."""
+        return self._place(frame.file, frame.line, frame.function)
+
+    def _place(self, file: str, line: int, function: str) -> Place:
+        path = Path(file)
+        shown = str(path.relative_to(self.root)) if path.is_relative_to(self.root) else file
+        return Place(file=shown, line=line, function=function, source=self.line(file, line))
+
+    def loop_around(self, frames: Iterable[Frame]) -> Place | None:
+        """The innermost loop or comprehension that repeats one of the frames' lines, walking outwards.
+
+        Args:
+            frames: the user's frames of a call, innermost first.
+        """
+        for frame in frames:
+            line = self._loop_line(frame)
+            if line is not None:
+                return self._place(frame.file, line, frame.function)
+        return None
+
+    def _loop_line(self, frame: Frame) -> int | None:
+        tree = self._tree(frame.file)
+        if tree is None:
+            return None
+        found: int | None = None
+        for node in _enclosing(tree, frame.line):
+            if isinstance(node, _FUNCTIONS) and not (isinstance(node, ast.Lambda) and node.lineno == frame.line):
+                # A loop outside the function repeats the call of the function: that is the next frame's affair.
+                found = None
+            elif isinstance(node, ast.For | ast.AsyncFor | ast.While):
+                repeated = [node.test, *node.body] if isinstance(node, ast.While) else node.body
+                if any(_covers(part, frame.line) for part in repeated):
+                    found = node.lineno
+            elif isinstance(node, _COMPREHENSIONS) and any(_covers(part, frame.line) for part in _repeated(node)):
+                found = node.generators[0].target.lineno
+        return found
+
+    def attributes(self, file: str, line: int) -> list[tuple[str, str]]:
+        """(expression, attribute) of every attribute read on a line, the outermost first: `order.items`."""
+        tree = self._tree(file)
+        if tree is None:
+            return []
+        return [
+            (ast.unparse(node), node.attr)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Load)
+            and node.lineno <= line <= (node.end_lineno or node.lineno)
+        ]
+
+    def calls(self, file: str, line: int) -> list[str]:
+        """Names called on a line: `execute`, `sleep`, `requests.get`."""
+        tree = self._tree(file)
+        if tree is None:
+            return []
+        return [
+            ast.unparse(node.func)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and node.lineno <= line <= (node.end_lineno or node.lineno)
+        ]
+
+    def definition(self, file: str, line: int) -> str | None:
+        """Name of the innermost named function around a line."""
+        tree = self._tree(file)
+        name = None
+        for node in _enclosing(tree, line) if tree is not None else ():
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                name = node.name
+        return name
+
+    def relationship(self, file: str, attributes: Iterable[str]) -> Relationship | None:
+        """The first of the attributes that some model class near `file` declares as a relationship."""
+        known = {found.attribute: found for found in self._relationships(file)}
+        return next((known[attribute] for attribute in attributes if attribute in known), None)
+
+    def _relationships(self, file: str) -> Iterator[Relationship]:
+        for path in self._neighbours(file):
+            tree = self._tree(path)
+            for node in ast.walk(tree) if tree is not None else ():
+                if isinstance(node, ast.ClassDef):
+                    for statement in node.body:
+                        yield from _declared(node.name, statement)
+
+    def _neighbours(self, file: str) -> list[str]:
+        """Python files of the user's project, the one given and its directory first."""
+        if self._texts is not None:
+            return [file, *(path for path in self._texts if path != file)]
+        root = self.root if Path(file).is_relative_to(self.root) else Path(file).parent
+        found = [file, *(str(path) for path in sorted(Path(file).parent.glob("*.py")))]
+        for directory, names, files in os.walk(root):
+            names[:] = sorted(name for name in names if name not in _SKIPPED and not name.startswith("."))
+            found += [str(Path(directory, name)) for name in sorted(files) if name.endswith(".py")]
+            if len(found) > _MOST_FILES:
+                break
+        return list(dict.fromkeys(found))[:_MOST_FILES]
+
+    def _read(self, file: str) -> str | None:
+        if self._texts is not None:
+            return self._texts.get(file)
+        try:
+            path = Path(file)
+            return path.read_text("utf-8", errors="replace") if path.stat().st_size <= _LARGEST_FILE else None
+        except OSError:
+            return None
+
+    def _tree(self, file: str) -> ast.Module | None:
+        if file not in self._trees:
+            text = self._read(file)
+            try:
+                self._trees[file] = ast.parse(text) if text else None
+            except (SyntaxError, ValueError):
+                # A template, or code of a newer Python than ours: then there is no loop to name.
+                self._trees[file] = None
+        return self._trees[file]
+
+
+def _covers(node: ast.AST, line: int) -> bool:
+    start = getattr(node, "lineno", None)
+    return start is not None and start <= line <= (getattr(node, "end_lineno", None) or start)
+
+
+def _enclosing(tree: ast.AST, line: int) -> Iterator[ast.AST]:
+    """Nodes around a line, outermost first."""
+    for child in ast.iter_child_nodes(tree):
+        if _covers(child, line):
+            yield child
+            yield from _enclosing(child, line)
+        elif not hasattr(child, "lineno"):
+            yield from _enclosing(child, line)
+
+
+def _repeated(node: _Comprehension) -> list[ast.AST]:
+    """The parts of a comprehension evaluated more than once: all but the first iterable."""
+    element = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    conditions = [condition for generator in node.generators for condition in generator.ifs]
+    return [*element, *conditions, *(generator.iter for generator in node.generators[1:])]
+
+
+def _declared(owner: str, statement: ast.stmt) -> Iterator[Relationship]:
+    target: ast.expr
+    if isinstance(statement, ast.AnnAssign):
+        target, value, annotation = statement.target, statement.value, ast.unparse(statement.annotation)
+    elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target, value, annotation = statement.targets[0], statement.value, ""
+    else:
+        return
+    if not isinstance(target, ast.Name) or not isinstance(value, ast.Call):
+        return
+    function = ast.unparse(value.func)
+    kind = function.rpartition(".")[2]
+    if kind not in _FIELDS:
+        return
+    if kind == "relationship":
+        inner = annotation.partition("[")[2]
+        many = any(inner.startswith(f"{name}[") or f".{name}[" in inner for name in _COLLECTIONS)
+        many = many or annotation.partition("[")[0] in _TO_MANY
+        if not annotation:
+            many = not any(keyword.arg == "uselist" for keyword in value.keywords)
+        yield Relationship(owner, target.id, "sqlalchemy", many)
+    elif function.startswith("models.") or kind in ("OneToOneField", "ManyToManyField"):
+        yield Relationship(owner, target.id, "django", kind == "ManyToManyField")
+        yield from _reverse(owner, value)
+
+
+def _reverse(owner: str, value: ast.Call) -> Iterator[Relationship]:
+    """The accessor Django adds to the class a foreign key points at."""
+    if not value.args:
+        return
+    text = value.args[0].value if isinstance(value.args[0], ast.Constant) else ast.unparse(value.args[0])
+    related = str(text).rpartition(".")[2]
+    name = next(
+        (
+            keyword.value.value
+            for keyword in value.keywords
+            if keyword.arg == "related_name" and isinstance(keyword.value, ast.Constant)
+        ),
+        f"{owner.lower()}_set",
+    )
+    yield Relationship(related, str(name), "django", True)
