@@ -1,4 +1,6 @@
-"""`python -m docs.build`: the pages as HTML in out/docs, and the published schema of the record.
+"""`python -m docs.build`: writes the generated pages, then all pages as HTML in out/docs.
+
+Generated are docs/record.schema.json, out of the records' types, and docs/cli.md, out of the commands' help.
 
 Each page of docs/ and the README become one file, readable without a server and offline.
 """
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from markdown_it import MarkdownIt
 
+from perfloop.cli import reference
 from perfloop.records import json_schema
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ __all__ = ["build", "main", "pages", "schema"]
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs"
 SCHEMA = PAGES / "record.schema.json"
+COMMANDS = PAGES / "cli.md"
 STYLE = """\
 :root { color-scheme: light dark; }
 body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.6 system-ui, sans-serif; }
@@ -47,7 +51,7 @@ def build(out: Path, sources: Sequence[Path]) -> list[Path]:
     navigation = " ".join(f'<a href="{source.stem}.html">{html.escape(titles[source])}</a>' for source in sources)
     written = []
     for source in sources:
-        body = _linked(MarkdownIt("commonmark").enable("table").render(source.read_text()), source)
+        body = _anchored(_linked(MarkdownIt("commonmark").enable("table").render(source.read_text()), source))
         target = out / f"{source.stem}.html"
         target.write_text(
             "<!doctype html>\n"
@@ -93,9 +97,21 @@ def _linked(body: str, source: Path) -> str:
     return re.sub(r'<a href="(?![a-z]+:|#)([^"]+)">(.*?)</a>', replace, body, flags=re.DOTALL)
 
 
+def _anchored(body: str) -> str:
+    """Headings get the anchors that links on code hosts expect."""
+
+    def replace(match: re.Match[str]) -> str:
+        words = re.sub(r"<[^>]+>", "", match[2]).lower()
+        slug = re.sub(r"[^\w -]", "", words).strip().replace(" ", "-")
+        return f'<h{match[1]} id="{slug}">{match[2]}</h{match[1]}>'
+
+    return re.sub(r"<h([1-4])>(.*?)</h\1>", replace, body)
+
+
 def main() -> None:
-    """Write docs/record.schema.json and out/docs."""
+    """Write what is generated into docs/, and everything as HTML into out/docs."""
     SCHEMA.write_bytes(schema())
+    COMMANDS.write_text(reference.markdown())
     for path in build(ROOT / "out" / "docs", pages()):
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
-from docs.build import SCHEMA, build, pages, schema
+from docs.build import COMMANDS, SCHEMA, build, pages, schema
+
+from perfloop.cli import reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,12 +18,23 @@ def test_the_published_schema_is_that_of_the_records() -> None:
     assert SCHEMA.read_bytes() == schema(), "run `make docs` and commit docs/record.schema.json"
 
 
+def test_the_page_of_commands_is_that_of_their_help() -> None:
+    assert COMMANDS.read_text() == reference.markdown(), "run `make docs` and commit docs/cli.md"
+
+
 def test_every_page_is_built_and_links_lead_to_html(tmp_path: Path) -> None:
     out = tmp_path / "docs"
     written = build(out, pages())
     assert {path.name for path in written} == {*(f"{page.stem}.html" for page in pages()), SCHEMA.name}
     assert all(path.stat().st_size for path in written)
     assert not [path.name for path in written if '.md"' in path.read_text()]
+
+
+def test_links_within_the_pages_have_their_anchors(tmp_path: Path) -> None:
+    for path in build(tmp_path / "docs", pages()):
+        text = path.read_text()
+        wanted = set(re.findall(r'href="#([^"]+)"', text))
+        assert wanted <= set(re.findall(r'id="([^"]+)"', text)), path.name
 
 
 @pytest.mark.parametrize(
