@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from .comparison import Comparison, compare
-from .histogram import Histogram
+from .comparison import MINIMUM_RUNS, Comparison, Verdict, compare
+from .histogram import HIGHEST_US, Histogram
+from .queueing import Scalability, erlang_c, little, mean_wait, usl_fit, utilisation, wait_percentile
 
-__all__ = ["Comparison", "Histogram", "compare"]
+__all__ = [
+    "HIGHEST_US",
+    "MINIMUM_RUNS",
+    "Comparison",
+    "Histogram",
+    "Scalability",
+    "Verdict",
+    "compare",
+    "erlang_c",
+    "little",
+    "mean_wait",
+    "usl_fit",
+    "utilisation",
+    "wait_percentile",
+]
