@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
     from ..monitoring.observations import Frame
 
-__all__ = ["Relationship", "Sources"]
+__all__ = ["STATEMENT_CALLS", "Relationship", "Sources"]
+
+STATEMENT_CALLS = frozenset(
+    ["execute", "executemany", "fetch", "fetchall", "fetchmany", "fetchone", "fetchrow", "fetchval", "query"]
+)
+"""Methods by which code runs a statement of its own, and not a relationship's."""
 
 _Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -100,8 +105,24 @@ class Sources:
                 if any(_covers(part, frame.line) for part in repeated):
                     found = node.lineno
             elif isinstance(node, _COMPREHENSIONS) and any(_covers(part, frame.line) for part in _repeated(node)):
-                found = node.generators[0].target.lineno
+                first = node.generators[0].iter
+                if not (_covers(first, frame.line) and self._issues_statement(first, frame)):
+                    found = node.generators[0].target.lineno
         return found
+
+    def _issues_statement(self, iterable: ast.expr, frame: Frame) -> bool:
+        """On a line that holds a comprehension whole: its iterable, evaluated once, issues the statement.
+
+        A frame has a line and no column. Up to Python 3.11 a comprehension is a function of its own; later the call or
+        the relationship in the iterable tells.
+        """
+        if frame.function.startswith("<"):
+            return False
+        called = {
+            ast.unparse(node.func).rpartition(".")[2] for node in ast.walk(iterable) if isinstance(node, ast.Call)
+        }
+        read = [node.attr for node in ast.walk(iterable) if isinstance(node, ast.Attribute)]
+        return bool(called & STATEMENT_CALLS) or self.relationship(frame.file, read) is not None
 
     def attributes(self, file: str, line: int) -> list[tuple[str, str]]:
         """(expression, attribute) of every attribute read on a line, the outermost first: `order.items`."""

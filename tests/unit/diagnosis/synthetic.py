@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from perfloop.diagnosis.evidence import Evidence
-from perfloop.diagnosis.index_trial import IndexTrial, NoTrial
 from perfloop.diagnosis.matching import match
 from perfloop.diagnosis.sources import Sources
 from perfloop.monitoring.observations import (
@@ -23,6 +22,9 @@ from perfloop.monitoring.observations import (
     Stack,
     StatementCall,
 )
+
+if TYPE_CHECKING:
+    from perfloop.diagnosis.index_trial import IndexTrial, NoTrial
 
 ROOT = "/srv/shop"
 MS = 1e-3

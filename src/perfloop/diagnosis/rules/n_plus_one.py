@@ -10,6 +10,7 @@ import numpy as np
 
 from ..hot_code import cpu_by_line
 from ..repeats import Repeat, repeats
+from ..sources import STATEMENT_CALLS
 from .rule import Rule, finding, plural
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ NAME = "n-plus-one"
 _LEAST_SAMPLES = 40
 # What the batch may cost beyond one call and its rows (a long IN list, a second pass over the parents).
 _RESERVE = 0.15
-_PLAIN_CALLS = frozenset({"execute", "executemany", "fetchone", "fetchall", "fetchmany", "query", "fetch", "fetchrow"})
 _CONDITION = re.compile(r'([\w."`\[\]]+)\s*=\s*\?|\?\s*=\s*([\w."`\[\]]+)')
 
 
@@ -120,7 +120,7 @@ def _advice(evidence: Evidence, repeat: Repeat, statement: str) -> str:
         frame = repeat.frames[0]
         called = {call.rpartition(".")[2] for call in evidence.sources.calls(frame.file, frame.line)}
         attributes = [name for _, name in evidence.sources.attributes(frame.file, frame.line)]
-        if not called & _PLAIN_CALLS:
+        if not called & STATEMENT_CALLS:
             known = evidence.sources.relationship(frame.file, attributes)
             if known is not None and known.framework == "django":
                 loader = "prefetch_related" if known.many else "select_related"
