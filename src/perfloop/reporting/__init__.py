@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .html import render_html
     from .json import render_json
     from .terminal import render_terminal
     from .verdict import summary_line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,10 @@ __all__ = [
     "part_name",
     "per_second",
     "plural",
+    "sentence",
     "share",
+    "small_share",
+    "span",
     "with_unit",
 ]
 
@@ -36,6 +40,7 @@ PART_NAMES = {
     "pool_wait": "connection-pool wait",
     "upstream": "upstream HTTP",
     "blocking": "blocking call",
+    "sleep": "asyncio.sleep",
     "interpreter_wait": "interpreter wait",
     "gc": "garbage collection",
     "unaccounted": "unaccounted",
@@ -43,6 +48,7 @@ PART_NAMES = {
 """The parts of a latency breakdown in words; other names are shown with their underscores as spaces."""
 
 _NO_FIGURE = "–"
+_UNIT = re.compile(r"[^\d.,]+$")
 
 
 def part_name(part: str) -> str:
@@ -102,6 +108,27 @@ def share(fraction: float) -> str:
     return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
 
 
+def small_share(fraction: float) -> str:
+    """A part of a whole in whole percent: `83 %`, `< 1 %`; empty for none."""
+    if not fraction > 0:
+        return ""
+    return f"{fraction * 100:.0f} %" if fraction >= 0.005 else "< 1 %"
+
+
+def span(low: str, high: str) -> str:
+    """Two figures in words, their unit written once: `55–90 ms`, `170–248/s`, `850 µs–1.2 ms`."""
+    low_unit, high_unit = (_UNIT.search(words) for words in (low, high))
+    if low_unit and high_unit and low_unit[0] == high_unit[0]:
+        low = low[: low_unit.start()]
+    return f"{low}–{high}"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter, unless it starts with a name or code."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
+
+
 def with_unit(value: float | None, unit: str, *, short: bool = False) -> str:
     """A value in the unit its record names: `ms`, `s`, `µs`, `bytes`, `bytes/s`, `share`, `%`, `requests/s`, or any
     other word; `short` writes `38/s` for `38 requests/s`, for tables."""
@@ -118,6 +145,8 @@ def with_unit(value: float | None, unit: str, *, short: bool = False) -> str:
         return share(value)
     if unit == "%":
         return share(value / 100)
+    if unit == "1/s":
+        unit = "/s"
     if short and unit.endswith("/s"):
         unit = "/s"
     return f"{number(value)}{'' if unit.startswith('/') or not unit else ' '}{unit}"

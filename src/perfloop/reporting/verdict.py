@@ -30,6 +30,8 @@ class Verdict(Struct, frozen=True):
     tone: Tone
     headline: str
     """One sentence without a full stop."""
+    addition: str = ""
+    """What follows it after a comma, where there is more to say."""
 
 
 class Before(Struct, frozen=True):
@@ -42,7 +44,8 @@ class Before(Struct, frozen=True):
 
 def summary_line(record: AnyRecord) -> str:
     """The record in one line, without colour: the last line of a command, the subject of a message."""
-    return verdict(record).headline
+    said = verdict(record)
+    return f"{said.headline}, {said.addition}" if said.addition else said.headline
 
 
 def verdict(record: AnyRecord) -> Verdict:
@@ -56,7 +59,7 @@ def verdict(record: AnyRecord) -> Verdict:
 
 def finding_title(finding: Finding) -> str:
     """The finding's title, with its route where the title does not name it."""
-    title, route = figures.clean(finding.title), figures.clean(finding.route)
+    title, route = figures.sentence(figures.clean(finding.title)), figures.clean(finding.route)
     return title if not route or route in title else f"{title} · {route}"
 
 
@@ -120,12 +123,13 @@ def _diagnosis(record: DiagnosisRecord) -> Verdict:
     first = record.findings[0]
     now = before(record, first)
     more = len(record.findings) - 1
-    further = f", and {figures.plural(more, 'further finding')}" if more else ""
+    further = f"and {figures.plural(more, 'further finding')}" if more else ""
     return Verdict(
         "bad",
         f"{finding_title(first)}: fixing it takes p99 from {figures.milliseconds(now.p99_ms)} "
         f"to about {figures.milliseconds(first.predicted.p99_ms[1])}"
-        f"{further}{interrupted}",
+        f"{interrupted}",
+        further,
     )
 
 
@@ -136,29 +140,35 @@ def _comparison(record: ComparisonRecord) -> Verdict:
         return Verdict("warning", f"Not enough data to tell A and B apart{reason}")
     if record.verdict == "no difference":
         return Verdict("neutral", f"No difference between A and B in {figures.clean(first.metric)}")
+    gain, interval = _gain(first)
+    values = f"{figures.with_unit(first.a, first.unit)} → {figures.with_unit(first.b, first.unit)}"
+    name = figures.clean(first.metric)
     return Verdict(
         "good" if record.verdict == "faster" else "bad",
-        f"B is {record.verdict} than A: {figures.clean(first.metric)} "
-        f"{figures.with_unit(first.a, first.unit)} → {figures.with_unit(first.b, first.unit)}"
-        f"{f', {gain_in_words(first)}' if first.ratio else ''}",
+        f"B is {record.verdict} than A: {name} {gain or values}",
+        f"{values} ({interval})" if gain else "",
     )
 
 
 def gain_in_words(metric: MetricComparison) -> str:
-    """The ratio B ÷ A as people say it: `5.9 times lower (5.3–6.7)` or `12 % higher (8–16 %)`.
+    """The ratio B ÷ A as people say it: `5.9 times lower (5.3–6.7 times)` or `12 % higher (8–16 %)`.
 
     Empty where the interval holds 1 or there is none.
     """
+    words, interval = _gain(metric)
+    return f"{words} ({interval})" if words else ""
+
+
+def _gain(metric: MetricComparison) -> tuple[str, str]:
     if metric.ratio is None or min(metric.ratio) <= 0 or metric.ratio[0] <= 1 <= metric.ratio[2]:
-        return ""
+        return "", ""
     low, estimate, high = metric.ratio
-    lower = estimate < 1
-    word = "lower" if lower else "higher"
+    word = "lower" if estimate < 1 else "higher"
     if not 0.5 < estimate < 2:
-        times = (1 / high, 1 / estimate, 1 / low) if lower else (low, estimate, high)
-        return f"{_digits(times[1])} times {word} ({_digits(times[0])}–{_digits(times[2])})"
+        times = (1 / high, 1 / estimate, 1 / low) if estimate < 1 else (low, estimate, high)
+        return f"{_digits(times[1])} times {word}", f"{_digits(times[0])}–{_digits(times[2])} times"
     near, far = sorted(abs(end - 1) * 100 for end in (low, high))
-    return f"{_digits(abs(estimate - 1) * 100)} % {word} ({_digits(near)}–{_digits(far)} %)"
+    return f"{_digits(abs(estimate - 1) * 100)} % {word}", f"{_digits(near)}–{_digits(far)} %"
 
 
 def _digits(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import figures
-from ..verdict import verdict
+from ..verdict import summary_line, verdict
 from .load import STYLES
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def print_comparison(record: ComparisonRecord, paper: Paper) -> None:
             paper.hanging(("·", "dim"), figures.clean(reason), label_width=2)
     said = verdict(record)
     paper.blank()
-    paper.hanging("", (f"{said.headline}.", STYLES[said.tone]), label_width=0)
+    paper.hanging("", (f"{summary_line(record)}.", STYLES[said.tone]), label_width=0)
 
 
 def _row(metric: MetricComparison) -> list[Cell]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import figures
+from ..breakdown import parts_of, routes_in_order
+from ..description import plan_in_words
+from ..knee import knee
 from ..verdict import before, finding_title, verdict
-from .load import STYLES, plan_in_words, print_notices, print_targets
+from .load import STYLES, print_notices, print_targets
 from .paper import Cell, Paper, bar, joined, sparkline, tie
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ def print_diagnosis(record: DiagnosisRecord, paper: Paper) -> None:
         _print_further(record, paper)
     elif record.summary.trustworthy:
         _print_healthy(record, paper)
-    for route in _routes_in_order(record)[:_ROUTES_SHOWN]:
+    for route in routes_in_order(record)[:_ROUTES_SHOWN]:
         paper.blank()
         _print_route(route, paper)
     if len(record.routes) > _ROUTES_SHOWN:
@@ -55,10 +58,12 @@ def _print_head(record: DiagnosisRecord, paper: Paper) -> None:
     paper.hanging(("service", "dim"), (joined(words), "dim"))
     if record.curve:
         low, high = record.curve[0].in_flight, record.curve[-1].in_flight
+        bend = knee(record.curve)
+        at = f" · knee at {bend.in_flight}" if bend else ""
         paper.hanging(
             ("load curve", "dim"),
             (sparkline([point.rate for point in record.curve], 20), "cyan"),
-            (f"  {low} → {high} in flight · capacity {figures.per_second(record.capacity_rps)}", "dim"),
+            (f"  {low} → {high} in flight{at} · capacity {figures.per_second(record.capacity_rps)}", "dim"),
         )
     plan = record.plan
     words = [tie(word) for word in plan_in_words(plan)]
@@ -142,39 +147,21 @@ def _print_healthy(record: DiagnosisRecord, paper: Paper) -> None:
     paper.hanging((f"{mark} HEALTHY" if said.tone == "good" else mark, STYLES[said.tone]), (said.headline, "bold"))
 
 
-def _routes_in_order(record: DiagnosisRecord) -> list[RouteBreakdown]:
-    """Routes with findings first, in the findings' order; then by the time they took together."""
-    named = {finding.route: rank for rank, finding in reversed(list(enumerate(record.findings)))}
-    return sorted(
-        record.routes,
-        key=lambda route: (named.get(route.route, len(named)), -route.requests * route.typical.mean_ms),
-    )
-
-
 def _print_route(route: RouteBreakdown, paper: Paper) -> None:
     name = figures.clean(route.route)
     bars = max(10, paper.width - 62)
     rows: list[list[Cell]] = [[(name, "bold"), ("typical", "dim"), "", ("slowest 1 %", "dim"), "", ""]]
-    parts = sorted(
-        {**route.typical.parts_ms, **route.slowest.parts_ms},
-        key=lambda part: (-route.slowest.parts_ms.get(part, 0.0), -route.typical.parts_ms.get(part, 0.0), part),
-    )
-    for part in parts:
-        typical, slowest = route.typical.parts_ms.get(part, 0.0), route.slowest.parts_ms.get(part, 0.0)
-        typical_share = typical / route.typical.mean_ms if route.typical.mean_ms else 0.0
-        slowest_share = slowest / route.slowest.mean_ms if route.slowest.mean_ms else 0.0
-        if max(typical_share, slowest_share) < _PART_WORTH_SHOWING:
-            continue
-        rows.append(
-            [
-                figures.part_name(part),
-                figures.milliseconds(typical or None),
-                figures.share(round(typical_share, 2)) if typical else "",
-                figures.milliseconds(slowest or None),
-                figures.share(round(slowest_share, 2)) if slowest else "",
-                (bar(slowest_share, bars), "magenta"),
-            ]
-        )
+    rows += [
+        [
+            part.name,
+            figures.milliseconds(part.typical_ms),
+            figures.small_share(part.typical_share),
+            figures.milliseconds(part.slowest_ms),
+            figures.small_share(part.slowest_share),
+            (bar(part.slowest_share, bars), "magenta"),
+        ]
+        for part in parts_of(route, least=_PART_WORTH_SHOWING)
+    ]
     total: list[Cell] = [
         (f"{figures.plural(route.requests, 'request')}", "dim"),
         (figures.milliseconds(route.typical.mean_ms), "dim"),

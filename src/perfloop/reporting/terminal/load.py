@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from perfloop.units import format_bytes, format_duration
 
 from .. import figures
+from ..description import plan_in_words
 from ..verdict import verdict
 from .paper import Cell, Paper, sparkline, tie
 
 if TYPE_CHECKING:
-    from perfloop.records import Figures, LoadPlan, LoadRecord, LoadSummary, SeriesPoint, TargetResult, Threshold
+    from perfloop.records import Figures, LoadRecord, LoadSummary, SeriesPoint, TargetResult, Threshold
 
-__all__ = ["STYLES", "plan_in_words", "print_load", "print_notices", "print_targets", "print_verdict"]
+__all__ = ["STYLES", "print_load", "print_notices", "print_targets", "print_verdict"]
 
 STYLES = {"good": "bold green", "bad": "bold red", "warning": "bold yellow", "neutral": "bold"}
 _MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
@@ -44,21 +45,6 @@ def print_load(record: LoadRecord, paper: Paper) -> None:
         _print_thresholds(record.thresholds, paper)
     print_targets(record.targets, paper)
     print_verdict(record, paper)
-
-
-def plan_in_words(plan: LoadPlan) -> list[str]:
-    """What the load test was asked to do, a few words each."""
-    words = [
-        f"open model, {figures.per_second(plan.rate)} {plan.arrival or 'constant'}"
-        if plan.model == "open" and plan.rate is not None
-        else f"{plan.model} model",
-        figures.plural(plan.connections, "connection"),
-    ]
-    if plan.duration_seconds is not None:
-        words.append(format_duration(plan.duration_seconds))
-    if plan.request_limit is not None:
-        words.append(f"at most {figures.plural(plan.request_limit, 'request')}")
-    return words
 
 
 def _is_plain(record: LoadRecord) -> bool:

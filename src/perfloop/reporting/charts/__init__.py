@@ -1,0 +1,23 @@
+"""Charts as SVG text: small pure functions from figures to markup, without a chart library."""
+
+from __future__ import annotations
+
+from .bars import BeforeAfter, Segment, StackedBar, before_after, stacked_bars
+from .intervals import IntervalRow, interval_chart
+from .line import Axis, Chart, LineChart, Mark, Series, line_chart
+
+__all__ = [
+    "Axis",
+    "BeforeAfter",
+    "Chart",
+    "IntervalRow",
+    "LineChart",
+    "Mark",
+    "Segment",
+    "Series",
+    "StackedBar",
+    "before_after",
+    "interval_chart",
+    "line_chart",
+    "stacked_bars",
+]

@@ -1,0 +1,200 @@
+"""A record as one HTML file that needs nothing else: no network, no other file, no server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from perfloop.records import ComparisonRecord, DiagnosisRecord, LoadRecord
+from perfloop.units import format_bytes, format_duration
+
+from . import figures, pictures
+from .breakdown import parts_of, routes_in_order
+from .description import plan_in_words
+from .over_time import over_time
+from .verdict import before, finding_title, gain_in_words, verdict
+
+if TYPE_CHECKING:
+    from perfloop.records import AnyRecord, Finding, LoadSummary, RouteBreakdown
+
+__all__ = ["render_html"]
+
+# What keeps the file under half a megabyte whatever the record holds; the record has the rest.
+_FINDINGS_SHOWN = 20
+_ROUTES_SHOWN = 25
+_STATEMENTS_SHOWN = 12
+_LONGEST_TEXT = 1_500
+
+
+def render_html(record: AnyRecord) -> str:
+    """The record as a self-contained page of less than 500 kB, for light and dark, screen, phone and paper.
+
+    Everything from the record is escaped, and the page's content security policy lets nothing but its own style and
+    script run and nothing be loaded.
+    """
+    if isinstance(record, LoadRecord):
+        return _render("load", record, _load_view(record))
+    if isinstance(record, DiagnosisRecord):
+        return _render("diagnosis", record, _diagnosis_view(record))
+    return _render("comparison", record, _comparison_view(record))
+
+
+def _render(kind: str, record: AnyRecord, view: dict[str, Any]) -> str:
+    environment, style, script = _environment()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    return environment.get_template(f"{kind}.html.j2").render(
+        kind={"load": "load test"}.get(kind, kind),
+        record=record,
+        said=verdict(record),
+        stamp=_stamp(record),
+        created=_moment(record.created),
+        command=shlex.join(record.command),
+        policy=policy,
+        style=style,
+        script=script,
+        **view,
+    )
+
+
+@cache
+def _environment() -> tuple[Environment, Markup, Markup]:
+    """The templates with the page's style and script, read once."""
+    loader = PackageLoader("perfloop.reporting")
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.globals.update(
+        bytes=format_bytes,
+        count=figures.count,
+        gain=gain_in_words,
+        ms=figures.milliseconds,
+        number=figures.number,
+        part_css=pictures.part_css,
+        plural=figures.plural,
+        raw=lambda text: escape(text),
+        seconds=format_duration,
+        sentence=figures.sentence,
+        share=figures.share,
+        small_share=figures.small_share,
+        span=figures.span,
+        with_unit=figures.with_unit,
+    )
+
+    def source(name: str) -> str:
+        return loader.get_source(environment, name)[0]
+
+    dark = " ".join(source("dark.css").split())
+    # Our own files, no input of anybody.
+    return environment, Markup(source("style.css").replace("DARK", dark)), Markup(source("script.js"))  # noqa: S704
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints: text from a record is made safe to read and cut where it would fill the page."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        text = figures.clean(value) if value.strip() else value
+        return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
+    return value
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _moment(created: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(created):%-d %B %Y, %H:%M %Z}"
+    except ValueError:
+        return created
+
+
+def _stamp(record: AnyRecord) -> str:
+    if isinstance(record, ComparisonRecord):
+        return {"faster": "B is faster", "slower": "B is slower"}.get(record.verdict, record.verdict)
+    if not record.summary.trustworthy:
+        return "Untrustworthy"
+    if isinstance(record, DiagnosisRecord):
+        return "Bottleneck" if record.findings else "Healthy" if record.summary.requests else "Nothing measured"
+    if any(threshold.failed for threshold in record.thresholds):
+        return "Failed"
+    if record.summary.errors:
+        return "With errors"
+    return "Passed" if record.thresholds else "Measured"
+
+
+def _load_view(record: LoadRecord) -> dict[str, Any]:
+    return _run_view(record)
+
+
+def _run_view(record: LoadRecord | DiagnosisRecord) -> dict[str, Any]:
+    summary, results = record.summary, record.results
+    charts: dict[str, Any] = {
+        "latency": pictures.latency_over_time(results, summary),
+        "percentiles": pictures.percentile_curve(results),
+        "throughput": pictures.throughput_over_time(results, summary),
+    }
+    return {
+        "summary": summary,
+        "charts": charts,
+        "plan_words": " · ".join(plan_in_words(record.plan)),
+        "step_words": _step_words(record),
+    }
+
+
+def _step_words(record: LoadRecord | DiagnosisRecord) -> str:
+    step = over_time(record.results.series, record.summary.elapsed_seconds).step_seconds
+    if step == 1:
+        return "Of the requests that finished in each second"
+    return f"Each point covers {step} seconds: the mean of their p50, the worst of their p99"
+
+
+def _diagnosis_view(record: DiagnosisRecord) -> dict[str, Any]:
+    view = _run_view(record)
+    view["charts"] |= {"curve": pictures.load_curve(record), "curve_latency": pictures.latency_curve(record)}
+    routes = routes_in_order(record)
+    return view | {
+        "service_command": shlex.join(record.service.command),
+        "findings": [_finding_view(record, finding) for finding in record.findings[:_FINDINGS_SHOWN]],
+        "hidden_findings": max(len(record.findings) - _FINDINGS_SHOWN, 0),
+        "routes": [_route_view(route) for route in routes[:_ROUTES_SHOWN]],
+        "hidden_routes": max(len(routes) - _ROUTES_SHOWN, 0),
+    }
+
+
+def _finding_view(record: DiagnosisRecord, finding: Finding) -> dict[str, Any]:
+    return {
+        "finding": finding,
+        "title": finding_title(finding),
+        "before": before(record, finding),
+        "gain": pictures.gain_bars(record, finding),
+    }
+
+
+def _route_view(route: RouteBreakdown) -> dict[str, Any]:
+    statements = sorted(route.statements, key=lambda statement: -statement.total_ms)
+    return {
+        "route": route,
+        "bars": pictures.breakdown_bars(route),
+        "parts": parts_of(route),
+        "statements": statements[:_STATEMENTS_SHOWN],
+        "hidden_statements": max(len(statements) - _STATEMENTS_SHOWN, 0),
+    }
+
+
+def _comparison_view(record: ComparisonRecord) -> dict[str, Any]:
+    summary: LoadSummary | None = None
+    return {"summary": summary, "charts": {"intervals": pictures.comparison_intervals(record)}}
