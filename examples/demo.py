@@ -1,0 +1,176 @@
+"""`python -m examples.demo`: the whole loop on the shop, with the commands you would type yourself.
+
+Diagnoses the shop, applies the fix for what was found, measures the gain, and diagnoses the fixed shop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perfloop.exceptions import PerfloopError
+from perfloop.records import AnyRecord, ComparisonRecord, DiagnosisRecord, Finding, MetricComparison, load_record
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).parents[1]
+RULE = "n-plus-one"
+FIX = "n_plus_one"
+REQUEST = "GET /orders?page=1"
+# Port 0 lets the system choose a free port; perfloop finds out which.
+SERVER = ("uvicorn", "examples.shop:app", "--port", "0", "--no-access-log")
+
+
+class DemoFailed(Exception):
+    """A step did not do what the demo shows."""
+
+
+@dataclass
+class Demo:
+    """Runs the steps; every file goes to `out`."""
+
+    out: Path
+    started: float = field(default_factory=time.monotonic)
+
+    def run(self) -> None:
+        """All steps.
+
+        Raises:
+            DemoFailed: a command failed, or did not find or prove what it should have.
+        """
+        self.say(
+            f"examples/shop is a web shop (FastAPI, SQLAlchemy, SQLite) with 50,000 orders, kept in {self.file('')}",
+            "Listing its orders is slow. Why? perfloop starts it unmodified, loads it, and looks inside:",
+        )
+        before = self.diagnose("before")
+        finding = planted(before)
+        if finding is None:
+            found = ", ".join(each.rule for each in before.findings) or "none"
+            raise DemoFailed(f"expected an {RULE} finding for {REQUEST}; the findings are: {found}")
+
+        self.say("The shop has the fix for it behind a switch, SHOP_FIX. Does it help? Both, in turn, several times:")
+        comparison = self.compare()
+        if comparison.verdict != "faster":
+            raise DemoFailed(f"expected the fixed shop to be faster; perfloop compare says: {comparison.verdict}")
+
+        self.say("And what does a diagnosis of the fixed shop say?")
+        after = self.diagnose("after", fix=FIX)
+        if planted(after) is not None:
+            raise DemoFailed(f"the fixed shop still has an {RULE} finding")
+        self.summarise(before, finding, comparison, after)
+
+    def diagnose(self, name: str, fix: str = "") -> DiagnosisRecord:
+        record = self.perfloop(["diagnose", "--request", REQUEST, *self.files(name), "--", *SERVER], name, SHOP_FIX=fix)
+        assert isinstance(record, DiagnosisRecord)
+        return record
+
+    def compare(self) -> ComparisonRecord:
+        server = shlex.join(SERVER)
+        commands = ["--cmd", server, "--cmd", f"SHOP_FIX={FIX} {server}"]
+        record = self.perfloop(
+            ["compare", *commands, "--request", REQUEST, *self.files("comparison")], "comparison", SHOP_FIX=""
+        )
+        assert isinstance(record, ComparisonRecord)
+        return record
+
+    def files(self, name: str) -> list[str]:
+        return ["--output", self.file(f"{name}.json"), "--html", self.file(f"{name}.html")]
+
+    def file(self, name: str) -> str:
+        path = self.out / name
+        return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+    def perfloop(self, arguments: Sequence[str], name: str, **env: str) -> AnyRecord:
+        """Print and run one command of perfloop; gives the record it wrote."""
+        shown = "".join(f"{key}={value} " for key, value in env.items() if value)
+        print(f"\n$ {shown}{shlex.join(['perfloop', *arguments])}", flush=True)
+        environment = {
+            **os.environ,
+            **env,
+            "SHOP_DATABASE": str(self.out / "shop.sqlite3"),
+            # perfloop and uvicorn of the environment that runs this, whether it is activated or not
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        }
+        (self.out / f"{name}.json").unlink(missing_ok=True)
+        status = subprocess.run(["perfloop", *arguments], env=environment, cwd=ROOT).returncode
+        if status:
+            raise DemoFailed(f"perfloop {arguments[0]} ended with exit status {status}, its message is above")
+        return load_record(self.out / f"{name}.json")
+
+    def summarise(
+        self, before: DiagnosisRecord, finding: Finding, comparison: ComparisonRecord, after: DiagnosisRecord
+    ) -> None:
+        place = f"{finding.place.file}:{finding.place.line}"
+        self.say("In short")
+        rows = [
+            ("found", f"{finding.title}, {place} in {finding.place.function}"),
+            ("statement", str(finding.measures["statement"])),
+            ("issued", f"{finding.measures['statements_per_request']:.0f} times a request"),
+            ("fixed by", finding.fix),
+            *self.gains(before, finding, comparison),
+            ("fixed shop", f"no {RULE} any more, capacity {after.capacity_rps:.0f} requests/s"),
+            ("reports", "  ".join(self.file(f"{name}.html") for name in ("before", "comparison", "after"))),
+            ("took", f"{time.monotonic() - self.started:.0f} s"),
+        ]
+        for label, text in rows:
+            print(f"  {label:<12}{text}")
+        for name in ("before", "comparison", "after"):
+            if not (self.out / f"{name}.html").stat().st_size:
+                raise DemoFailed(f"the report {self.file(f'{name}.html')} is empty")
+
+    def gains(self, before: DiagnosisRecord, finding: Finding, comparison: ComparisonRecord) -> list[tuple[str, str]]:
+        """Predicted next to measured."""
+        low, estimate, high = finding.predicted.p99_ms
+        measured = p99(comparison)
+        return [
+            ("predicted", f"p99 {before.summary.latency_ms.p99:.0f} → {estimate:.0f} ms ({low:.0f}–{high:.0f})"),
+            ("measured", f"p99 {measured.a:.0f} → {measured.b:.0f} ms"),
+        ]
+
+    def say(self, *lines: str) -> None:
+        print()
+        for line in lines:
+            print(f"── {line}")
+        sys.stdout.flush()
+
+
+def planted(record: DiagnosisRecord) -> Finding | None:
+    """The finding for the N+1 that is planted in orders.py."""
+    for finding in record.findings:
+        if finding.rule == RULE and Path(finding.place.file).name == "orders.py":
+            return finding
+    return None
+
+
+def p99(comparison: ComparisonRecord) -> MetricComparison:
+    for metric in comparison.metrics:
+        if "p99" in metric.metric:
+            return metric
+    raise DemoFailed(f"no p99 among the compared metrics: {[metric.metric for metric in comparison.metrics]}")
+
+
+def main() -> int:
+    """Run the demo; the exit status is 0 when every step did what it shows."""
+    parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo", help="directory for the data and reports")
+    out = parser.parse_args().out.absolute()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        Demo(out).run()
+    except (DemoFailed, PerfloopError, OSError) as error:
+        print(f"\ndemo failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
