@@ -1,5 +1,63 @@
-"""perfloop: make a Python backend fast, and prove it."""
+"""perfloop: make a Python backend fast, and prove it.
+
+The main names are offered here and loaded when they are first used: importing perfloop itself costs next to nothing.
+"""
 
 from ._version import __version__
 
-__all__ = ["__version__"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # not from typing: that import alone would cost more than this file
+    from .exceptions import PerfloopError
+    from .loadtest import LoadOptions, LoadTest, LoadTestResult, Request
+    from .records import load_record, save_record
+    from .stats import Comparison, Histogram, compare
+    from .targets import Targets
+    from .telemetry import DEFAULT_REGISTRY, Registry
+
+_HOMES = {
+    "DEFAULT_REGISTRY": "telemetry",
+    "Comparison": "stats",
+    "Histogram": "stats",
+    "LoadOptions": "loadtest",
+    "LoadTest": "loadtest",
+    "LoadTestResult": "loadtest",
+    "PerfloopError": "exceptions",
+    "Registry": "telemetry",
+    "Request": "loadtest",
+    "Targets": "targets",
+    "compare": "stats",
+    "load_record": "records",
+    "save_record": "records",
+}
+
+__all__ = [
+    "DEFAULT_REGISTRY",
+    "Comparison",
+    "Histogram",
+    "LoadOptions",
+    "LoadTest",
+    "LoadTestResult",
+    "PerfloopError",
+    "Registry",
+    "Request",
+    "Targets",
+    "__version__",
+    "compare",
+    "load_record",
+    "save_record",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
