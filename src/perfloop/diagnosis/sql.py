@@ -21,7 +21,7 @@ _TOKEN = re.compile(
         |(?P<symbol><>|<=|>=|!=|==|\|\||[^\sA-Za-z_"`'\[\]]))""",
     re.VERBOSE,
 )
-_SCAN = re.compile(r"^(?:SCAN|SEARCH) (?:TABLE )?(?P<table>\S+)(?: AS (?P<alias>\S+))?(?P<rest>.*)$")
+_READ = re.compile(r"^(?:SCAN|SEARCH) (?:TABLE )?(?P<what>\S.*)$")
 _AUTOMATIC = re.compile(r"AUTOMATIC (?:PARTIAL )?(?:COVERING )?INDEX \((?P<terms>[^)]*)\)")
 _CLAUSES = ("WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "WINDOW", "UNION", "EXCEPT", "INTERSECT", "RETURNING")
 _WORDS = """
@@ -70,16 +70,29 @@ def is_deliberate_batch(statement: str, rows_per_call: float) -> bool:
     return rows_per_call >= _BATCH_ROWS and re.search(r"\bIN\s*\(", statement, re.IGNORECASE) is not None
 
 
-def scanned_tables(plan: Iterable[str]) -> list[str]:
-    """Tables (or aliases) that a plan reads from end to end, in the plan's order."""
-    tables = []
-    for line in plan:
-        found = _SCAN.match(line.strip())
-        if found and (line.strip().startswith("SCAN") or _AUTOMATIC.search(line)):
-            table = found["alias"] or found["table"]
-            if table not in ("SUBQUERY", "CONSTANT") and not table.startswith("("):
-                tables.append(table)
-    return tables
+def scanned_tables(plan: Iterable[str], names: Iterable[str] = ()) -> list[str]:
+    """Tables (or aliases) that a plan reads from end to end, in the plan's order.
+
+    Args:
+        plan: detail lines of EXPLAIN QUERY PLAN.
+        names: tables and aliases of the statement, to recognise those with blanks in them.
+    """
+    known = list(names)
+    scanned = (line for line in plan if line.strip().startswith("SCAN") or _AUTOMATIC.search(line))
+    return [table for line in scanned if (table := _table(line, known)) is not None]
+
+
+def _table(line: str, names: Iterable[str]) -> str | None:
+    """The table a plan's line reads, as the statement calls it."""
+    found = _READ.match(line.strip())
+    if found is None:
+        return None
+    for name in names:
+        if f"{found['what']} ".startswith(f"{name} "):
+            return name
+    words = found["what"].split()
+    table = words[2] if words[1:2] == ["AS"] else words[0]
+    return None if table in ("SUBQUERY", "CONSTANT") or table.startswith("(") else table
 
 
 def propose_index(
@@ -93,10 +106,10 @@ def propose_index(
         columns_of: columns by table, where the schema is known; its rowid alias (INTEGER PRIMARY KEY) is `rowid:NAME`.
     """
     sorts = any("USE TEMP B-TREE FOR ORDER BY" in line for line in plan)
-    scanned = scanned_tables(plan)
-    searched = [found["alias"] or found["table"] for line in plan if (found := _SCAN.match(line.strip()))]
     tokens = _tokens(statement)
     tables = _tables(tokens)
+    scanned = scanned_tables(plan, tables)
+    searched = [table for line in plan if (table := _table(line, tables)) is not None]
     for table in scanned or (searched[:1] if sorts else []):
         automatic = next((found for line in plan if table in line and (found := _AUTOMATIC.search(line))), None)
         real = tables.get(table, table)
