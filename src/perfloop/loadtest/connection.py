@@ -1,14 +1,14 @@
 """One HTTP/1.1 client connection: writes prepared requests, reads responses, one at a time.
 
-This is the hot path. Per response in one segment it runs three Python functions: `data_received`, and of the parser's
-callbacks `on_message_begin` and `on_message_complete`. No callback sees headers or bodies; nothing of a response is
-kept, but for its head when it does not arrive whole, because only the head tells whether the end of the connection
-ends the body or cuts it off.
+This is the hot path. A response in one segment runs two Python functions here, `data_received` and the parser's
+`on_message_complete`. No callback sees headers or bodies; nothing of a response is kept, but for its head when it does
+not arrive whole, because only the head tells whether the end of the connection ends the body or cuts it off.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +19,8 @@ from . import failures
 from .recording import ENTRY, FOLD_AT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .engine import Engine
 
 __all__ = ["Connection"]
@@ -29,6 +31,7 @@ _SWITCHING_PROTOCOLS = 101
 _ENTRY_SIZE = ENTRY.size
 _monotonic = time.monotonic
 _pack_into = ENTRY.pack_into
+_write_to_socket: Callable[[int, bytes], int] = os.write
 
 
 class _UnsolicitedDataError(Exception):
@@ -43,6 +46,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_descriptor",
         "_engine",
         "_feed",
         "_free",
@@ -55,6 +59,7 @@ class Connection(asyncio.Protocol):
         "attempt",
         "dead",
         "due",
+        "expected",
         "failed_attempts",
         "first_byte",
         "free",
@@ -62,6 +67,7 @@ class Connection(asyncio.Protocol):
         "in_flight",
         "index",
         "number",
+        "on_message_begin",
         "opened",
         "received",
         "served",
@@ -88,6 +94,12 @@ class Connection(asyncio.Protocol):
         self.held = b""
         self._head_known = False
         self._keep_alive = False
+        # One entry while a response is expected. The parser takes it when a response begins, without running Python; a
+        # response that nobody expects finds none, and that fails the parser.
+        self.expected: list[None] = []
+        self.on_message_begin = self.expected.pop
+        self._descriptor = -1
+        self.write: Callable[[int, bytes], int] = self._write_to_transport
         self._use_parser(None)
 
     # What the engine calls.
@@ -100,8 +112,28 @@ class Connection(asyncio.Protocol):
         """
         self.held = b""
         self._head_known = False
+        self.expected.clear()
         if head or not self.usual_parser:
             self._use_parser(_HeadReader(self) if head else None)
+
+    def send(self, message: bytes) -> None:
+        """Write the request that the slots describe."""
+        self.expected.append(None)
+        self.first_byte = 0.0
+        self.received = self.status = 0
+        self.in_flight = True
+        self.written = _monotonic()
+        try:
+            written = self.write(self._descriptor, message)
+        except BlockingIOError:
+            written = 0
+        except OSError as error:
+            self._ended(error)
+            return
+        if written != len(message):
+            # The socket is full. From here on the transport keeps the order, on this connection.
+            self.write = self._write_to_transport
+            self._write_to_transport(0, message[written:])
 
     def close(self) -> None:
         """Give the connection up: whatever still arrives is ignored."""
@@ -122,7 +154,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         stream = cast("asyncio.Transport", transport)
         self.transport = stream
-        self.write = stream.write
+        # A transport may write later, at the end of the loop's round; straight to the socket, the time is the true one.
+        self._descriptor = stream.get_extra_info("socket").fileno()
+        self.write = _write_to_socket if stream.get_extra_info("ssl_object") is None else self._write_to_transport
         self.opened = self.free = _monotonic()
         self._engine.transports.add(stream)
 
@@ -185,10 +219,6 @@ class Connection(asyncio.Protocol):
 
     # What the parser calls.
 
-    def on_message_begin(self) -> None:
-        if self.status:
-            raise _UnsolicitedDataError
-
     def on_message_complete(self) -> None:
         status = self._get_status()
         if status >= 200:
@@ -196,8 +226,15 @@ class Connection(asyncio.Protocol):
             self._keep_alive = self._should_keep_alive()
         elif status == _SWITCHING_PROTOCOLS:
             self.status = status
+        else:  # informational: the final response follows
+            self.expected.append(None)
 
     # Off the hot path.
+
+    def _write_to_transport(self, _descriptor: int, message: bytes) -> int:
+        assert self.transport is not None
+        self.transport.write(message)
+        return len(message)
 
     def _use_parser(self, reader: _HeadReader | None) -> None:
         self.usual_parser = reader is None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..records import LoadResults, LoadSummary
+from ..stats import Histogram
 from . import failures
 from .arrival import Arrival, arrival
 from .connector import Connector
@@ -26,7 +27,7 @@ from .outcome import LoadOutcome, Progress
 from .recording import TIMEOUT_STATUS, Recorder, figures
 from .request import prepare, smooth_order
 from .ticker import PERIOD, Ticker, open_ticker
-from .trust import GeneratorFacts, untrustworthy_reasons
+from .trust import LOWEST_LAG, GeneratorFacts, allowed_lag, untrustworthy_reasons
 from .usage import GeneratorUsage
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ _PROGRESS_EVERY = 0.25
 # Below half the periodic wake-ups, arming the timer for each request costs less.
 _ARM_BELOW_RATE = 0.5 / PERIOD
 _OPENING_AT_ONCE = 64
+# While all connections are busy no request needs a wake-up; these tell whether the generator could send.
+_LOOK_EVERY = 5e-3
 # A connection that was never used but idle for so long may have been closed for its idleness.
 _IDLE_LONG = 1.0
 _NEVER = math.inf
@@ -107,6 +110,8 @@ class Engine:
         self._last_housekeeping = self._last_progress = 0.0
         self._progress_requests = 0
         self._longest_stall = self._longest_stall_at = 0.0
+        self._wake_expected = 0.0
+        self._lateness = Histogram()
 
     # The run.
 
@@ -181,6 +186,7 @@ class Engine:
         self._ticker = open_ticker(self._loop, self._guarded_tick)
         assert options.rate is not None
         self._arming = options.rate < _ARM_BELOW_RATE
+        self._wake_expected = _monotonic()
         if self._arming:
             self._tick()
         else:
@@ -207,41 +213,32 @@ class Engine:
 
     def _dispatch(self, connection: Connection, due: float, free: float) -> None:
         self._sent = number = self._sent + 1
-        message = self._message
-        if message is None:
-            connection.index = index = next(self._order)
-            request = self.prepared[index]
-            message = request.prefix
-            if request.suffix:
-                message = b"%b%016x%b" % (message, number, request.suffix)
-            if request.is_head or not connection.usual_parser:
-                connection.expect(head=request.is_head)
-        if connection.held:
-            connection.expect(head=False)
         connection.number = number
         connection.due = due
         connection.free = free
-        connection.first_byte = 0.0
-        connection.received = connection.status = 0
         connection.attempt = 1
-        connection.in_flight = True
-        connection.written = _monotonic()
-        connection.write(message)
+        message = self._message
+        if message is None:
+            connection.index = next(self._order)
+            message = self._prepare(connection)
+        elif connection.held:
+            connection.expect(head=False)
+        connection.send(message)
 
     def _send_again(self, connection: Connection, retry: _Retry, now: float) -> None:
-        request = self.prepared[retry.request_index]
-        connection.index = retry.request_index
-        connection.number = retry.number
-        if request.is_head:
-            connection.expect(head=True)
-        connection.due = retry.due
+        connection.number, connection.index, connection.due = retry
         connection.free = now
         connection.attempt = 2
-        connection.in_flight = True
-        connection.written = _monotonic()
-        connection.write(
-            b"%b%016x%b" % (request.prefix, retry.number, request.suffix) if request.suffix else request.prefix
-        )
+        connection.send(self._prepare(connection))
+
+    def _prepare(self, connection: Connection) -> bytes:
+        """The message of the connection's request, with the connection ready to read its response."""
+        request = self.prepared[connection.index]
+        if request.is_head or not connection.usual_parser or connection.held:
+            connection.expect(head=request.is_head)
+        if request.suffix:
+            return b"%b%016x%b" % (request.prefix, connection.number, request.suffix)
+        return request.prefix
 
     def _free_closed(self, connection: Connection, now: float) -> None:
         if now < self._deadline and self._sent < self._total:
@@ -256,8 +253,8 @@ class Engine:
             # With another connection idle, it was not the service that kept the request waiting.
             idle = self._idle
             self._dispatch(connection, due, max(due, idle[0].free) if idle else now)
-            if self._arming and now < self._next_due < _NEVER and self._ticker is not None:
-                self._ticker.arm(self._next_due)
+            if self._arming and now < self._next_due < _NEVER:
+                self._arm(self._next_due)
         else:
             self._park(connection, now)
 
@@ -270,6 +267,10 @@ class Engine:
         """Send what is due on the connections that are idle."""
         idle = self._idle
         now = _monotonic()
+        late = now - self._wake_expected
+        if late > LOWEST_LAG:
+            self._lateness.record(int(late * 1e6))
+        self._wake_expected = now + PERIOD
         due = self._next_due
         while due <= now and idle:
             connection = idle.popleft()
@@ -277,8 +278,13 @@ class Engine:
             self._advance()
             self._dispatch(connection, due, max(free, due))
             due = self._next_due
-        if self._arming and idle and due < _NEVER and self._ticker is not None:
-            self._ticker.arm(due)
+        if self._arming and due < _NEVER:
+            self._arm(due if idle else now + _LOOK_EVERY)
+
+    def _arm(self, at: float) -> None:
+        assert self._ticker is not None
+        self._wake_expected = at
+        self._ticker.arm(at)
 
     def _guarded_tick(self) -> None:
         try:
@@ -525,13 +531,16 @@ class Engine:
             if not limited and self.options.duration is not None:
                 elapsed = max(elapsed, self.options.duration)
         elapsed = max(elapsed, 1e-9)
+        latency_p50 = recorder.latency.percentile(50) / 1e6
+        allowed = allowed_lag(latency_p50)
         lag, latency = figures(recorder.send_lag), figures(recorder.latency)
         reasons = untrustworthy_reasons(
             GeneratorFacts(
                 open_model=self._arrival is not None,
                 elapsed=ended - self._start,
                 send_lag_p99=lag.p99 / 1000,
-                latency_p50=latency.p50 / 1000,
+                latency_p50=latency_p50,
+                held_up=_excess(self._lateness, allowed),
                 cpu=usage.cpu,
                 waited_for_cpu=usage.waited_for_cpu,
                 longest_stall=self._longest_stall,
@@ -572,3 +581,9 @@ class Engine:
             abandoned=abandoned,
             events=self.events.counts(),
         )
+
+
+def _excess(lateness: Histogram, allowed: float) -> float:
+    """Seconds in all by which the values of a histogram exceed `allowed` seconds."""
+    values, counts = lateness.distribution()
+    return float(np.sum(np.maximum(values / 1e6 - allowed, 0.0) * counts))

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ..units import format_duration
 
-__all__ = ["GeneratorFacts", "untrustworthy_reasons"]
+__all__ = ["LOWEST_LAG", "GeneratorFacts", "allowed_lag", "untrustworthy_reasons"]
 
 LOWEST_LAG = 1e-3
 """Seconds of send lag that never matter, about what other tools' timers allow themselves."""
@@ -18,6 +18,8 @@ LAG_SHARE = 0.05
 """The share of the median latency that send lag may reach."""
 SATURATED = 0.95
 """The share of the run in which the generator's thread ran, or waited for the processor, from which on it is full."""
+HELD_UP_SHARE = 0.01
+"""The share of the run for which the generator may be held up: as many requests as a p99 leaves out."""
 LONGEST_STALL = 0.1
 """Seconds the generator may be held up at a time."""
 
@@ -33,6 +35,9 @@ class GeneratorFacts(Struct, frozen=True, kw_only=True):
     """The generator's thread ran for so long."""
     waited_for_cpu: float | None = None
     """The thread could have run, but another had the processor. None where the system does not tell."""
+    held_up: float = 0.0
+    """For so long in all the generator was not woken though it had asked for it, counting only what exceeds the send
+    lag allowed."""
     longest_stall: float = 0.0
     """The longest time in which the generator was not woken though it had asked for it."""
     longest_stall_at: float = 0.0
@@ -41,11 +46,18 @@ class GeneratorFacts(Struct, frozen=True, kw_only=True):
     """How far the wall clock moved against the monotonic clock."""
 
 
+def allowed_lag(latency_p50: float) -> float:
+    """Seconds of send lag that do not distort latencies with this median."""
+    return max(LOWEST_LAG, LAG_SHARE * latency_p50)
+
+
 def untrustworthy_reasons(facts: GeneratorFacts) -> list[str]:
     """Why the measurement cannot be trusted; empty when it can.
 
     - Send lag: in the open model its p99 exceeds both 1 ms and 5 % of the median latency, so the requests did not come
       as planned. (In the closed model there is no plan; the next request simply waits for the generator, see below.)
+    - Held up: its wake-ups came later than that for more than 1 % of the run. This says the same of the time as send
+      lag says of the requests, and sees it also when all connections were busy, so that no request could be late.
     - Saturation: the generator's thread had no idle time (95 %). In the open model it cannot keep a schedule any more;
       in the closed model answers that have arrived wait until the generator gets round to them, so the latencies
       contain that wait and the rate is the generator's, not the service's. Either way the figures describe perfloop.
@@ -54,11 +66,16 @@ def untrustworthy_reasons(facts: GeneratorFacts) -> list[str]:
     - Clock: the wall clock moved against the monotonic one: the machine was suspended, or its clock was set.
     """
     reasons = []
-    allowed = max(LOWEST_LAG, LAG_SHARE * facts.latency_p50)
+    allowed = allowed_lag(facts.latency_p50)
     if facts.open_model and facts.send_lag_p99 > allowed:
         reasons.append(
             f"the generator sent late: p99 send lag {format_duration(facts.send_lag_p99)}, "
             f"allowed {format_duration(allowed)}"
+        )
+    elif facts.open_model and facts.held_up > HELD_UP_SHARE * facts.elapsed:
+        reasons.append(
+            f"the generator was held up for {facts.held_up / facts.elapsed:.1%} of the run: another program had the "
+            "processor, or other work ran on its event loop"
         )
     if facts.elapsed > 0:
         waited = facts.waited_for_cpu or 0.0
