@@ -27,6 +27,7 @@ __all__ = [
     "plural",
     "sentence",
     "share",
+    "shorten",
     "small_share",
     "span",
     "with_unit",
@@ -48,6 +49,8 @@ PART_NAMES = {
 """The parts of a latency breakdown in words; other names are shown with their underscores as spaces."""
 
 _NO_FIGURE = "–"
+# All but the no-break space.
+_WHITE_SPACE = re.compile(r"[^\S\u00a0]+")
 _UNIT = re.compile(r"[^\d.,]+$")
 
 
@@ -129,6 +132,11 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
 
 
+def shorten(text: str, most: int) -> str:
+    """The text in at most `most` characters, cut with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
 def with_unit(value: float | None, unit: str, *, short: bool = False) -> str:
     """A value in the unit its record names: `ms`, `s`, `µs`, `bytes`, `bytes/s`, `share`, `%`, `requests/s`, or any
     other word; `short` writes `38/s` for `38 requests/s`, for tables."""
@@ -188,7 +196,7 @@ def clean(text: str) -> str:
 
     Routes, statements and error messages come from outside; an escape sequence among them must not reach a terminal.
     """
-    folded = " ".join(text.split())
+    folded = _WHITE_SPACE.sub(" ", text).strip()
     return "".join(
         "\ufffd" if character in _BIDIRECTIONAL or _is_control(character) else character for character in folded
     )

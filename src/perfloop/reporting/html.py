@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import shlex
 from datetime import datetime
 from functools import cache
@@ -31,6 +32,7 @@ _FINDINGS_SHOWN = 20
 _ROUTES_SHOWN = 25
 _STATEMENTS_SHOWN = 12
 _LONGEST_TEXT = 1_500
+_FIGURE_AND_UNIT = re.compile(r"(?<=\d) (?=(?:[mµn]?s|min|%|times|errors?|requests/s)\b|%)")
 
 
 def render_html(record: AnyRecord) -> str:
@@ -92,6 +94,7 @@ def _environment() -> tuple[Environment, Markup, Markup]:
         share=figures.share,
         small_share=figures.small_share,
         span=figures.span,
+        tie=_tie,
         with_unit=figures.with_unit,
     )
 
@@ -106,9 +109,14 @@ def _environment() -> tuple[Environment, Markup, Markup]:
 def _shown(value: Any) -> Any:
     """What a template prints: text from a record is made safe to read and cut where it would fill the page."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        text = figures.clean(value) if value.strip() else value
+        text = value if value.isspace() else figures.clean(value)
         return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
     return value
+
+
+def _tie(text: str) -> str:
+    """A figure and its unit never stand on two lines."""
+    return _FIGURE_AND_UNIT.sub("\u00a0", figures.clean(text))
 
 
 def _digest(text: str) -> str:

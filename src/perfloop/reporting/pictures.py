@@ -73,12 +73,12 @@ def latency_over_time(results: LoadResults, summary: LoadSummary) -> Chart | Non
     run = over_time(results.series, summary.elapsed_seconds)
     if len(run.seconds) < 2 or not any(value is not None for value in run.max_ms):
         return None
+    latency = summary.latency_ms
     tail = "worst p99" if run.step_seconds > 1 else "p99"
     return line_chart(
         LineChart(
-            label=f"Latency over time: p50 {figures.milliseconds(summary.latency_ms.p50)}, "
-            f"p99 {figures.milliseconds(summary.latency_ms.p99)}, longest {figures.milliseconds(summary.latency_ms.max)} "
-            f"over {format_duration(summary.elapsed_seconds)}",
+            label=f"Latency over time: p50 {figures.milliseconds(latency.p50)}, p99 {figures.milliseconds(latency.p99)}, "
+            f"longest {figures.milliseconds(latency.max)} over {format_duration(summary.elapsed_seconds)}",
             x=run.seconds,
             series=[
                 Series("max", run.max_ms, "series-max"),

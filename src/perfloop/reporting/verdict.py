@@ -126,7 +126,7 @@ def _diagnosis(record: DiagnosisRecord) -> Verdict:
     further = f"and {figures.plural(more, 'further finding')}" if more else ""
     return Verdict(
         "bad",
-        f"{finding_title(first)}: fixing it takes p99 from {figures.milliseconds(now.p99_ms)} "
+        f"{figures.shorten(finding_title(first), 90)}: fixing it takes p99 from {figures.milliseconds(now.p99_ms)} "
         f"to about {figures.milliseconds(first.predicted.p99_ms[1])}"
         f"{interrupted}",
         further,

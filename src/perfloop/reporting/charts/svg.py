@@ -11,10 +11,10 @@ from ..figures import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["CHARACTER_WIDTH", "coordinate", "element", "fit", "picture", "polyline", "text", "words"]
+__all__ = ["CHARACTER_WIDTH", "Attribute", "coordinate", "element", "fit", "picture", "polyline", "text", "words"]
 
 CHARACTER_WIDTH = 6.7
-"""Width in pixels of an average character of the charts' 11-pixel text, in the widest font people are likely to have."""
+"""Pixels of an average character of the charts' text, in the widest font people are likely to have."""
 
 Attribute = str | float | int | None
 
