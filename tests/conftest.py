@@ -2,4 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 pytest_plugins = ["tests.servers.fixtures"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_child_is_left() -> Iterator[None]:
+    """Whatever the tests started has ended when the session does."""
+    yield
+    _, alive = psutil.wait_procs(_children(), timeout=5)
+    assert [process.cmdline() for process in alive if process.is_running()] == []
+
+
+def _children() -> list[psutil.Process]:
+    # Python's own helper of multiprocessing lives as long as this process.
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if "multiprocessing.resource_tracker" not in " ".join(process.cmdline())
+    ]
