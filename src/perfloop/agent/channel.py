@@ -1,0 +1,261 @@
+"""The way to the parent: a bounded buffer, one thread that empties it into a unix socket, and silence once it is gone.
+
+Nothing here blocks a request. The connection is made at the first record, so that helper processes cost nothing.
+Originals of everything that gevent and friends replace are taken when the interpreter starts.
+"""
+
+from __future__ import annotations
+
+import _socket
+import _thread
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from select import poll
+from time import monotonic_ns
+from typing import Any
+
+from .protocol import (
+    ACKNOWLEDGE,
+    DROPPED,
+    FAILED,
+    FLUSH,
+    GC_PAUSE,
+    HELLO,
+    LONG_STEP,
+    NAMES,
+    encode,
+    encode_json,
+)
+from .tables import TABLES
+
+__all__ = ["CHANNEL", "Channel"]
+
+_CAPACITY = 20_000
+_FLUSH_SECONDS = 0.08
+_IDLE_SECONDS = 0.25
+_EXIT_SECONDS = 1.0
+
+
+class Channel:
+    """Records go in by `put`; the flush thread sends them. `open` is False for ever once the parent is gone."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self.dropped = 0
+        self.failed: dict[str, str] = {}
+        self.at_flush: list[Callable[[int], None]] = []
+        """Called by the flush thread with the moment, before it sends: they may `put` more."""
+        self.at_connect: list[Callable[[], None]] = []
+        """Called once per process before its first record is sent."""
+        self._path = ""
+        self._queue: deque[bytes] = deque()
+        self._socket: Any = None
+        self._started = False
+        self._lock = _thread.allocate_lock()
+        self._sending = _thread.allocate_lock()
+
+    def configure(self, path: str) -> None:
+        """Use the parent's socket at `path`, and follow this process through fork and exit."""
+        import atexit
+
+        self._path = path
+        self.open = True
+        os.register_at_fork(after_in_child=self._after_fork)
+        atexit.register(self.close)
+
+    def put(self, kind: int, payload: bytes) -> None:
+        """Queue one record; drop and count it when the buffer is full."""
+        if not self.open:
+            return
+        if len(self._queue) >= _CAPACITY:
+            self.dropped += 1
+            return
+        self._queue.append(encode(kind, payload))
+        if not self._started:
+            self.begin()
+
+    def put_json(self, kind: int, value: Any) -> None:
+        """Queue one record of JSON."""
+        if self.open and len(self._queue) < _CAPACITY:
+            self._queue.append(encode_json(kind, value))
+
+    def put_long_step(self, start: int, wall: int, cpu: int, stack: int, route: int) -> None:
+        """Queue a LONG_STEP."""
+        self.put(LONG_STEP, _integers(start, wall, cpu, stack, route))
+
+    def put_gc_pause(self, start: int, duration: int, generation: int) -> None:
+        """Queue a GC_PAUSE, unless nothing has been served yet."""
+        if self._started:
+            self.put(GC_PAUSE, _integers(start, duration, generation))
+
+    def hook_failed(self, hook: str, error: BaseException) -> None:
+        """Report a hook that raised, once."""
+        if hook not in self.failed:
+            self.failed[hook] = text = f"{hook}: {type(error).__name__}: {error}"[:500]
+            if self.open and len(self._queue) < _CAPACITY:
+                self._queue.append(encode_json(FAILED, {"hook": hook, "error": text}))
+
+    def begin(self) -> None:
+        """Start the flush thread of this process; it connects."""
+        with self._lock:
+            if self._started or not self.open:
+                return
+            self._started = True
+        try:
+            for callback in self.at_connect:
+                callback()
+            _thread.start_new_thread(self._run, ())
+        except BaseException as error:
+            self._give_up()
+            self.hook_failed("channel", error)
+
+    def close(self) -> None:
+        """At exit: send what is queued, as far as the parent takes it at once."""
+        if not self._started or not self.open:
+            return
+        try:
+            if self._sending.acquire(timeout=_EXIT_SECONDS):
+                try:
+                    if self._socket is None:
+                        self._connect()
+                    self._socket.settimeout(_EXIT_SECONDS)
+                    self._send()
+                finally:
+                    self._sending.release()
+        except Exception:
+            pass
+        self._give_up()
+
+    def _run(self) -> None:
+        try:
+            with self._sending:
+                if self._socket is None:
+                    self._connect()
+            poller = poll()
+            poller.register(self._socket.fileno(), 1)
+            pause = _FLUSH_SECONDS
+            while self.open:
+                acknowledge = False
+                if poller.poll(pause * 1000):
+                    control = self._socket.recv(64)
+                    if not control:
+                        break
+                    acknowledge = FLUSH in control
+                busy = bool(self._queue)
+                with self._sending:
+                    self._send(acknowledge)
+                pause = _FLUSH_SECONDS if busy else _IDLE_SECONDS
+        except Exception:
+            pass
+        self._give_up()
+
+    def _connect(self) -> None:
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        connection.settimeout(5.0)
+        connection.connect(self._path)
+        connection.settimeout(None)
+        connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, 1 << 20)
+        self._socket = connection
+        hello = {
+            "pid": os.getpid(),
+            "parent": os.getppid(),
+            "python": sys.version.split()[0],
+            "argv": list(getattr(sys, "orig_argv", sys.argv)),
+            "frameworks": _frameworks(),
+        }
+        connection.sendall(encode_json(HELLO, hello))
+
+    def _send(self, acknowledge: bool = False) -> None:
+        now = monotonic_ns()
+        for callback in self.at_flush:
+            try:
+                callback(now)
+            except Exception as error:
+                self.hook_failed(getattr(callback, "__qualname__", "flush"), error)
+        queue = self._queue
+        records: list[bytes] = []
+        while queue:
+            records.append(queue.popleft())
+        # Names are entered before the record that uses them is queued, so taking them after the records is enough.
+        names = TABLES.take_pending()
+        head: list[bytes] = [encode_json(NAMES, names[at : at + 500]) for at in range(0, len(names), 500)]
+        if self.dropped or TABLES.overflows:
+            lost, self.dropped, TABLES.overflows = self.dropped + TABLES.overflows, 0, 0
+            head.append(encode(DROPPED, _integers(lost)))
+        if acknowledge:
+            records.append(encode(ACKNOWLEDGE, b""))
+        if head or records:
+            self._socket.sendall(b"".join(head + records))
+
+    def _give_up(self) -> None:
+        self.open = False
+        self._queue.clear()
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            try:
+                connection.close()
+            except Exception:
+                pass
+
+    def _after_fork(self) -> None:
+        try:
+            connection, self._socket = self._socket, None
+            if connection is not None:
+                os.close(connection.detach())
+        except Exception:
+            pass
+        self._queue = deque()
+        self._lock = _thread.allocate_lock()
+        self._sending = _thread.allocate_lock()
+        self._started = False
+        self.dropped = 0
+        TABLES.start_over()
+        for hook, text in self.failed.items():
+            self._queue.append(encode_json(FAILED, {"hook": hook, "error": text}))
+
+
+def _integers(*numbers: int) -> bytes:
+    from array import array
+
+    return array("q", numbers).tobytes()
+
+
+_KNOWN = {
+    "fastapi": "FastAPI",
+    "starlette": "Starlette",
+    "django": "Django",
+    "flask": "Flask",
+    "uvicorn": "uvicorn",
+    "gunicorn": "gunicorn",
+    "sqlalchemy": "SQLAlchemy",
+    "aiosqlite": "aiosqlite",
+    "sqlite3": "SQLite",
+}
+
+
+def _frameworks() -> list[str]:
+    """Names and versions of the known libraries this process has imported."""
+    found = []
+    for module_name, name in _KNOWN.items():
+        module = sys.modules.get(module_name)
+        if module is None:
+            continue
+        version = getattr(module, "sqlite_version", None) if module_name == "sqlite3" else getattr(module, "__version__", None)
+        if module_name == "flask":
+            version = _installed_version("flask")
+        found.append(f"{name} {version}" if isinstance(version, str) else name)
+    return found
+
+
+def _installed_version(distribution: str) -> str | None:
+    try:
+        from importlib.metadata import version
+
+        return version(distribution)
+    except Exception:
+        return None
+
+
+CHANNEL = Channel()

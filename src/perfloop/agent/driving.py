@@ -1,0 +1,107 @@
+"""A coroutine driven step by step: time inside a step is running, time between steps is waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from .events import STEP
+from .state import CURRENT, Request, close_segment, open_segment
+
+__all__ = ["DrivenRequest", "DrivenTask"]
+
+
+class DrivenTask(Coroutine[Any, Any, Any]):
+    """Any coroutine of a request. It passes values, exceptions and cancellation through unchanged.
+
+    The attributes of the coroutine it drives (cr_frame, cr_await, __name__ …) show through, for debuggers.
+    """
+
+    __slots__ = ("__weakref__", "coroutine", "request")
+
+    def __init__(self, request: Request, coroutine: Any) -> None:
+        self.request = request
+        self.coroutine = coroutine
+
+    def send(self, value: Any) -> Any:
+        request = self.request
+        if not request.started:
+            return self.coroutine.send(value)
+        segment = open_segment(request, STEP)
+        if segment is None:
+            return self.coroutine.send(value)
+        ready = False
+        try:
+            result = self.coroutine.send(value)
+            ready = result is None
+            return result
+        finally:
+            close_segment(segment, ready)
+
+    def throw(self, *exception: Any) -> Any:
+        request = self.request
+        segment = open_segment(request, STEP) if request.started else None
+        if segment is None:
+            return self.coroutine.throw(*exception)
+        try:
+            return self.coroutine.throw(*exception)
+        finally:
+            close_segment(segment)
+
+    def close(self) -> None:
+        self.coroutine.close()
+
+    def __await__(self) -> Any:
+        return self
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.coroutine, name)
+
+
+class DrivenRequest(DrivenTask):
+    """The coroutine of the application itself: the request is in its context, and over when it is."""
+
+    __slots__ = ("entered",)
+
+    def __init__(self, request: Request, coroutine: Any) -> None:
+        super().__init__(request, coroutine)
+        self.entered = False
+
+    def send(self, value: Any) -> Any:
+        if not self.entered:
+            self.entered = True
+            CURRENT.set(self.request)
+        try:
+            return super().send(value)
+        except BaseException as error:
+            self._over(error)
+            raise
+
+    def throw(self, *exception: Any) -> Any:
+        try:
+            return super().throw(*exception)
+        except BaseException as error:
+            self._over(error)
+            raise
+
+    def close(self) -> None:
+        try:
+            self.coroutine.close()
+        finally:
+            self._over(GeneratorExit())
+
+    def _over(self, error: BaseException) -> None:
+        """The application returned (StopIteration) or raised."""
+        request = self.request
+        if request.started:
+            if not isinstance(error, StopIteration):
+                request.error = type(error).__name__
+            request.finish()
+        if self.entered and CURRENT.get() is request:
+            CURRENT.set(None)

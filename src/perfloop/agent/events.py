@@ -1,0 +1,53 @@
+"""The kinds of things a request records: eight integers each, flat in one list, in nanoseconds of the monotonic clock.
+
+An event is `(kind, thread, start, duration, cpu, x, y, z)`:
+
+- STEP: a step of one of the request's coroutines on the event loop. x: CPU the other threads burned meanwhile;
+  y: 1 when the coroutine yielded ready to run again at once;
+- THREAD: the request's code on a thread of its own (a worker, or a WSGI server's). x as above;
+- STATEMENT: x the statement's number, y the call site's number, z rows × 2 + (1 on the event loop's thread);
+- POOL, UPSTREAM, BLOCKING, GC: an instrumented call inside a step or thread;
+- WAIT_…: the request waits without holding any thread.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BLOCKING",
+    "GC",
+    "INSIDE",
+    "POOL",
+    "STATEMENT",
+    "STEP",
+    "THREAD",
+    "UPSTREAM",
+    "WAITS",
+    "WAIT_POOL",
+    "WAIT_SLEEP",
+    "WAIT_UPSTREAM",
+    "WAIT_WORKER",
+    "WIDTH",
+]
+
+WIDTH = 8
+
+STEP = 1
+THREAD = 2
+
+STATEMENT = 10
+POOL = 11
+UPSTREAM = 12
+BLOCKING = 13
+GC = 14
+
+WAIT_POOL = 20
+WAIT_UPSTREAM = 21
+WAIT_SLEEP = 22
+WAIT_WORKER = 23
+
+INSIDE = {STATEMENT: "database", POOL: "pool_wait", UPSTREAM: "upstream", BLOCKING: "blocking", GC: "gc"}
+"""The part each instrumented call belongs to."""
+
+# Where waits overlap the first named counts.
+WAITS = {WAIT_POOL: "pool_wait", WAIT_UPSTREAM: "upstream", WAIT_SLEEP: "sleep", WAIT_WORKER: "worker_wait"}
+"""The part each wait belongs to."""

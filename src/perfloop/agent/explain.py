@@ -1,0 +1,97 @@
+"""EXPLAIN QUERY PLAN for a statement that took long, once per fingerprint, without disturbing the service's cursors."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from .channel import CHANNEL
+from .protocol import EXPLAIN
+
+__all__ = ["Explainer"]
+
+_SLOW_FIRST = 2_000_000
+_SLOW_MEAN = 1_000_000
+_EXPLAINABLE = re.compile(r"\s*(?:SELECT|WITH|UPDATE|DELETE)\b", re.IGNORECASE)
+_PLAIN = (int, float, str, bytes, type(None))
+_MAX_PARAMETERS = 4_000
+
+
+class Explainer:
+    """Decides which statement to explain, and does it on the connection it ran on."""
+
+    def __init__(self, plain_cursor: Any) -> None:
+        """`plain_cursor`: sqlite3's own cursor class, not a subclass of ours."""
+        self._cursor = plain_cursor
+        self._calls: dict[int, list[int]] = {}
+        """Statement number → calls, total nanoseconds; a statement that is settled has calls -1."""
+
+    def consider(self, statement: int, duration: int, connection: Any, sql: Any, parameters: Any) -> None:
+        """After each call: explain the statement if it is slow and was not explained yet."""
+        seen = self._calls.get(statement)
+        if seen is None:
+            if len(self._calls) >= 5_000:
+                return
+            seen = self._calls[statement] = [0, 0]
+        elif seen[0] < 0:
+            return
+        seen[0] += 1
+        seen[1] += duration
+        self._settle(seen, statement, connection, sql, parameters)
+
+    def more(self, statement: int, duration: int, connection: Any, sql: Any, parameters: Any) -> None:
+        """After fetching the rows of a call already considered: its time belongs to the statement too."""
+        seen = self._calls.get(statement)
+        if seen is not None and seen[0] > 0:
+            seen[1] += duration
+            self._settle(seen, statement, connection, sql, parameters)
+
+    def _settle(self, seen: list[int], statement: int, connection: Any, sql: Any, parameters: Any) -> None:
+        if seen[1] < (_SLOW_FIRST if seen[0] == 1 else _SLOW_MEAN * seen[0]):
+            return
+        seen[0] = -1
+        try:
+            self._explain(statement, connection, sql, parameters)
+        except Exception:
+            # Busy, closed, a function missing on this connection: no plan, and no harm.
+            pass
+
+    def _explain(self, statement: int, connection: Any, sql: Any, parameters: Any) -> None:
+        if not isinstance(sql, str) or not _EXPLAINABLE.match(sql):
+            return
+        # Other values would run the service's own adapters: their place is enough for the plan.
+        bound: Any
+        if isinstance(parameters, dict):
+            bound = {name: value if type(value) in _PLAIN else None for name, value in parameters.items()}
+        elif isinstance(parameters, (tuple, list)):
+            bound = tuple(value if type(value) in _PLAIN else None for value in parameters)
+        else:
+            bound = ()
+        cursor = self._cursor(connection)
+        try:
+            plan = [_text(row[3]) for row in cursor.execute("EXPLAIN QUERY PLAN " + sql, bound).fetchall()]
+            database = None
+            for row in cursor.execute("PRAGMA database_list").fetchall():
+                if _text(row[1]) == "main":
+                    database = _text(row[2]) or None
+        finally:
+            cursor.close()
+        CHANNEL.put_json(
+            EXPLAIN,
+            {"statement": statement, "plan": plan, "database": database, "parameters": _as_json(parameters)},
+        )
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _as_json(parameters: Any) -> str | None:
+    values = parameters.values() if isinstance(parameters, dict) else parameters
+    if not isinstance(parameters, (dict, tuple, list)):
+        return None
+    if any(type(value) not in (int, float, str, type(None)) for value in values):
+        return None
+    text = json.dumps(parameters if isinstance(parameters, dict) else list(parameters))
+    return text if len(text) <= _MAX_PARAMETERS else None

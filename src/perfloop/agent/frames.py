@@ -1,0 +1,169 @@
+"""Where in the user's code: the frames of a call, told from library frames once per code object."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import CodeType, FrameType
+from typing import Any
+
+from .tables import TABLES
+
+__all__ = ["call_site", "code_frame", "is_user_code", "stack_of"]
+
+_MAX_SITE = 10
+_MAX_DEPTH = 400
+_MAX_STACK = 80
+
+_OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+# By id: hashing a code object compares all of it. The object is kept, so that its id stays its own.
+_USER: dict[int, tuple[bool, CodeType]] = {}
+
+
+def _library_prefixes() -> tuple[str, ...]:
+    found = {os.path.dirname(os.path.realpath(os.__file__)) + os.sep, os.path.dirname(os.__file__) + os.sep}
+    for name in ("base_prefix", "prefix", "base_exec_prefix", "exec_prefix"):
+        prefix = getattr(sys, name, None)
+        if prefix:
+            version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+            for library in ("lib", "lib64"):
+                found.add(os.path.join(prefix, library, version) + os.sep)
+    return tuple(found)
+
+
+_LIBRARIES = _library_prefixes()
+_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+def is_user_code(filename: str) -> bool:
+    """Neither the standard library, an installed package, generated code, nor the agent."""
+    if not filename or filename.startswith("<"):
+        return False
+    if any(part in filename for part in _PACKAGES):
+        return False
+    path = os.path.abspath(filename)
+    return not path.startswith(_LIBRARIES) and not path.startswith(_OWN)
+
+
+def _is_user(code: CodeType) -> bool:
+    known = _USER.get(id(code))
+    if known is None:
+        known = (is_user_code(code.co_filename), code)
+        if len(_USER) < 100_000:
+            _USER[id(code)] = known
+    return known[0]
+
+
+def call_site(frame: FrameType | None) -> int:
+    """The number of the site: the user's frames from `frame` outwards, innermost first. 0 when no user code is there.
+
+    Crosses into the greenlet that SQLAlchemy's asyncio layer suspended, where the user's code waits.
+    """
+    user = _USER
+    key: list[int] = []
+    found: list[FrameType] = []
+    walked = 0
+    crossed = False
+    while frame is not None and walked < _MAX_DEPTH:
+        walked += 1
+        code = frame.f_code
+        known = user.get(id(code))
+        if known[0] if known is not None else _is_user(code):
+            key += (id(code), frame.f_lasti)
+            found.append(frame)
+            if len(found) >= _MAX_SITE:
+                break
+        elif code.co_name == "greenlet_spawn" and not crossed:
+            inner = getattr(frame.f_locals.get("context"), "gr_frame", None)
+            if inner is not None:
+                crossed = True
+                _collect(inner, key, found)
+        frame = frame.f_back
+        if frame is None and not crossed:
+            crossed = True
+            frame = _parent_greenlet_frame()
+        if frame is not None and type(frame) is not FrameType:
+            break
+    if not found:
+        return 0
+    site = tuple(key)
+    number = TABLES.sites.get(site)
+    if number is None:
+        number = TABLES.sites.number(site, [_frame_number(each) for each in found])
+    return number
+
+
+def _collect(frame: Any, key: list[int], found: list[FrameType]) -> None:
+    walked = 0
+    while type(frame) is FrameType and walked < _MAX_DEPTH and len(found) < _MAX_SITE:
+        walked += 1
+        if _is_user(frame.f_code):
+            key += (id(frame.f_code), frame.f_lasti)
+            found.append(frame)
+        frame = frame.f_back
+
+
+def _parent_greenlet_frame() -> FrameType | None:
+    greenlet = sys.modules.get("greenlet")
+    if greenlet is None:
+        return None
+    parent = greenlet.getcurrent().parent
+    return getattr(parent, "gr_frame", None)
+
+
+def stack_of(frame: FrameType | None) -> int:
+    """The number of the whole stack from `frame` outwards, without the agent's frames; 0 for an empty one."""
+    key: list[int] = []
+    found: list[tuple[CodeType, FrameType]] = []
+    while type(frame) is FrameType and len(found) < _MAX_STACK:
+        code = frame.f_code
+        if not code.co_filename.startswith(_OWN):
+            key += (id(code), frame.f_lineno or 0)
+            found.append((code, frame))
+            _is_user(code)
+        frame = frame.f_back
+    if not found:
+        return 0
+    stack = tuple(key)
+    number = TABLES.stacks.get(stack)
+    if number is None:
+        number = TABLES.stacks.number(stack, [_frame_number(each) for _, each in found])
+    return number
+
+
+def code_frame(function: Any) -> int:
+    """The number of the frame where a function (or a class's or partial's function) is defined; 0 when unknown."""
+    for _ in range(10):
+        inner = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
+        if inner is None or not callable(inner):
+            break
+        function = inner
+    function = getattr(function, "__func__", function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        code = getattr(getattr(type(function), "__call__", None), "__code__", None)
+    if not isinstance(code, CodeType):
+        return 0
+    return _enter(code.co_filename, code.co_firstlineno, _name(code), _is_user(code))
+
+
+def _frame_number(frame: FrameType) -> int:
+    code = frame.f_code
+    line = frame.f_lineno or code.co_firstlineno
+    template = frame.f_globals.get("__jinja_template__")
+    if template is not None:
+        try:
+            line = template.get_corresponding_lineno(line)
+        except Exception:
+            pass
+    return _enter(code.co_filename, line, _name(code), _is_user(code))
+
+
+def _enter(file: str, line: int, function: str, user: bool) -> int:
+    frame = (file if file.startswith("<") else os.path.abspath(file), line, function, user)
+    return TABLES.frames.number(frame)
+
+
+def _name(code: CodeType) -> str:
+    return code.co_name

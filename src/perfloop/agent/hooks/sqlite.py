@@ -1,0 +1,292 @@
+"""sqlite3: every statement with its place in the code, its time and rows; commits; plans of slow statements."""
+
+from __future__ import annotations
+
+import _thread
+import sys
+from collections.abc import Callable
+from time import monotonic_ns, thread_time_ns
+from typing import Any
+
+from ..channel import CHANNEL
+from ..events import STATEMENT, STEP
+from ..explain import Explainer
+from ..fingerprint import fingerprint
+from ..frames import call_site
+from ..state import ACTIVE, CARRIED_SITE, CURRENT, Segment
+from ..tables import TABLES
+
+__all__ = ["COUNTERS", "apply"]
+
+get_ident = _thread.get_ident
+
+_OTHER, _CHANGE, _COMMIT = 0, 1, 2
+_MAX_CACHED = 5_000
+
+
+class _Counters:
+    """Transactions committed in this process."""
+
+    commits = 0
+
+
+COUNTERS = _Counters()
+
+# SQL text → (statement number, what it does).
+_STATEMENTS: dict[str, tuple[int, int]] = {}
+
+
+def _statement(sql: Any) -> tuple[int, int]:
+    known = _STATEMENTS.get(sql)
+    if known is not None:
+        return known
+    if not isinstance(sql, str):
+        return 0, _OTHER
+    text = fingerprint(sql)
+    verb = text[:8].partition(" ")[0].upper()
+    does = _CHANGE if verb in ("INSERT", "UPDATE", "DELETE", "REPLACE") else _COMMIT if verb in ("COMMIT", "END") else _OTHER
+    number = TABLES.statements.number(text)
+    if number == 0:
+        number = TABLES.statements.get("(other statements)") or 0
+    if len(_STATEMENTS) >= _MAX_CACHED:
+        _STATEMENTS.clear()
+    _STATEMENTS[sql] = number, does
+    return number, does
+
+
+def apply(module: Any) -> None:
+    """Replace Connection, Cursor and connect of sqlite3.dbapi2 by subclasses that time."""
+    TABLES.statements.number("(other statements)")
+    plain_connection, plain_cursor, plain_connect = module.Connection, module.Cursor, module.connect
+    explainer = Explainer(plain_cursor)
+    cursor_class = _cursor_class(plain_cursor, explainer)
+    connection_class = _connection_class(plain_connection, cursor_class)
+
+    def connect(*args: Any, **options: Any) -> Any:
+        if len(args) < 6 and "factory" not in options:
+            options["factory"] = connection_class
+        elif len(args) >= 6 and args[5] is plain_connection:
+            args = (*args[:5], connection_class, *args[6:])
+        elif options.get("factory") is plain_connection:
+            options["factory"] = connection_class
+        return plain_connect(*args, **options)
+
+    connect.__doc__ = plain_connect.__doc__
+    connect.__module__ = "sqlite3"
+    module.Cursor = cursor_class
+    module.Connection = connection_class
+    module.connect = connect
+
+
+def _cursor_class(plain: Any, explainer: Explainer) -> Any:
+    plain_execute, plain_executemany, plain_executescript = plain.execute, plain.executemany, plain.executescript
+    plain_fetchone, plain_fetchmany, plain_fetchall = plain.fetchone, plain.fetchmany, plain.fetchall
+    plain_next = plain.__next__
+
+    def timed(cursor: Any, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        request = CURRENT.get()
+        if request is None or not request.live:
+            result = call(cursor, *args)
+            _count(cursor, args)
+            return result
+        segment = ACTIVE.get(get_ident())
+        if segment is not None:
+            if segment.depth:
+                return call(cursor, *args)
+            segment.depth = 1
+        cursor._perfloop = None
+        cpu = thread_time_ns()
+        start = monotonic_ns()
+        try:
+            return call(cursor, *args)
+        finally:
+            duration = monotonic_ns() - start
+            cpu = thread_time_ns() - cpu
+            if segment is not None:
+                segment.depth = 0
+            try:
+                _note(cursor, request, segment, args, start, duration, cpu, explainer)
+            except Exception as error:
+                CHANNEL.hook_failed("sqlite3", error)
+
+    def timed_fetch(cursor: Any, call: Callable[..., Any], args: tuple[Any, ...], many: bool) -> Any:
+        mark = cursor._perfloop
+        segment = ACTIVE.get(get_ident())
+        if segment is not None:
+            segment.depth += 1
+        cpu = thread_time_ns() if many else 0
+        start = monotonic_ns()
+        try:
+            result = call(cursor, *args)
+        finally:
+            duration = monotonic_ns() - start
+            if segment is not None:
+                segment.depth -= 1
+            if mark[0].live and (segment is None or segment.depth == 0):
+                events, at = mark[1], mark[2]
+                events[at + 3] += duration
+                events[at + 4] += thread_time_ns() - cpu if many else duration
+        events, at = mark[1], mark[2]
+        if many:
+            events[at + 7] += 2 * len(result)
+            explainer.more(mark[3], duration, cursor.connection, mark[4], mark[5])
+        elif result is not None:
+            events[at + 7] += 2
+        return result
+
+    class Cursor(plain):  # type: ignore[misc]
+        __doc__ = plain.__doc__
+        _perfloop: Any = None
+        """(request, its events, index, statement, SQL, parameters) of the statement whose rows are being fetched."""
+
+        def execute(self, *args: Any) -> Any:
+            return timed(self, plain_execute, args)
+
+        def executemany(self, *args: Any) -> Any:
+            return timed(self, plain_executemany, args)
+
+        def executescript(self, *args: Any) -> Any:
+            return timed(self, plain_executescript, args)
+
+        def fetchone(self) -> Any:
+            if self._perfloop is None:
+                return plain_fetchone(self)
+            return timed_fetch(self, plain_fetchone, (), False)
+
+        def fetchmany(self, *args: Any, **options: Any) -> Any:
+            if self._perfloop is None or options:
+                return plain_fetchmany(self, *args, **options)
+            return timed_fetch(self, plain_fetchmany, args, True)
+
+        def fetchall(self) -> Any:
+            if self._perfloop is None:
+                return plain_fetchall(self)
+            return timed_fetch(self, plain_fetchall, (), True)
+
+        def __next__(self) -> Any:
+            if self._perfloop is None:
+                return plain_next(self)
+            return timed_fetch(self, plain_next, (), False)
+
+    return _disguise(Cursor, "Cursor")
+
+
+def _connection_class(plain: Any, cursor_class: Any) -> Any:
+    plain_cursor_call, plain_commit, plain_rollback, plain_exit = plain.cursor, plain.commit, plain.rollback, plain.__exit__
+
+    def ending(connection: Any, text: str, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """A commit or rollback that has something to end."""
+        request = CURRENT.get()
+        segment = ACTIVE.get(get_ident())
+        if request is None or not request.live or (segment is not None and segment.depth):
+            return call(connection, *args)
+        if segment is not None:
+            segment.depth = 1
+        cpu = thread_time_ns()
+        start = monotonic_ns()
+        try:
+            return call(connection, *args)
+        finally:
+            duration = monotonic_ns() - start
+            cpu = thread_time_ns() - cpu
+            if segment is not None:
+                segment.depth = 0
+            try:
+                on_loop = 1 if segment is not None and segment.kind == STEP else 0
+                site = _site(1)
+                request.add(STATEMENT, start, duration, cpu, _statement(text)[0], site, on_loop)
+            except Exception as error:
+                CHANNEL.hook_failed("sqlite3", error)
+
+    class Connection(plain):  # type: ignore[misc]
+        __doc__ = plain.__doc__
+
+        def cursor(self, *args: Any, **options: Any) -> Any:
+            if not args and not options:
+                return plain_cursor_call(self, cursor_class)
+            return plain_cursor_call(self, *args, **options)
+
+        # The C methods make a plain cursor of their own.
+        def execute(self, *args: Any) -> Any:
+            return self.cursor().execute(*args)
+
+        def executemany(self, *args: Any) -> Any:
+            return self.cursor().executemany(*args)
+
+        def executescript(self, *args: Any) -> Any:
+            return self.cursor().executescript(*args)
+
+        def commit(self) -> Any:
+            if not self.in_transaction:
+                return plain_commit(self)
+            COUNTERS.commits += 1
+            return ending(self, "COMMIT", plain_commit, ())
+
+        def rollback(self) -> Any:
+            if not self.in_transaction:
+                return plain_rollback(self)
+            return ending(self, "ROLLBACK", plain_rollback, ())
+
+        def __exit__(self, *args: Any) -> Any:
+            if not self.in_transaction:
+                return plain_exit(self, *args)
+            if args and args[0] is None:
+                COUNTERS.commits += 1
+                return ending(self, "COMMIT", plain_exit, args)
+            return ending(self, "ROLLBACK", plain_exit, args)
+
+    return _disguise(Connection, "Connection")
+
+
+def _site(depth: int) -> int:
+    carried = CARRIED_SITE.get(get_ident()) if CARRIED_SITE else None
+    return call_site(sys._getframe(depth + 1)) if carried is None else carried
+
+
+def _disguise(cls: Any, name: str) -> Any:
+    cls.__module__ = "sqlite3"
+    cls.__name__ = cls.__qualname__ = name
+    return cls
+
+
+def _count(cursor: Any, args: tuple[Any, ...]) -> None:
+    """Count the commit a statement outside any request made, if it did."""
+    try:
+        does = _statement(args[0])[1] if args else _OTHER
+        if does == _COMMIT or (does == _CHANGE and not cursor.connection.in_transaction):
+            COUNTERS.commits += 1
+    except Exception as error:
+        CHANNEL.hook_failed("sqlite3", error)
+
+
+def _note(
+    cursor: Any,
+    request: Any,
+    segment: Segment | None,
+    args: tuple[Any, ...],
+    start: int,
+    duration: int,
+    cpu: int,
+    explainer: Explainer,
+) -> None:
+    if not args:
+        return
+    sql = args[0]
+    statement, does = _statement(sql)
+    rows = 0
+    if does == _CHANGE:
+        rows = max(cursor.rowcount, 0)
+        if not cursor.connection.in_transaction:
+            COUNTERS.commits += 1
+    elif does == _COMMIT:
+        COUNTERS.commits += 1
+    site = _site(2)
+    on_loop = 1 if segment is not None and segment.kind == STEP else 0
+    events = request.events
+    at = len(events)
+    request.add(STATEMENT, start, duration, cpu, statement, site, rows * 2 + on_loop)
+    parameters = args[1] if len(args) > 1 else ()
+    # Two threads of one request may append at once: make sure the place is this event's.
+    if len(events) > at and events[at + 2] == start:
+        cursor._perfloop = (request, events, at, statement, sql, parameters)
+    explainer.consider(statement, duration, cursor.connection, sql, parameters)

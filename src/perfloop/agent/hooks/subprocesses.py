@@ -1,0 +1,16 @@
+"""subprocess: waiting for a child is blocking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..calls import time_method
+from ..events import BLOCKING
+
+__all__ = ["apply"]
+
+
+def apply(module: Any) -> None:
+    """Time starting a child, waiting for it and talking to it."""
+    for name in ("_execute_child", "wait", "communicate"):
+        time_method(module.Popen, name, BLOCKING)

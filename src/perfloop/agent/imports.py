@@ -1,0 +1,69 @@
+"""Runs a hook right after the service imported the library it is for. Loaders, specs and modules stay what they are."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .channel import CHANNEL
+
+__all__ = ["install"]
+
+
+class _Finder:
+    """First on sys.meta_path: lets the others find, and adds a step after the module's execution."""
+
+    def __init__(self, hooks: Mapping[str, str]) -> None:
+        self._hooks = dict(hooks)
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
+        if name not in self._hooks:
+            return None
+        spec = None
+        for finder in sys.meta_path:
+            if finder is self:
+                continue
+            find = getattr(finder, "find_spec", None)
+            spec = find(name, path, target) if find is not None else None
+            if spec is not None:
+                break
+        if spec is None or spec.loader is None:
+            return spec
+        hook = self._hooks[name]
+        try:
+            _after_execution(spec.loader, hook)
+        except Exception as error:
+            CHANNEL.hook_failed(hook, error)
+        return spec
+
+
+def _after_execution(loader: Any, hook: str) -> None:
+    execute = loader.exec_module
+
+    def exec_module(module: Any) -> None:
+        # The loader belongs to this one module: an attribute of the instance, gone before it could be seen.
+        try:
+            del loader.exec_module
+        except AttributeError:
+            pass
+        execute(module)
+        _apply(hook, module)
+
+    loader.exec_module = exec_module
+
+
+def _apply(hook: str, module: Any) -> None:
+    try:
+        importlib.import_module(f"{__package__}.hooks.{hook}").apply(module)
+    except Exception as error:
+        CHANNEL.hook_failed(hook, error)
+
+
+def install(hooks: Mapping[str, str]) -> None:
+    """Watch the imports of `hooks` (module name → file in hooks/); modules imported already are hooked at once."""
+    present = [name for name in hooks if name in sys.modules]
+    sys.meta_path.insert(0, _Finder(hooks))  # type: ignore[arg-type]
+    for name in present:
+        _apply(hooks[name], sys.modules[name])

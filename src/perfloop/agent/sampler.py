@@ -1,0 +1,181 @@
+"""Stack samples of the threads that work for requests, and four times a second the resources of the process."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+from array import array
+from time import monotonic_ns, process_time_ns, sleep
+from typing import Any
+
+from .channel import CHANNEL
+from .frames import stack_of
+from .loops import LOOPS, take_lag
+from .protocol import RESOURCE, STACK
+from .state import ACTIVE
+from .tables import TABLES
+
+__all__ = ["SAMPLER", "Sampler", "thread_cpu_ns"]
+
+_PERIOD = 0.007
+_IDLE_PERIOD = 0.05
+_IDLE_NS = 500_000_000
+_FLUSH_NS = 250_000_000
+_LATE_NS = 5_000_000
+
+# The service may replace time.sleep (gevent does): this is the interpreter's own.
+_sleep = getattr(sleep, "__wrapped__", sleep)
+
+
+def thread_cpu_ns(native: int) -> int | None:
+    """CPU time of a thread of this process by its kernel number; None when it is gone or the system cannot tell.
+
+    The clock's number is made as glibc's pthread_getcpuclockid does, but from the kernel's number: unlike a pthread
+    pointer, the number of a finished thread is an error, not a crash.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        from time import clock_gettime_ns
+
+        return clock_gettime_ns((~native << 3) | 6)
+    except OSError:
+        return None
+
+
+class Sampler:
+    """One daemon thread; it sleeps long while nothing is being served."""
+
+    def __init__(self) -> None:
+        self.last_work = 0
+        self._stacks: dict[tuple[int, int], list[int]] = {}
+        self._since = 0
+        self._last_cpu: dict[int, tuple[int, int]] = {}
+        """Thread → (moment, CPU) at its previous sample."""
+        self._last_tick = 0
+        self._last_resource = 0
+
+    def start(self) -> None:
+        """Begin sampling; once a process."""
+        self._since = self._last_tick = monotonic_ns()
+        self._stacks.clear()
+        self._last_cpu.clear()
+        self._last_resource = 0
+        _thread.start_new_thread(self._run, ())
+
+    def _run(self) -> None:
+        try:
+            while CHANNEL.open:
+                now = monotonic_ns()
+                if ACTIVE:
+                    self.last_work = now
+                idle = now - self.last_work > _IDLE_NS
+                _sleep(_IDLE_PERIOD if idle else _PERIOD)
+                if ACTIVE or LOOPS:
+                    self._sample()
+        except Exception as error:
+            CHANNEL.hook_failed("sampler", error)
+
+    def _sample(self) -> None:
+        now = monotonic_ns()
+        period = min(now - self._last_tick, 4 * int(_PERIOD * 1e9))
+        self._last_tick = now
+        active = dict(ACTIVE)
+        late = {
+            watch.thread: watch
+            for watch in list(LOOPS.values())
+            if watch.running and watch.thread not in active and now - watch.due > _LATE_NS
+        }
+        if not active and not late:
+            return
+        frames = sys._current_frames()
+        try:
+            for thread, segment in active.items():
+                frame: Any = frames.get(thread)
+                if frame is None or ACTIVE.get(thread) is not segment:
+                    continue
+                stack = stack_of(frame)
+                # The walk let go of the interpreter's lock now and then: is it still the same piece of work?
+                if stack == 0 or ACTIVE.get(thread) is not segment:
+                    continue
+                samples = segment.samples
+                if samples is None:
+                    samples = segment.samples = {}
+                samples[stack] = samples.get(stack, 0) + 1
+                self._count(stack, segment.request.resolve_route(), self._cpu_share(thread, segment, now) * period)
+            for thread, watch in late.items():
+                frame = frames.get(thread)
+                if frame is not None and thread not in ACTIVE:
+                    watch.stray = stack_of(frame)
+                    self._count(watch.stray, None, 0.0)
+        finally:
+            del frames, active
+            frame = segment = None
+
+    def _cpu_share(self, thread: int, segment: Any, now: int) -> float:
+        """The part of the time since the thread's last sample (or its segment's start) it was on a processor."""
+        cpu = thread_cpu_ns(segment.native)
+        if cpu is None:
+            return 0.0
+        moment, before = self._last_cpu.get(thread, (0, 0))
+        if moment < segment.start:
+            moment, before = segment.start, segment.start_cpu
+        if len(self._last_cpu) > 1000:
+            self._last_cpu.clear()
+        self._last_cpu[thread] = (now, cpu)
+        wall = now - moment
+        return min(max(cpu - before, 0) / wall, 1.0) if wall > 0 else 0.0
+
+    def _count(self, stack: int, route: str | None, cpu: float) -> None:
+        key = (stack, TABLES.texts.number(route) if route else 0)
+        counted = self._stacks.get(key)
+        if counted is None:
+            if len(self._stacks) >= 5_000:
+                CHANNEL.dropped += 1
+                return
+            counted = self._stacks[key] = [0, 0]
+        counted[0] += 1
+        counted[1] += int(cpu)
+
+    def flush(self, now: int) -> None:
+        """Called before the channel sends: hand over what was gathered since the last time."""
+        if self._stacks:
+            stacks, self._stacks = self._stacks, {}
+            record = array("q", (self._since, now))
+            for (stack, route), (samples, cpu) in stacks.items():
+                record.extend((stack, route, samples, cpu))
+            CHANNEL.put(STACK, record.tobytes())
+        self._since = now
+        if now - self._last_resource >= _FLUSH_NS:
+            self._last_resource = now
+            CHANNEL.put(RESOURCE, _resources(now))
+
+
+def _resources(now: int) -> bytes:
+    rss = threads = 0
+    try:
+        with open("/proc/self/stat", "rb", buffering=0) as file:
+            fields = file.read(2048).rpartition(b")")[2].split()
+        threads, rss = int(fields[17]), int(fields[21]) * _PAGE
+    except (OSError, ValueError, IndexError):
+        rss, threads = _resources_elsewhere()
+    lag = take_lag()
+    sqlite = sys.modules.get(f"{__package__}.hooks.sqlite")
+    commits = sqlite.COUNTERS.commits if sqlite is not None else 0
+    return array("q", (now, process_time_ns(), rss, threads, -1 if lag is None else lag, commits)).tobytes()
+
+
+def _resources_elsewhere() -> tuple[int, int]:
+    import resource
+
+    threading = sys.modules.get("threading")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024, threading.active_count() if threading else 1
+
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+SAMPLER = Sampler()
+CHANNEL.at_connect.append(SAMPLER.start)
+CHANNEL.at_flush.append(SAMPLER.flush)

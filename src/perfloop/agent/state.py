@@ -1,0 +1,201 @@
+"""The request in hand: which one a thread or coroutine works for, and the segments of running time it is made of.
+
+Hooks ask `current()`; it is a context variable, so child tasks and worker threads inherit it. `ACTIVE` maps thread
+identifiers to the running segment, for the sampler and the garbage collector's callback, which have no context.
+"""
+
+from __future__ import annotations
+
+import _thread
+from array import array
+from collections.abc import Callable
+from contextvars import ContextVar
+from time import monotonic_ns, process_time_ns, thread_time_ns
+from typing import Any
+
+from .channel import CHANNEL
+from .events import STEP, WIDTH
+from .protocol import REQUEST
+from .tables import TABLES
+
+__all__ = ["ACTIVE", "CARRIED_SITE", "CURRENT", "Request", "Segment", "close_segment", "open_segment"]
+
+get_ident = _thread.get_ident
+
+_MAX_EVENTS = 4000 * WIDTH
+_LONG_STEP = 20_000_000
+_NOTICEABLE = 50_000
+
+CURRENT: ContextVar[Any] = ContextVar("perfloop_request", default=None)
+"""The request this context works for, or None. It may have ended already: see `Request.live`."""
+
+ACTIVE: dict[int, Segment] = {}
+"""The running segment of each thread that works for a request."""
+
+CARRIED_SITE: dict[int, int] = {}
+"""Thread → call site, for threads that run statements on behalf of code elsewhere (aiosqlite's)."""
+
+_NATIVE = _thread._local()
+
+
+class Segment:
+    """One stretch in which a thread runs a request's code: a step on the loop, or a worker's call."""
+
+    __slots__ = ("depth", "kind", "native", "others_start", "request", "samples", "start", "start_cpu")
+
+    def __init__(self, request: Request, kind: int) -> None:
+        self.request = request
+        self.kind = kind
+        self.depth = 0
+        self.samples: dict[int, int] | None = None
+        try:
+            self.native = _NATIVE.id
+        except AttributeError:
+            self.native = _NATIVE.id = _thread.get_native_id()
+        self.start = monotonic_ns()
+        self.start_cpu = thread_time_ns()
+        self.others_start = process_time_ns() - self.start_cpu
+
+
+class Request:
+    """What one request has recorded so far."""
+
+    __slots__ = (
+        "error",
+        "events",
+        "first_byte",
+        "handler",
+        "is_async",
+        "live",
+        "method",
+        "resolver",
+        "route",
+        "scope",
+        "span",
+        "started",
+        "status",
+    )
+
+    def __init__(self, method: str, span: int | None) -> None:
+        self.method = method
+        self.span = span
+        self.events: list[int] = []
+        self.first_byte = 0
+        self.status = 0
+        self.route: str | None = None
+        self.handler = 0
+        self.is_async = False
+        self.live = True
+        self.error: str | None = None
+        self.scope: Any = None
+        self.resolver: Callable[[Request, bool], None] | None = None
+        """Finds route and handler once the framework has routed, for frameworks that leave them in the scope."""
+        self.started = monotonic_ns()
+
+    def add(self, kind: int, start: int, duration: int, cpu: int = 0, x: int = 0, y: int = 0, z: int = 0) -> None:
+        """Record one event of the calling thread; the numbers are those of `events`."""
+        events = self.events
+        if len(events) >= _MAX_EVENTS:
+            CHANNEL.dropped += 1
+            return
+        events += (kind, get_ident() & 0x7FFFFFFFFFFFFFFF, start, duration, cpu, x, y, z)
+
+    def resolve_route(self, final: bool = False) -> str | None:
+        """The route template, as far as it is known by now; `final`: nothing more will be known."""
+        if self.route is None and self.resolver is not None:
+            try:
+                self.resolver(self, final)
+            except Exception as error:
+                CHANNEL.hook_failed("route", error)
+        return self.route
+
+    def finish(self, ended: int = 0) -> None:
+        """The last byte is out: send the record. Further calls do nothing."""
+        if self.started == 0:
+            return
+        try:
+            self._finish(ended)
+        except Exception as error:
+            self.started = 0
+            CHANNEL.hook_failed("request", error)
+
+    def _finish(self, ended: int) -> None:
+        now = monotonic_ns()
+        segment = ACTIVE.get(get_ident())
+        if segment is not None and segment.request is self:
+            _record_segment(segment, now, 0)
+        self.live = False
+        route = self.resolve_route(final=True)
+        started, self.started = self.started, 0
+        span = self.span
+        flags = (1 if span is not None else 0) | (2 if self.is_async else 0)
+        if span is not None and span >= 1 << 63:
+            span -= 1 << 64
+        head = (
+            started,
+            self.first_byte or 0,
+            ended or now,
+            span or 0,
+            TABLES.texts.number(self.method),
+            TABLES.texts.number(route or "(unmatched)"),
+            self.status,
+            flags,
+            self.handler,
+            TABLES.texts.number(self.error) if self.error else 0,
+        )
+        record = array("q", head)
+        record.fromlist(self.events)
+        CHANNEL.put(REQUEST, record.tobytes())
+
+
+def open_segment(request: Request, kind: int) -> Segment | None:
+    """Start a segment on this thread; None when one is running already (an eager task inside a step)."""
+    try:
+        ident = get_ident()
+        if ident in ACTIVE:
+            return None
+        segment = ACTIVE[ident] = Segment(request, kind)
+    except Exception as error:
+        CHANNEL.hook_failed("segment", error)
+        return None
+    return segment
+
+
+def close_segment(segment: Segment, ready: bool = False) -> None:
+    """End this thread's segment and record it, unless its request has ended meanwhile."""
+    try:
+        ACTIVE.pop(get_ident(), None)
+        if segment.request.started:
+            _record_segment(segment, monotonic_ns(), 1 if ready else 0)
+    except Exception as error:
+        CHANNEL.hook_failed("segment", error)
+
+
+def _record_segment(segment: Segment, now: int, ready: int) -> None:
+    wall = now - segment.start
+    cpu = thread_time_ns() - segment.start_cpu
+    others = 0
+    if wall - cpu > _NOTICEABLE:
+        others = process_time_ns() - segment.start_cpu - cpu - segment.others_start
+    request = segment.request
+    request.add(segment.kind, segment.start, wall, cpu, others, ready)
+    if segment.kind == STEP:
+        LOOP_TIME.wall += wall
+        LOOP_TIME.cpu += cpu
+        if wall > _LONG_STEP:
+            stack = max(segment.samples, key=segment.samples.__getitem__) if segment.samples else 0
+            route = request.resolve_route()
+            CHANNEL.put_long_step(segment.start, wall, cpu, stack, TABLES.texts.number(route) if route else 0)
+
+
+class _LoopTime:
+    """Time the event loop spent in steps of requests, so that the lag timer can tell what else held it."""
+
+    __slots__ = ("cpu", "wall")
+
+    def __init__(self) -> None:
+        self.wall = 0
+        self.cpu = 0
+
+
+LOOP_TIME = _LoopTime()

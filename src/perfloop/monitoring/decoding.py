@@ -1,0 +1,313 @@
+"""From an agent's frames to observations: the parent's side, off the hot path. The bytes are not trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..agent import protocol
+from ..agent.accounting import BusyLoop, account
+from ..agent.events import STATEMENT, STEP, WIDTH
+from ..agent.protocol import ProtocolError, decode_integers, decode_json
+from .observations import (
+    Explain,
+    Frame,
+    GcPause,
+    LongStep,
+    Observations,
+    ProcessInfo,
+    RequestTrace,
+    ResourceSample,
+    Stack,
+    StatementCall,
+)
+
+__all__ = ["decode_process", "merge_processes"]
+
+_SECOND = 1e-9
+_NO_FRAMES: list[Frame] = []
+
+RawFrames = Sequence[tuple[int, bytes]]
+
+
+class _Process:
+    """What one connection has said: names first, then the records that use them."""
+
+    def __init__(self, observations: Observations, statements: dict[str, int], sites: dict[tuple[Frame, ...], int]) -> None:
+        self.into = observations
+        self.pid = 0
+        self._all_statements = statements
+        self._all_sites = sites
+        self.texts: dict[int, str] = {}
+        self.statements: dict[int, int] = {}
+        self.frames: dict[int, Frame] = {}
+        self.sites: dict[int, int] = {}
+        self.stacks: dict[int, list[Frame]] = {}
+
+    def hello(self, payload: bytes) -> None:
+        value = decode_json(payload)
+        if not isinstance(value, dict) or not isinstance(value.get("pid"), int):
+            raise ProtocolError("Expected a hello with a pid")
+        self.pid = value["pid"]
+        parent = value.get("parent")
+        self.into.processes[self.pid] = ProcessInfo(
+            pid=self.pid,
+            parent=parent if isinstance(parent, int) else 0,
+            python=str(value.get("python", "")),
+            argv=_texts(value.get("argv")),
+            frameworks=_texts(value.get("frameworks")),
+        )
+
+    def failed(self, payload: bytes) -> None:
+        value = decode_json(payload)
+        info = self.into.processes.get(self.pid)
+        if info is not None and isinstance(value, dict):
+            info.hooks_failed.append(str(value.get("error", "")))
+
+    def names(self, payload: bytes) -> None:
+        value = decode_json(payload)
+        if not isinstance(value, list):
+            raise ProtocolError("Expected a list of names")
+        for entry in value:
+            if not (isinstance(entry, list) and len(entry) == 3 and isinstance(entry[1], int)):
+                raise ProtocolError("Expected [table, number, value]")
+            self._name(*entry)
+
+    def _name(self, table: Any, number: int, value: Any) -> None:
+        if table == "text":
+            self.texts[number] = str(value)
+        elif table == "statement":
+            self.statements[number] = self.statement_index(str(value))
+        elif table == "frame":
+            if not (isinstance(value, list) and len(value) == 4 and isinstance(value[1], int)):
+                raise ProtocolError("Expected a frame")
+            self.frames[number] = Frame(str(value[0]), value[1], str(value[2]), bool(value[3]))
+        elif table == "site":
+            self.sites[number] = self.site_index(tuple(self._frames_of(value)))
+        elif table == "stack":
+            self.stacks[number] = self._frames_of(value)
+        else:
+            raise ProtocolError(f"Expected a known table, got {table!r}")
+
+    def _frames_of(self, value: Any) -> list[Frame]:
+        if not isinstance(value, list):
+            raise ProtocolError("Expected a list of frames")
+        return [self.frames[number] for number in value if isinstance(number, int) and number in self.frames]
+
+    def statement_index(self, text: str) -> int:
+        known = self._all_statements.get(text)
+        if known is None:
+            known = self._all_statements[text] = len(self.into.statements)
+            self.into.statements.append(text)
+        return known
+
+    def site_index(self, frames: tuple[Frame, ...]) -> int:
+        known = self._all_sites.get(frames)
+        if known is None:
+            known = self._all_sites[frames] = len(self.into.sites)
+            self.into.sites.append(list(frames))
+        return known
+
+    def route(self, number: int) -> str | None:
+        return self.texts.get(number)
+
+    def request(self, record: Sequence[int], loop: BusyLoop) -> RequestTrace:
+        started, first_byte, ended, span, method, route, status, flags, handler, error = record[: protocol.REQUEST_HEAD]
+        events = record[protocol.REQUEST_HEAD :]
+        ended = max(ended, started)
+        statements: list[StatementCall] = []
+        for at in range(0, len(events), WIDTH):
+            if events[at] == STATEMENT:
+                _, _, start, duration, _, statement, site, rows = events[at : at + WIDTH]
+                index = self.statements.get(statement)
+                if index is None:
+                    index = self.statement_index("(other statements)")
+                place = self.sites.get(site)
+                if place is None:
+                    place = self.site_index(())
+                statements.append(
+                    StatementCall(index, place, start * _SECOND, max(duration, 0) * _SECOND, rows >> 1, bool(rows & 1))
+                )
+        statements.sort(key=_started)
+        parts = account(started, ended, events, loop)
+        return RequestTrace(
+            pid=self.pid,
+            span=span & 0xFFFFFFFFFFFFFFFF if flags & 1 else None,
+            method=self.texts.get(method, ""),
+            route=self.texts.get(route, "(unmatched)"),
+            status=status,
+            started=started * _SECOND,
+            first_byte=(first_byte or ended) * _SECOND,
+            ended=ended * _SECOND,
+            parts={part: spent * _SECOND for part, spent in parts.items() if spent},
+            statements=statements,
+            is_async=bool(flags & 2),
+            handler=self.frames.get(handler),
+            error=self.texts.get(error) if error else None,
+        )
+
+    def long_step(self, payload: bytes, since: int) -> None:
+        start, wall, cpu, stack, route = decode_integers(payload, 5)
+        if start + wall >= since:
+            self.into.long_steps.append(
+                LongStep(
+                    pid=self.pid,
+                    route=self.route(route),
+                    started=start * _SECOND,
+                    wall=wall * _SECOND,
+                    cpu=cpu * _SECOND,
+                    stack=self.stacks.get(stack, _NO_FRAMES),
+                )
+            )
+
+    def gc_pause(self, payload: bytes, since: int) -> None:
+        start, duration, generation = decode_integers(payload, 3)
+        if start >= since:
+            self.into.gc_pauses.append(
+                GcPause(pid=self.pid, started=start * _SECOND, duration=duration * _SECOND, generation=generation)
+            )
+
+    def resource(self, payload: bytes, since: int) -> None:
+        at, cpu, rss, threads, lag, commits = decode_integers(payload, 6)
+        if at >= since:
+            self.into.resources.append(
+                ResourceSample(
+                    pid=self.pid,
+                    at=at * _SECOND,
+                    cpu_seconds=cpu * _SECOND,
+                    rss_bytes=rss,
+                    threads=threads,
+                    loop_lag=lag * _SECOND if lag >= 0 else None,
+                    commits=commits,
+                )
+            )
+
+    def add_stacks(self, payload: bytes, since: int, into: dict[tuple[int, int], list[int]]) -> None:
+        numbers = decode_integers(payload, 2, 4)
+        if numbers[1] < since:
+            return
+        for at in range(2, len(numbers), 4):
+            stack, route, samples, cpu = numbers[at : at + 4]
+            counted = into.setdefault((stack, route), [0, 0])
+            counted[0] += samples
+            counted[1] += cpu
+
+    def explain(self, payload: bytes) -> None:
+        value = decode_json(payload)
+        if not isinstance(value, dict):
+            raise ProtocolError("Expected an explanation")
+        statement = self.statements.get(value.get("statement", 0))
+        if statement is None:
+            return
+        database, parameters = value.get("database"), value.get("parameters")
+        self.into.explains.append(
+            Explain(
+                statement=statement,
+                plan=_texts(value.get("plan")),
+                database=database if isinstance(database, str) else None,
+                parameters=parameters if isinstance(parameters, str) else None,
+            )
+        )
+
+
+def decode_process(
+    frames: RawFrames,
+    since: int,
+    observations: Observations,
+    statements: dict[str, int],
+    sites: dict[tuple[Frame, ...], int],
+) -> None:
+    """Add what one connection's frames say to `observations`.
+
+    Args:
+        frames: (kind, payload), in the order received.
+        since: leave out what ended before this moment, nanoseconds of the monotonic clock. Names always count.
+        observations: what is added to.
+        statements, sites: the numbers given out so far, shared by the processes of one service.
+
+    Raises:
+        ProtocolError: a payload no agent sends; what came before it has been added.
+    """
+    process = _Process(observations, statements, sites)
+    records: list[Sequence[int]] = []
+    stacks: dict[tuple[int, int], list[int]] = {}
+    problem: ProtocolError | None = None
+    try:
+        for kind, payload in frames:
+            if kind == protocol.REQUEST:
+                record = decode_integers(payload, protocol.REQUEST_HEAD, WIDTH)
+                if record[2] >= since:
+                    records.append(record)
+            elif kind == protocol.NAMES:
+                process.names(payload)
+            elif kind == protocol.STACK:
+                process.add_stacks(payload, since, stacks)
+            elif kind == protocol.RESOURCE:
+                process.resource(payload, since)
+            elif kind == protocol.GC_PAUSE:
+                process.gc_pause(payload, since)
+            elif kind == protocol.LONG_STEP:
+                process.long_step(payload, since)
+            elif kind == protocol.DROPPED:
+                observations.dropped += max(decode_integers(payload, 1)[0], 0)
+            elif kind == protocol.EXPLAIN:
+                process.explain(payload)
+            elif kind == protocol.FAILED:
+                process.failed(payload)
+            elif kind == protocol.HELLO:
+                process.hello(payload)
+    except ProtocolError as error:
+        problem = error
+    loop = BusyLoop(_steps(records))
+    observations.requests.extend(process.request(record, loop) for record in records)
+    observations.stacks.extend(
+        Stack(
+            pid=process.pid,
+            route=process.route(route),
+            frames=process.stacks[stack],
+            samples=samples,
+            cpu_seconds=cpu * _SECOND,
+        )
+        for (stack, route), (samples, cpu) in stacks.items()
+        if stack in process.stacks
+    )
+    if problem is not None:
+        raise problem
+
+
+def merge_processes(processes: Iterable[RawFrames], since: int) -> tuple[Observations, list[str]]:
+    """The observations of all processes, requests in the order they ended, and notes on streams that were damaged."""
+    observations = Observations()
+    statements: dict[str, int] = {}
+    sites: dict[tuple[Frame, ...], int] = {}
+    notes: list[str] = []
+    for frames in processes:
+        try:
+            decode_process(frames, since, observations, statements, sites)
+        except ProtocolError as error:
+            notes.append(f"an agent's records are damaged: {error}")
+    observations.requests.sort(key=_ended)
+    return observations, notes
+
+
+def _steps(records: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
+    steps: list[tuple[int, int]] = []
+    for record in records:
+        for at in range(protocol.REQUEST_HEAD, len(record), WIDTH):
+            if record[at] == STEP:
+                steps.append((record[at + 2], record[at + 2] + record[at + 3]))
+    return steps
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []
+
+
+def _started(call: StatementCall) -> float:
+    return call.started
+
+
+def _ended(request: RequestTrace) -> float:
+    return request.ended
+
+

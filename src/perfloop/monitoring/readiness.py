@@ -1,0 +1,92 @@
+"""Whether something that listens answers HTTP: any status counts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from urllib.parse import quote, unquote, urlsplit
+
+from ..exceptions import ConfigurationError
+from .listening import Listener
+
+__all__ = ["Endpoint", "answers", "endpoint_of"]
+
+
+class Endpoint:
+    """Where a service is reached: scheme, and host with port or a unix socket's path; `target` is what is asked for."""
+
+    __slots__ = ("host", "path", "port", "scheme", "target")
+
+    def __init__(self, scheme: str, host: str, port: int, path: str | None, target: str = "/") -> None:
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.path = path
+        self.target = target
+
+    @property
+    def url(self) -> str:
+        """Without path or query: `http://127.0.0.1:8000`, `http+unix://%2Ftmp%2Fx.sock`."""
+        if self.path is not None:
+            return f"{self.scheme}+unix://{quote(self.path, safe='')}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @classmethod
+    def of_listener(cls, listener: Listener, scheme: str, target: str) -> Endpoint:
+        """How to ask a listening socket."""
+        return cls(scheme, listener.host, listener.port, listener.path, target)
+
+
+def endpoint_of(url: str) -> Endpoint:
+    """The endpoint a URL names.
+
+    Raises:
+        ConfigurationError: no URL of http, https, http+unix or https+unix with a host.
+    """
+    parts = urlsplit(url)
+    scheme, _, kind = parts.scheme.partition("+")
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if scheme not in ("http", "https") or kind not in ("", "unix") or not parts.netloc or port == -1:
+        raise ConfigurationError("Expected a URL such as http://127.0.0.1:8000/health", got=url, where="ready URL")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if kind:
+        return Endpoint(scheme, "", 0, unquote(parts.netloc), target)
+    return Endpoint(scheme, parts.hostname or "", port or (443 if scheme == "https" else 80), None, target)
+
+
+async def answers(endpoint: Endpoint, timeout: float) -> bool:
+    """True when a GET is answered with an HTTP status line within `timeout` seconds."""
+    try:
+        async with asyncio.timeout(timeout):
+            return await _ask(endpoint)
+    except (OSError, TimeoutError, ssl.SSLError, asyncio.IncompleteReadError, ValueError):
+        return False
+
+
+async def _ask(endpoint: Endpoint) -> bool:
+    context: ssl.SSLContext | None = None
+    if endpoint.scheme == "https":
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    name = endpoint.host or "localhost"
+    if endpoint.path is not None:
+        reader, writer = await asyncio.open_unix_connection(
+            endpoint.path, ssl=context, server_hostname=name if context else None
+        )
+    else:
+        reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port, ssl=context)
+    try:
+        host = f"[{name}]" if ":" in name else name
+        head = f"GET {endpoint.target} HTTP/1.1\r\nHost: {host}:{endpoint.port}\r\nUser-Agent: perfloop\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode())
+        return (await reader.read(5)) == b"HTTP/"
+    finally:
+        writer.close()
+        with contextlib.suppress(Exception):
+            await writer.wait_closed()

@@ -1,0 +1,238 @@
+"""A service under observation: started with the agent inside, watched while it is needed, ended with all its children."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from ..agent import ENVIRONMENT_KEY
+from ..exceptions import NoServer, PortInUse, ServiceDied, ServiceNotReady
+from .collector import Collector
+from .listening import listeners
+from .observations import Observations
+from .process import ChildProcess
+from .readiness import Endpoint, answers, endpoint_of
+
+__all__ = ["Service"]
+
+_INJECTED = Path(__file__).resolve().parent.parent / "agent" / "inject"
+_GRACE_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+_LONGEST_SOCKET_PATH = 90
+_IN_USE = re.compile(r"address already in use|that port is already in use|connection in use|errno (?:98|48)\b", re.IGNORECASE)
+
+
+class Service:
+    """Any command that serves HTTP, started unmodified; an async context manager.
+
+    Args:
+        command: program and arguments, run without a shell.
+        cwd: its working directory; by default this process'.
+        env: variables added to this process' environment.
+        agent: inject the agent; False runs the service bare and observes nothing.
+        ready_url: ask this URL whether the service is up; by default `/` on the port it is found listening on.
+        startup_timeout: seconds until it must have answered.
+        cpus: the processors it may use; None: all.
+        echo: pass the service's output on to standard error.
+
+    Raises (on entering):
+        ConfigurationError: the command cannot be started.
+        NoServer: it ended without ever listening.
+        PortInUse: it could not bind its port.
+        ServiceNotReady: it did not answer within `startup_timeout`.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        agent: bool = True,
+        ready_url: str | None = None,
+        startup_timeout: float = 30.0,
+        cpus: frozenset[int] | None = None,
+        echo: bool = False,
+    ) -> None:
+        self.command = tuple(command)
+        self.startup_seconds = 0.0
+        """From the start of the command to its first answer."""
+        self._cwd = Path(cwd) if cwd is not None else None
+        self._env = dict(env or {})
+        self._agent = agent
+        self._ready = endpoint_of(ready_url) if ready_url is not None else None
+        self._startup_timeout = startup_timeout
+        self._cpus = cpus
+        self._echo = echo
+        self._child: ChildProcess | None = None
+        self._collector: Collector | None = None
+        self._directory: Path | None = None
+        self._endpoint: Endpoint | None = None
+        self._listened = False
+
+    async def __aenter__(self) -> Service:
+        try:
+            await self._start()
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a path: `http://127.0.0.1:8000` or `http+unix://%2Ftmp%2Fx.sock`."""
+        assert self._endpoint is not None, "the service has not been started"
+        return self._endpoint.url
+
+    @property
+    def pid(self) -> int:
+        """The process started; its workers are in `processes`."""
+        assert self._child is not None, "the service has not been started"
+        return self._child.pid
+
+    @property
+    def notes(self) -> list[str]:
+        """What went wrong between the agents and us, in words; empty when all is well."""
+        return list(self._collector.notes) if self._collector is not None else []
+
+    def processes(self) -> list[int]:
+        """The service's processes that run now."""
+        return self._child.processes() if self._child is not None else []
+
+    def output_tail(self, lines: int = 30) -> str:
+        """The last lines the service has written."""
+        return self._child.output_tail(lines) if self._child is not None else ""
+
+    def check_alive(self) -> None:
+        """Raise ServiceDied, with its last output, when the command has ended."""
+        assert self._child is not None, "the service has not been started"
+        status = self._child.returncode
+        if status is not None:
+            self._child.wait_output()
+            raise ServiceDied(
+                f"The service ended while it was needed: {_ended_how(status)}",
+                output=self.output_tail(),
+                hint="its last output says why",
+            )
+
+    async def observations(self, since: float = 0.0) -> Observations:
+        """What the agents saw of requests that ended at or after `since` (seconds of the monotonic clock).
+
+        Asks the agents for what they have gathered first, and decodes in a thread. Empty without the agent.
+        """
+        collector = self._collector
+        if collector is None:
+            return Observations()
+        await asyncio.to_thread(collector.flush)
+        return await asyncio.to_thread(collector.observations, since)
+
+    async def stop(self) -> None:
+        """End the service and all its processes: SIGTERM, after 5 s SIGKILL. Doing it twice does nothing."""
+        await self._end()
+
+    async def _start(self) -> None:
+        env = {**os.environ, **self._env}
+        if self._agent:
+            self._directory = _private_directory()
+            path = self._directory / "agent.sock"
+            self._collector = Collector(path)
+            env[ENVIRONMENT_KEY] = str(path)
+            env["PYTHONPATH"] = os.pathsep.join([str(_INJECTED), *filter(None, [env.get("PYTHONPATH")])])
+        started = time.monotonic()
+        self._child = ChildProcess(self.command, cwd=self._cwd, env=env, cpus=self._cpus, echo=self._echo)
+        deadline = started + self._startup_timeout
+        while True:
+            self._check_starting(self._child)
+            self._endpoint = await self._find_endpoint(self._child, deadline)
+            if self._endpoint is not None:
+                break
+            if time.monotonic() >= deadline:
+                raise self._not_ready()
+            await asyncio.sleep(_POLL_SECONDS)
+        self.startup_seconds = time.monotonic() - started
+
+    async def _find_endpoint(self, child: ChildProcess, deadline: float) -> Endpoint | None:
+        found = listeners(child.processes(), exclude=str(self._collector.path) if self._collector else None)
+        self._listened = self._listened or bool(found)
+        if self._ready is not None:
+            candidates = [self._ready] if found else []
+        else:
+            candidates = [Endpoint.of_listener(each, scheme, "/") for each in found for scheme in ("http", "https")]
+        for endpoint in candidates:
+            patience = min(max(deadline - time.monotonic(), 0.05), 10.0)
+            if await answers(endpoint, patience):
+                return endpoint
+        return None
+
+    def _check_starting(self, child: ChildProcess) -> None:
+        status = child.returncode
+        if status is None:
+            return
+        child.wait_output()
+        output = child.output_tail()
+        if _IN_USE.search(output):
+            raise PortInUse(
+                "The service could not bind its port: another process has it",
+                output=output,
+                hint="stop the other process, or give the service another port",
+            )
+        if self._listened:
+            raise ServiceDied(f"The service ended before it answered: {_ended_how(status)}", output=output)
+        if status == 0:
+            hint = "perfloop measures servers this way; for a command that computes and ends use `perfloop profile`"
+        else:
+            hint = "its output says why; for a command that is no server use `perfloop profile`"
+        raise NoServer(f"The command ended without ever listening: {_ended_how(status)}", output=output, hint=hint)
+
+    def _not_ready(self) -> ServiceNotReady:
+        did = "listens but gave no HTTP answer" if self._listened else "listens on no port"
+        return ServiceNotReady(
+            f"The service {did} within {self._startup_timeout:g} s",
+            output=self.output_tail(),
+            hint="give it longer with --startup-timeout, or say where it answers with --ready URL"
+            + ("" if self._listened else "; for a command that is no server use `perfloop profile`"),
+        )
+
+    async def _end(self) -> None:
+        child = self._child
+        try:
+            if child is not None:
+                child.terminate()
+                deadline = time.monotonic() + _GRACE_SECONDS
+                while child.processes() and time.monotonic() < deadline:
+                    await asyncio.sleep(0.02)
+        finally:
+            # Also when we are cancelled while waiting.
+            if child is not None:
+                child.kill()
+                child.close()
+            if self._collector is not None:
+                self._collector.close()
+            if self._directory is not None:
+                shutil.rmtree(self._directory, ignore_errors=True)
+                self._directory = None
+
+
+def _private_directory() -> Path:
+    """A new directory only this user can enter, short enough for a unix socket's address."""
+    directory = tempfile.mkdtemp(prefix="perfloop-")
+    if len(directory) > _LONGEST_SOCKET_PATH:
+        Path(directory).rmdir()
+        directory = tempfile.mkdtemp(prefix="perfloop-", dir="/tmp")  # noqa: S108 - mkdtemp makes it private
+    return Path(directory)
+
+
+def _ended_how(status: int) -> str:
+    return f"exit status {status}" if status >= 0 else f"killed by signal {-status}"
