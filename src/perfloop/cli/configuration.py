@@ -2,7 +2,7 @@
 
 Keys are the long options without their dashes. A key outside a command's table applies to every command that has
 such an option; one in `[tool.perfloop.load]` (`[load]` in perfloop.toml) to that command, and wins. The command line
-wins over both. perfloop.toml wins over pyproject.toml as a whole.
+wins over both. perfloop.toml wins over pyproject.toml as a whole. The table `targets` holds performance targets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from .registry import COMMANDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Configuration", "Setting", "find_configuration"]
+    from ..targets import Targets
+
+__all__ = ["Configuration", "Setting", "configured_targets", "find_configuration"]
+
+_TARGETS = "targets"
 
 # Options that make no sense in a file: they end the program.
 _NOT_CONFIGURABLE = {"help"}
@@ -52,6 +56,17 @@ def find_configuration(directory: Path | None = None) -> Configuration | None:
     return None
 
 
+def configured_targets() -> Targets | None:
+    """The performance targets of the working directory's configuration; None when it has no table of them.
+
+    Raises:
+        ConfigurationError: the file cannot be read or names an unknown target.
+        InvalidValue: a target's value cannot be used.
+    """
+    configuration = find_configuration()
+    return None if configuration is None else configuration.targets()
+
+
 class Configuration:
     """The tables of one configuration file.
 
@@ -76,13 +91,13 @@ class Configuration:
         Raises:
             ConfigurationError: an unknown key (suggests the nearest), or a value of the wrong type.
         """
-        names = [entry.name for entry in COMMANDS]
+        names = [entry.name for entry in COMMANDS] + [_TARGETS]
         options = _options(parameters)
         settings = []
         for key, value in self._table.items():
             if key in names:
                 if not isinstance(value, dict):
-                    raise ConfigurationError("Expected a table of options", got=value, where=self._where(key))
+                    raise ConfigurationError("Expected a table", got=value, where=self._where(key))
                 continue
             if key in options:
                 settings.append(self._setting(options[key], key, value))
@@ -93,6 +108,22 @@ class Configuration:
                 raise self._unknown(f"{command}.{key}", options)
             settings.append(self._setting(options[key], f"{command}.{key}", value))
         return settings
+
+    def targets(self) -> Targets | None:
+        """The performance targets; None when there is no table of them.
+
+        Raises:
+            ConfigurationError: no table, or an unknown target in it.
+            InvalidValue: a value that cannot be used.
+        """
+        if _TARGETS not in self._table:
+            return None
+        from ..targets import Targets
+
+        table = self._table[_TARGETS]
+        if not isinstance(table, dict):
+            raise ConfigurationError("Expected a table of targets", got=table, where=self._where(_TARGETS))
+        return Targets.from_mapping(table, where=self._where(_TARGETS))
 
     def _setting(self, option: Any, key: str, value: Any) -> Setting:
         where = self._where(key)

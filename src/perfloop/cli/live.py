@@ -80,14 +80,18 @@ class LiveView:
         plan: the run.
         stream: stderr by default; redrawn in place when it is a terminal.
         enabled: False shows nothing.
+        interval: seconds between two looks; 0.25 on a terminal and 2 elsewhere by default.
     """
 
-    def __init__(self, plan: Plan, *, stream: TextIO | None = None, enabled: bool = True) -> None:
+    def __init__(
+        self, plan: Plan, *, stream: TextIO | None = None, enabled: bool = True, interval: float | None = None
+    ) -> None:
         self._plan = plan
         self._stream = sys.stderr if stream is None else stream
         self._enabled = enabled
         self._terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._coloured = self._terminal and not os.environ.get("NO_COLOR")
+        self._interval = interval or (_REDRAW_SECONDS if self._terminal else _PLAIN_SECONDS)
         self._latest: Figures | None = None
         self._rates: deque[float] = deque(maxlen=_HISTORY)
         self._ended = threading.Event()
@@ -114,9 +118,8 @@ class LiveView:
             self._thread.join(timeout=1.0)
 
     def _draw_until_ended(self) -> None:
-        interval = _REDRAW_SECONDS if self._terminal else _PLAIN_SECONDS
         try:
-            while not self._ended.wait(interval):
+            while not self._ended.wait(self._interval):
                 if self._latest is not None:
                     self._draw(self._latest)
             self._write(self._clear())

@@ -16,6 +16,8 @@ from .output import Outputs, deliver, note
 if TYPE_CHECKING:
     from ..loadtest import LoadOptions, LoadOutcome
     from ..records import LoadRecord, Threshold
+    from ..stats import Histogram
+    from ..targets import Targets
     from .thresholds import Condition, Distribution
 
 __all__ = ["EXAMPLES", "load"]
@@ -23,7 +25,7 @@ __all__ = ["EXAMPLES", "load"]
 EXAMPLES = (
     Example("ten connections, each sending its next request when the last is answered", "perfloop load localhost:8000"),
     Example(
-        "500 requests a second, whatever the service does (a number of users is no rate)",
+        "500 requests a second, whatever the service does: as users come",
         "perfloop load http://127.0.0.1:8000/orders --rate 500 --duration 5s",
     ),
     Example(
@@ -156,6 +158,7 @@ def load(
     called untrustworthy and the exit status is 3, which outranks a broken limit (1), since a limit judged by wrong
     figures says nothing. Ctrl-C ends the run early with what was measured until then (130).
     """
+    from .configuration import configured_targets
     from .thresholds import parse_condition
 
     conditions = [parse_condition(text, where=where(context, "fail_if")) for text in fail_if or ()]
@@ -178,9 +181,11 @@ def load(
         seed=seed,
     )
     options.validate()
+    targets = configured_targets()
     outcome, interrupted = _measure(options, live=not no_live)
-    record = _record(options, outcome, conditions, interrupted)
+    record = _record(options, outcome, conditions, targets, interrupted)
     deliver(record, outputs)
+    _check_answered(record)
     return _status(record, explain=json)
 
 
@@ -241,17 +246,24 @@ def _measure(options: LoadOptions, *, live: bool) -> tuple[LoadOutcome, bool]:
     from .running import run_until_stopped
 
     plan = Plan(f"{options.method} {redact_url(options.url)}", options.duration, options.request_limit)
-    with LiveView(plan, enabled=live) as view:
+    with LiveView(plan, enabled=live) as view, loadtest.quiet_collector():
         return run_until_stopped(lambda stop: loadtest.run(options, on_progress=view.update, stop=stop))
 
 
-def _record(options: LoadOptions, outcome: LoadOutcome, conditions: list[Condition], interrupted: bool) -> LoadRecord:
+def _record(
+    options: LoadOptions,
+    outcome: LoadOutcome,
+    conditions: list[Condition],
+    targets: Targets | None,
+    interrupted: bool,
+) -> LoadRecord:
     from ..records import LoadRecord, current_environment, redact_url
+    from ..targets import Measured, evaluate
     from .redaction import redact_command
     from .thresholds import judge
 
     def percentile(distribution: Distribution, quantile: float) -> float:
-        histogram = outcome.latency if distribution == "latency" else outcome.service_time
+        histogram: Histogram = getattr(outcome, distribution)
         return histogram.percentile(quantile) / 1000
 
     return LoadRecord(
@@ -263,6 +275,27 @@ def _record(options: LoadOptions, outcome: LoadOutcome, conditions: list[Conditi
         summary=outcome.summary,
         results=outcome.results,
         thresholds=[judge(condition, outcome.summary, percentile) for condition in conditions],
+        targets=[] if targets is None else evaluate(targets, Measured.of_load(outcome.plan, outcome.summary)),
+    )
+
+
+def _check_answered(record: LoadRecord) -> None:
+    """See that the target answered at all: a run in which it never did measured nothing.
+
+    Raises:
+        UnreachableTarget: requests were sent, and not one was answered.
+    """
+    if record.partial or record.results.statuses or not record.summary.requests:
+        return
+    from ..exceptions import UnreachableTarget
+
+    kinds = record.results.error_kinds
+    worst = max(kinds, key=lambda kind: kind.count) if kinds else None
+    raise UnreachableTarget(
+        f"The target took connections but answered none of {record.summary.requests} requests",
+        got=f"{worst.count} × {worst.kind}: {worst.example}" if worst else None,
+        where=record.target,
+        hint=f"is it an HTTP server? Each request may take {record.plan.timeout_seconds:g} s (--timeout)",
     )
 
 

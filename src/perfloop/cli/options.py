@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["HeaderOption", "HtmlOption", "JsonOption", "NoLiveOption", "OutputOption", "RequestOption", "SeedOption"]
+__all__ = [
+    "HeaderOption",
+    "HtmlOption",
+    "JsonOption",
+    "NoLiveOption",
+    "OutputOption",
+    "ReadyOption",
+    "RequestOption",
+    "SeedOption",
+    "StartupTimeoutOption",
+]
 
 _RESULT = "Result"
 
@@ -49,5 +59,20 @@ HeaderOption = Annotated[
         metavar="'NAME: VALUE'",
         help="A header of every request. Repeatable. Values are never printed or recorded.",
         rich_help_panel="Request",
+    ),
+]
+ReadyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ready",
+        metavar="URL",
+        help="The service is up when this URL answers, and is loaded there. [default: the port it listens on]",
+        rich_help_panel="Service",
+    ),
+]
+StartupTimeoutOption = Annotated[
+    str,
+    typer.Option(
+        "--startup-timeout", metavar="TIME", help="How long the service may take to start.", rich_help_panel="Service"
     ),
 ]

@@ -36,7 +36,9 @@ def run_until_stopped(measure: Callable[[asyncio.Event], Coroutine[Any, Any, T]]
     Raises:
         KeyboardInterrupt: the measurement had nothing to return when it was stopped.
     """
-    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+    from ..loadtest import new_event_loop
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_run(measure))
 
 
@@ -61,11 +63,3 @@ async def _run(measure: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> Ou
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
-
-
-def _new_event_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:  # not on Windows
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()

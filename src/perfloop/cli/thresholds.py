@@ -2,9 +2,8 @@
 
 A condition is a metric, an operator and a limit. Metrics:
 
-- `mean`, `max` and any percentile (`p50`, `p95`, `p99`, `p999`, `p99.9`) of latency, and the same of service time
-  with the prefix `service_time_`; limits are durations with their unit: `500ms`;
-- `queue_` and `send_lag_` with `mean p50 p95 p99 p999 max`;
+- `mean`, `max` and any percentile (`p50`, `p95`, `p99`, `p999`, `p99.9`) of latency, and with the prefixes
+  `service_time_`, `queue_` and `send_lag_` of those; limits are durations with their unit: `500ms`;
 - `errors`: a count (`errors>0`) or a share of the requests (`errors>0.1%`);
 - `requests` (a count), `rate` (requests a second: `rate<950`), `bytes_per_second` (`bytes_per_second<10MB`).
 """
@@ -45,7 +44,7 @@ class Condition(NamedTuple):
     limit: float
     """In `unit`."""
     unit: str
-    """`ms`, `%`, `1/s`, `bytes/s`, or empty for counts."""
+    """`ms`, `%`, `requests/s`, `bytes/s`, or empty for counts."""
 
 
 def parse_condition(text: str, *, where: str | None = None) -> Condition:
@@ -77,7 +76,7 @@ def judge(condition: Condition, summary: LoadSummary, percentile: Callable[[Dist
     Args:
         condition: the parsed `--fail-if`.
         summary: the load test's summary.
-        percentile: gives any percentile (0 to 100) of `latency` or `service_time` in milliseconds.
+        percentile: gives any percentile (0 to 100) of a distribution in milliseconds.
     """
     measured = _measured(condition, summary, percentile)
     failed = measured is None or _OPERATORS[condition.comparison](measured, condition.limit)
@@ -87,13 +86,13 @@ def judge(condition: Condition, summary: LoadSummary, percentile: Callable[[Dist
 def _limit(text: str, metric: str, limit: str, where: str | None) -> tuple[str, float]:
     if metric in _COUNTS:
         if metric == "errors" and limit.endswith("%"):
-            return "%", 100 * parse_fraction(limit, where=where)
+            return "%", float(f"{100 * parse_fraction(limit, where=where):.12g}")
         if not limit.isdigit():
             hint = "a share is written with %: errors>0.1%" if metric == "errors" else None
             raise InvalidValue(f"Expected a whole number after {metric}", got=text, where=where, hint=hint)
         return "", float(limit)
     if metric == "rate":
-        return "1/s", _number(text, limit.removesuffix("/s"), where)
+        return "requests/s", _number(text, limit.removesuffix("/s"), where)
     if metric == "bytes_per_second":
         return "bytes/s", float(parse_bytes(limit.removesuffix("/s"), where=where))
     _distribution(text, metric, where)
@@ -101,14 +100,15 @@ def _limit(text: str, metric: str, limit: str, where: str | None) -> tuple[str, 
         raise InvalidValue(
             f"Expected a duration with its unit after {metric}", got=text, where=where, hint=f'write "{metric}>500ms"'
         )
-    return "ms", 1000 * parse_duration(limit, where=where)
+    # Twelve digits: 0.12 s is 120 ms, whatever binary fractions make of it.
+    return "ms", float(f"{1000 * parse_duration(limit, where=where):.12g}")
 
 
 def _distribution(text: str, metric: str, where: str | None) -> tuple[Distribution, str]:
     for name in _DISTRIBUTIONS:
         if metric.startswith(name + "_"):
             figure = metric[len(name) + 1 :]
-            if figure in _FIGURES or (name == "service_time" and _quantile(figure) is not None):
+            if figure in _FIGURES or _quantile(figure) is not None:
                 return name, figure  # type: ignore[return-value]
     if metric in _FIGURES or _quantile(metric) is not None:
         return "latency", metric

@@ -1,0 +1,185 @@
+"""`perfloop compare`: is B faster than A?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..exceptions import ConfigurationError
+from .help import Example
+from .options import (  # noqa: TC001  # typer reads them
+    HeaderOption,
+    HtmlOption,
+    JsonOption,
+    NoLiveOption,
+    OutputOption,
+    ReadyOption,
+    RequestOption,
+    StartupTimeoutOption,
+)
+from .output import Outputs, deliver
+
+__all__ = ["EXAMPLES", "compare"]
+
+EXAMPLES = (
+    Example("two records of perfloop load or diagnose", "perfloop compare before.json after.json"),
+    Example(
+        "two commands, started in turn, several times each",
+        'perfloop compare --cmd "uvicorn shop:app" --cmd "SHOP_FIX=n_plus_one uvicorn shop:app" '
+        '--request "GET /orders?page=1"',
+    ),
+    Example(
+        "in CI: exit status 1 when B is slower",
+        "perfloop compare before.json after.json --fail-if-slower",
+    ),
+)
+
+
+def compare(
+    context: typer.Context,
+    records: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[A B]", help="Two records: the files --output wrote. B is judged against A."),
+    ] = None,
+    cmd: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cmd",
+            metavar="COMMAND",
+            help="A service's command, given twice: A, then B. Split as a shell would and started without one; leading "
+            "NAME=value words set its environment.",
+            rich_help_panel="Commands",
+        ),
+    ] = None,
+    request: RequestOption = None,
+    header: HeaderOption = None,
+    runs: Annotated[
+        str | None,
+        typer.Option(
+            "--runs",
+            metavar="N",
+            help="How often each command is started and measured. [default: 5]",
+            rich_help_panel="Load",
+        ),
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option(
+            "--duration",
+            metavar="TIME",
+            help="How long each run is measured, after its warm-up. [default: 3s]",
+            rich_help_panel="Load",
+        ),
+    ] = None,
+    ready: ReadyOption = None,
+    startup_timeout: StartupTimeoutOption = "30s",
+    fail_if_slower: Annotated[
+        bool,
+        typer.Option(
+            "--fail-if-slower", help="Exit with status 1 when B is slower than A.", rich_help_panel="Judgement"
+        ),
+    ] = False,
+    json: JsonOption = False,
+    output: OutputOption = None,
+    html: HtmlOption = None,
+    no_live: NoLiveOption = False,
+) -> int:
+    """Say whether B is faster than A, slower, no different, or whether there is not enough data to say.
+
+    Two records are compared as they are. Two commands are each started several times in turn, so that a machine that
+    slows down meanwhile slows both, and loaded with the same requests; the differences between runs give the interval.
+    """
+    outputs = Outputs(json, Path(output) if output else None, Path(html) if html else None)
+    outputs.check()
+    if cmd and records:
+        raise ConfigurationError("Expected two records or two --cmd, got both")
+    if cmd:
+        options = _options(context, cmd, request or (), header or (), runs, duration, ready, startup_timeout)
+        record = _compare_commands(options, live=not no_live)
+    else:
+        record = _compare_records(records or ())
+    record = _described(record)
+    deliver(record, outputs)
+    return _status(record, fail_if_slower=fail_if_slower)
+
+
+def _compare_records(paths: Sequence[str]) -> ComparisonRecord:
+    from .. import diagnosis
+    from ..records import load_record
+
+    if len(paths) != 2:
+        raise ConfigurationError(
+            "Expected two records, or --cmd twice",
+            got=" ".join(paths) or "nothing to compare",
+            hint="perfloop compare before.json after.json",
+        )
+    first, second = paths
+    return diagnosis.compare_records(load_record(first), load_record(second), name_a=first, name_b=second)
+
+
+def _compare_commands(options: CompareOptions, *, live: bool) -> ComparisonRecord:
+    from .. import diagnosis
+    from .running import run_until_stopped
+
+    show = note if live else None
+    record, _ = run_until_stopped(lambda stop: diagnosis.compare_commands(options, on_progress=show, stop=stop))
+    return record
+
+
+def _options(
+    context: typer.Context,
+    cmd: Sequence[str],
+    request: Sequence[str],
+    header: Sequence[str],
+    runs: str | None,
+    duration: str | None,
+    ready: str | None,
+    startup_timeout: str,
+) -> CompareOptions:
+    from ..diagnosis import CompareOptions, ServiceCommand
+    from . import values
+    from .requests import requests_of
+
+    if len(cmd) != 2:
+        raise ConfigurationError("Expected --cmd twice: A, then B", got=f"{len(cmd)} times")
+    place = where(context, "cmd")
+    commands = [values.parse_command(text, where=place) for text in cmd]
+    first, second = (ServiceCommand(command=line.words, env=line.environment) for line in commands)
+    return CompareOptions(
+        a=first,
+        b=second,
+        requests=requests_of(
+            request, header, where_request=where(context, "request"), where_header=where(context, "header")
+        ),
+        runs=values.parse_count(runs or "5", where=where(context, "runs")),
+        duration=values.parse_positive_duration(duration or "3s", where=where(context, "duration")),
+        ready_url=ready,
+        startup_timeout=values.parse_positive_duration(startup_timeout, where=where(context, "startup_timeout")),
+    )
+
+
+def _described(record: ComparisonRecord) -> ComparisonRecord:
+    """The record with the command that made it, secrets removed."""
+    import msgspec
+
+    from .redaction import redact_command, redact_text
+
+    return msgspec.structs.replace(
+        record,
+        command=redact_command(["perfloop", *sys.argv[1:]]),
+        a=redact_text(record.a),
+        b=redact_text(record.b),
+    )
+
+
+def _status(record: ComparisonRecord, *, fail_if_slower: bool) -> int:
+    """The exit status a comparison deserves."""
+    if record.partial:
+        note("interrupted: the comparison covers the runs that were finished until then")
+        return 130
+    if fail_if_slower and record.verdict == "slower":
+        note("failed: --fail-if-slower, B is slower than A")
+        return 1
+    return 0

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import io
+import re
+import threading
+from dataclasses import dataclass
+
+import pytest
+
+from perfloop.cli.live import LiveView, Plan, frame, plain_line, sparkline
+
+
+@dataclass
+class Now:
+    elapsed: float = 12.0
+    requests: int = 23_976
+    errors: int = 0
+    in_flight: int = 10
+    backlog: int = 0
+    rate: float = 1998.4
+    p50_ms: float | None = 1.23
+    p99_ms: float | None = 8.0
+
+
+PLAN = Plan("GET http://127.0.0.1:8000/orders", 20.0, None)
+
+
+def test_a_frame_says_it_all() -> None:
+    assert frame(Now(), PLAN, [1.0, 2.0, 4.0], 79, coloured=False) == [
+        "  GET http://127.0.0.1:8000/orders                              12 s · 8 s left",
+        "  rate          1,998/s   ▃▅█",
+        "  latency   p50 1.23 ms   p99 8 ms",
+        "  requests     23,976     0 errors · 10 in flight",
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 59, 79, 99])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    plan = Plan("GET http://" + "x" * 200, 20.0, None)
+    now = Now(requests=10**9, errors=10**9, backlog=10**9, rate=10**8)
+    lines = frame(now, plan, [1.0] * 500, width, coloured=False)
+    assert max(len(line) for line in lines) <= width
+
+
+def test_errors_are_red_and_named() -> None:
+    line = frame(Now(errors=1, backlog=5), PLAN, [], 79, coloured=True)[3]
+    assert "\x1b[31m1 error\x1b[0m" in line
+    assert "5 waiting" in line
+
+
+def test_before_the_first_response_there_is_no_latency() -> None:
+    assert "p50 –   p99 –" in frame(Now(p50_ms=None, p99_ms=None), PLAN, [], 79, coloured=False)[2]
+
+
+def test_a_plain_line_for_logs() -> None:
+    assert plain_line(Now(errors=3, backlog=7), PLAN) == (
+        "12 s  1,998 requests/s  p50 1.23 ms  p99 8 ms  3 errors  7 waiting  8 s left"
+    )
+
+
+@pytest.mark.parametrize(
+    ("plan", "left"),
+    [
+        (Plan("t", 20.0, None), "8 s left"),
+        (Plan("t", 10.0, None), "0 s left"),
+        (Plan("t", None, 24_975), "0.5 s left"),
+        (Plan("t", 20.0, 33_968), "5 s left"),
+    ],
+)
+def test_the_time_left_is_that_of_whichever_ends_first(plan: Plan, left: str) -> None:
+    seconds = float(left.split()[0])
+    shown = re.search(r"([\d.]+) s left", plain_line(Now(), plan))
+    assert shown is not None
+    assert float(shown[1]) == pytest.approx(seconds, abs=0.5)
+
+
+def test_sparklines() -> None:
+    assert sparkline([], 10) == ""
+    assert sparkline([0, 0], 10) == "▁▁"
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7, 8], 10) == "▁▂▃▄▅▆▇██"
+    assert sparkline([1, 2, 3, 4], 2) == "▇█"
+    assert sparkline([5.0], 0) == ""
+
+
+def test_a_disabled_view_writes_nothing() -> None:
+    stream = io.StringIO()
+    with LiveView(PLAN, stream=stream, enabled=False) as view:
+        view.update(Now())
+    assert stream.getvalue() == ""
+
+
+class Terminal(io.StringIO):
+    """A terminal that tells when it was written to, and may be gone."""
+
+    def __init__(self, *, gone: bool = False) -> None:
+        super().__init__()
+        self.written = threading.Event()
+        self.gone = gone
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.written.set()
+        if self.gone:
+            raise OSError("gone")
+        return super().write(text)
+
+
+def test_the_view_clears_itself_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    with LiveView(PLAN, stream=terminal, interval=0.001) as view:
+        view.update(Now())
+        assert terminal.written.wait(10)
+    assert "1,998/s" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\x1b[4A\r\x1b[J")
+
+
+def test_a_terminal_that_is_gone_stops_the_view_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal(gone=True)
+    with LiveView(PLAN, stream=terminal, interval=0.001) as view:
+        view.update(Now())
+        assert terminal.written.wait(10)
+        view.update(Now())
+
+
+def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = Terminal()
+    with LiveView(PLAN, stream=terminal, interval=0.001) as view:
+        view.update(Now())
+        assert terminal.written.wait(10)
+    assert terminal.getvalue().startswith("12 s  1,998 requests/s  p50 1.23 ms")
+    assert "\x1b" not in terminal.getvalue()
