@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .html import render_html
     from .json import render_json
+    from .markdown import render_markdown
     from .terminal import render_terminal
     from .verdict import summary_line
 

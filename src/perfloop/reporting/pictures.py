@@ -77,8 +77,9 @@ def latency_over_time(results: LoadResults, summary: LoadSummary) -> Chart | Non
     tail = "worst p99" if run.step_seconds > 1 else "p99"
     return line_chart(
         LineChart(
-            label=f"Latency over time: p50 {figures.milliseconds(latency.p50)}, p99 {figures.milliseconds(latency.p99)}, "
-            f"longest {figures.milliseconds(latency.max)} over {format_duration(summary.elapsed_seconds)}",
+            label=f"Latency over time: p50 {figures.milliseconds(latency.p50)}, "
+            f"p99 {figures.milliseconds(latency.p99)}, longest {figures.milliseconds(latency.max)} "
+            f"over {format_duration(summary.elapsed_seconds)}",
             x=run.seconds,
             series=[
                 Series("max", run.max_ms, "series-max"),

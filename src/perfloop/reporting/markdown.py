@@ -1,0 +1,176 @@
+"""A record as a short piece of Markdown, for a pull request or a job summary."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from perfloop.records import DiagnosisRecord, LoadRecord
+
+from . import figures
+from .description import plan_in_words
+from .verdict import before, finding_title, summary_line, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfloop.records import AnyRecord, ComparisonRecord, Finding, LoadSummary, Place, TargetResult
+
+__all__ = ["render_markdown"]
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>~&])")
+# Code hosts turn these into mentions, references and links after Markdown has been read, so escapes do not help there:
+# a zero-width space does.
+_CALLS = re.compile(r"(?:[@#](?=\w)|(?<=\w)(?=://)|\bwww(?=\.))")
+_MARKS = {"good": "✅", "bad": "❌", "warning": "⚠️", "neutral": "➖"}
+_LONGEST_TEXT = 300
+# A bar inside a table's cell.
+_BAR = "\\|"
+_ENTRIES_SHOWN = 5
+
+
+def render_markdown(record: AnyRecord) -> str:
+    """The record in GitHub-flavoured Markdown: the verdict, then the figures that carry it.
+
+    Text from the service cannot become markup, a mention or a link.
+    """
+    said = verdict(record)
+    parts = [f"### {_MARKS[said.tone]} {_text(summary_line(record))}"]
+    if record.partial:
+        parts.append("> **Interrupted**: the figures cover what was measured until then.")
+    if isinstance(record, LoadRecord):
+        parts += _load(record)
+    elif isinstance(record, DiagnosisRecord):
+        parts += _diagnosis(record)
+    else:
+        parts += _comparison(record)
+    machine = record.environment
+    parts.append(
+        f"<sub>perfloop {_text(record.perfloop)} · {_text(record.created)} · {_text(machine.implementation)} "
+        f"{_text(machine.python)} · {figures.plural(machine.cpu_count, 'processor')}</sub>"
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _load(record: LoadRecord) -> list[str]:
+    parts = [
+        f"{_code(record.target)} · {_text(' · '.join(plan_in_words(record.plan)))}",
+        *_untrustworthy(record.summary),
+    ]
+    if record.thresholds:
+        parts.append(
+            _table(
+                ("Threshold", "Measured", "Result"),
+                [
+                    (
+                        f"fail if {_code(threshold.expression)}",
+                        figures.with_unit(threshold.measured, threshold.unit),
+                        "❌ failed" if threshold.failed else "✅ passed",
+                    )
+                    for threshold in record.thresholds
+                ],
+            )
+        )
+    if record.summary.requests:
+        parts.append(_latencies(record.summary))
+    errors = [
+        f"- {figures.count(error.count)} × **{_text(error.kind)}**: {_text(error.example)}"
+        for error in record.results.error_kinds[:_ENTRIES_SHOWN]
+    ]
+    return [*parts, *(["\n".join(errors)] if errors else []), *_targets(record.targets)]
+
+
+def _diagnosis(record: DiagnosisRecord) -> list[str]:
+    parts = _untrustworthy(record.summary)
+    if record.findings:
+        rows = [_finding_row(record, finding) for finding in record.findings[:_ENTRIES_SHOWN]]
+        parts.append(_table(("Bottleneck", "Where", "p99", "Capacity, requests/s", "Fix"), rows))
+        if len(record.findings) > _ENTRIES_SHOWN:
+            parts.append(f"… and {len(record.findings) - _ENTRIES_SHOWN} more.")
+        parts.append(f"**Evidence**: {_text(record.findings[0].evidence)}")
+        parts.append(f"**Cost of the fix**: {_text(record.findings[0].cost)}")
+    elif record.summary.requests:
+        parts.append(_latencies(record.summary))
+    parts += _targets(record.targets)
+    if record.notes:
+        parts.append("\n".join(f"- {_text(note)}" for note in record.notes))
+    return parts
+
+
+def _finding_row(record: DiagnosisRecord, finding: Finding) -> tuple[str, ...]:
+    now = before(record, finding)
+    return (
+        f"**{_text(finding_title(finding))}**, {figures.share(finding.share_of_p99)} of p99",
+        _place(finding.place),
+        figures.change(now.p99_ms, finding.predicted.p99_ms, "ms"),
+        figures.change(now.capacity_rps, finding.predicted.capacity_rps, "").replace("  ", " "),
+        _text(finding.fix),
+    )
+
+
+def _comparison(record: ComparisonRecord) -> list[str]:
+    rows = []
+    for metric in record.metrics:
+        ratio = "–"
+        if metric.ratio is not None:
+            ratio = f"{metric.ratio[1]:.2f} ({metric.ratio[0]:.2f}–{metric.ratio[2]:.2f})"
+        words = f"**{metric.verdict}**" if metric.verdict in ("faster", "slower") else metric.verdict
+        values = (figures.with_unit(metric.a, metric.unit), figures.with_unit(metric.b, metric.unit))
+        rows.append((_text(metric.metric), *values, ratio, words))
+    return [
+        f"A: {_code(record.a)}<br>B: {_code(record.b)}",
+        _table(("Metric", "A", "B", "B ÷ A", "B is"), rows),
+        *(f"> {_text(reason)}" for reason in record.reasons),
+        f"{figures.plural(record.runs, 'run')} each, {figures.share(record.confidence)} confidence.",
+    ]
+
+
+def _untrustworthy(summary: LoadSummary) -> list[str]:
+    if summary.trustworthy:
+        return []
+    reasons = [f"> - {_text(reason)}" for reason in summary.reasons]
+    return ["\n".join(["> **Untrustworthy**: do not use these figures.", *reasons])]
+
+
+def _latencies(summary: LoadSummary) -> str:
+    rows = [
+        (name, *(figures.milliseconds(value) for value in (f.mean, f.p50, f.p95, f.p99, f.p999, f.max)))
+        for name, f in (("latency", summary.latency_ms), ("service time", summary.service_time_ms))
+    ]
+    return _table(("", "mean", "p50", "p95", "p99", "p99.9", "max"), rows)
+
+
+def _targets(targets: Sequence[TargetResult]) -> list[str]:
+    if not targets:
+        return []
+    marks = {"met": "✅ met", "missed": "❌ missed"}
+    rows = [
+        (
+            _text(target.name),
+            figures.with_unit(target.measured, target.unit),
+            figures.with_unit(target.target, target.unit),
+            marks.get(target.outcome, "not measured"),
+        )
+        for target in targets
+    ]
+    return [_table(("Target", "Measured", "Target", "Outcome"), rows)]
+
+
+def _place(place: Place) -> str:
+    return f"{_code(f'{place.file}:{place.line}')} in {_code(place.function)}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] + ["---:" if len(heads) > 5 else "---"] * (len(heads) - 1), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', _BAR) for cell in cells)} |" for cells in lines)
+
+
+def _text(text: str) -> str:
+    plain = figures.shorten(figures.clean(text), _LONGEST_TEXT)
+    return _CALLS.sub("\\g<0>\u200b", _SPECIAL.sub(r"\\\1", plain))
+
+
+def _code(text: str) -> str:
+    """Inline code that no back tick, pipe or line end inside can leave."""
+    inside = figures.shorten(figures.clean(text), _LONGEST_TEXT).replace("`", "ˋ")
+    return f"`{inside}`" if inside else "–"
