@@ -21,7 +21,7 @@ def start() -> bool:
     from . import imports
     from .channel import CHANNEL
     from .hooks import HOOKS
-    from .sampler import SAMPLER  # noqa: F401 - it registers itself with the channel
+    from .sampler import SAMPLER
 
     CHANNEL.configure(path)
     imports.install(HOOKS)

@@ -9,9 +9,12 @@ event says, or for the loop, or unaccounted. Everything is integer nanoseconds a
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .events import GC, INSIDE, STATEMENT, STEP, THREAD, WAITS, WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["BusyLoop", "account"]
 

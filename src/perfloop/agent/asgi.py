@@ -88,6 +88,10 @@ async def _send_last(request: Request, send: Any, message: Any) -> None:
 _ROUTES: dict[int, tuple[str, int, bool, Any]] = {}
 
 
+def _call_method(instance: Any) -> Any:
+    return getattr(type(instance), "__call__", None)  # noqa: B004 - the method itself is wanted
+
+
 def _resolve(request: Request, final: bool) -> None:
     """Starlette and FastAPI leave route and endpoint in the scope once they have routed.
 
@@ -115,7 +119,7 @@ def _resolve(request: Request, final: bool) -> None:
         handler = inspect.unwrap(endpoint) if callable(endpoint) else endpoint
         while hasattr(handler, "func"):
             handler = handler.func
-        is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))
+        is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(_call_method(handler))
         known = (template or "", code_frame(endpoint), is_async, key)
         if len(_ROUTES) < 10_000:
             _ROUTES[id(key)] = known

@@ -11,10 +11,9 @@ import _thread
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
 from select import poll
 from time import monotonic_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .protocol import (
     ACKNOWLEDGE,
@@ -29,6 +28,9 @@ from .protocol import (
     encode_json,
 )
 from .tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["CHANNEL", "Channel"]
 
@@ -242,7 +244,11 @@ def _frameworks() -> list[str]:
         module = sys.modules.get(module_name)
         if module is None:
             continue
-        version = getattr(module, "sqlite_version", None) if module_name == "sqlite3" else getattr(module, "__version__", None)
+        version = (
+            getattr(module, "sqlite_version", None)
+            if module_name == "sqlite3"
+            else getattr(module, "__version__", None)
+        )
         if module_name == "flask":
             version = _installed_version("flask")
         found.append(f"{name} {version}" if isinstance(version, str) else name)

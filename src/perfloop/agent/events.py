@@ -2,7 +2,8 @@
 
 An event is `(kind, thread, start, duration, cpu, x, y, z)`:
 
-- STEP: a step of one of the request's coroutines on the event loop. x: CPU the other threads burned meanwhile;
+- STEP: a step of one of the request's coroutines on the event loop. x: CPU the other threads of the process burned
+  meanwhile plus the time the thread was runnable without a processor: the most it can have waited for either;
   y: 1 when the coroutine yielded ready to run again at once;
 - THREAD: the request's code on a thread of its own (a worker, or a WSGI server's). x as above;
 - STATEMENT: x the statement's number, y the call site's number, z rows × 2 + (1 on the event loop's thread);

@@ -16,6 +16,7 @@ _SLOW_MEAN = 1_000_000
 _EXPLAINABLE = re.compile(r"\s*(?:SELECT|WITH|UPDATE|DELETE)\b", re.IGNORECASE)
 _PLAIN = (int, float, str, bytes, type(None))
 _MAX_PARAMETERS = 4_000
+_MAX_SQL = 100_000
 
 
 class Explainer:
@@ -79,7 +80,13 @@ class Explainer:
             cursor.close()
         CHANNEL.put_json(
             EXPLAIN,
-            {"statement": statement, "plan": plan, "database": database, "parameters": _as_json(parameters)},
+            {
+                "statement": statement,
+                "plan": plan,
+                "database": database,
+                "parameters": _as_json(parameters),
+                "sql": sql[:_MAX_SQL],
+            },
         )
 
 

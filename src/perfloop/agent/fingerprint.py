@@ -13,7 +13,8 @@ _TOKEN = re.compile(
     r"""
     (?P<comment> --[^\n]* | /\*.*?(?:\*/|\Z) )
   | (?P<quoted> "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] )
-  | (?P<literal> [xX]?'(?:[^']|'')*(?:'|\Z) | (?<![\w.$])(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?!\w) )
+  | (?P<text> [xX]?'(?:[^']|'')*(?:'|\Z) )
+  | (?P<number> (?<![\w.$])(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?!\w) )
   | (?P<parameter> \?\d* | %s | %\(\w+\)s | (?<![:\w])[:@$]\w+ )
   | (?P<space> \s+ )
   | (?P<word> [\w$]+ )
@@ -24,14 +25,16 @@ _TOKEN = re.compile(
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")
 _IN_LIST = re.compile(r"\b(IN)\s*\(\?(?:,\s?\?)*\)", re.IGNORECASE)
 _VALUES = re.compile(r"\b(VALUES)\s*(\([^()]*\))(?:\s*,\s*\([^()]*\))+", re.IGNORECASE)
-_SIGN = re.compile(r"([=<>(,+*/]|\b(?:AND|OR|THEN|ELSE|LIMIT|OFFSET|BETWEEN|IN|LIKE|SELECT|BY|WHEN|SET|VALUES)) ?- ?\?", re.IGNORECASE)
+_SIGN = re.compile(
+    r"([=<>(,+*/]|\b(?:AND|OR|THEN|ELSE|LIMIT|OFFSET|BETWEEN|IN|LIKE|SELECT|BY|WHEN|SET|VALUES)) ?- ?\?", re.IGNORECASE
+)
 _SPACED = re.compile(r"\s*,\s*")
 
 
 def fingerprint(sql: str) -> str:
-    """`sql` with literals and parameters as `?`, IN lists and repeated VALUES collapsed, white space and comments folded.
+    """`sql` with literals and parameters as `?`, IN lists and repeated VALUES collapsed, white space folded.
 
-    Quoted identifiers stay as they are. Statements differing only in values have one fingerprint; at most 2,000
+    Comments go, quoted identifiers stay as they are. Statements differing only in values have one fingerprint; at most 2,000
     characters are kept.
     """
     pieces: list[str] = []
@@ -40,7 +43,7 @@ def fingerprint(sql: str) -> str:
         if kind in ("comment", "space"):
             if pieces and pieces[-1] != " ":
                 pieces.append(" ")
-        elif kind in ("literal", "parameter"):
+        elif kind in ("text", "number", "parameter"):
             pieces.append("?")
         else:
             pieces.append(match.group())

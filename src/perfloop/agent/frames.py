@@ -142,7 +142,8 @@ def code_frame(function: Any) -> int:
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)
     if code is None:
-        code = getattr(getattr(type(function), "__call__", None), "__code__", None)
+        method = getattr(type(function), "__call__", None)  # noqa: B004 - the method itself is wanted
+        code = getattr(method, "__code__", None)
     if not isinstance(code, CodeType):
         return 0
     return _enter(code.co_filename, code.co_firstlineno, _name(code), _is_user(code))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .channel import CHANNEL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["install"]
 
@@ -64,6 +66,6 @@ def _apply(hook: str, module: Any) -> None:
 def install(hooks: Mapping[str, str]) -> None:
     """Watch the imports of `hooks` (module name → file in hooks/); modules imported already are hooked at once."""
     present = [name for name in hooks if name in sys.modules]
-    sys.meta_path.insert(0, _Finder(hooks))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Finder(hooks))
     for name in present:
         _apply(hooks[name], sys.modules[name])

@@ -1,7 +1,7 @@
 """The bytes between agent and parent: frames of a kind and a length, hot records as int64 arrays, the rest as JSON.
 
-A frame is `<IB`: payload length, kind; then the payload. HELLO, NAMES and FAILED are JSON; REQUESTS, EVENTS are arrays of
-int64 in the machine's byte order (both ends run on the same machine). The decoder trusts nothing: lengths and
+A frame is `<IB`: payload length, kind; then the payload. Names and other rare things are JSON; hot records are arrays
+of int64 in the machine's byte order (both ends run on the same machine). The decoder trusts nothing: lengths and
 numbers are checked, and anything else raises ProtocolError.
 """
 

@@ -110,8 +110,9 @@ class Sampler:
                     watch.stray = stack_of(frame)
                     self._count(watch.stray, None, 0.0)
         finally:
-            del frames, active
-            frame = segment = None
+            # No reference to the service's frames outlives the sample.
+            frames.clear()
+            frame = None
 
     def _cpu_share(self, thread: int, segment: Any, now: int) -> float:
         """The part of the time since the thread's last sample (or its segment's start) it was on a processor."""

@@ -7,20 +7,25 @@ identifiers to the running segment, for the sampler and the garbage collector's 
 from __future__ import annotations
 
 import _thread
+import os
+import sys
 from array import array
-from collections.abc import Callable
 from contextvars import ContextVar
 from time import monotonic_ns, process_time_ns, thread_time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .channel import CHANNEL
 from .events import STEP, WIDTH
 from .protocol import REQUEST
 from .tables import TABLES
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["ACTIVE", "CARRIED_SITE", "CURRENT", "Request", "Segment", "close_segment", "open_segment"]
 
 get_ident = _thread.get_ident
+pread = os.pread
 
 _MAX_EVENTS = 4000 * WIDTH
 _LONG_STEP = 20_000_000
@@ -35,23 +40,70 @@ ACTIVE: dict[int, Segment] = {}
 CARRIED_SITE: dict[int, int] = {}
 """Thread → call site, for threads that run statements on behalf of code elsewhere (aiosqlite's)."""
 
-_NATIVE = _thread._local()
+_MAX_DESCRIPTORS = 64
+
+
+class _ThreadFacts(_thread._local):
+    """What does not change while a thread lives: its kernel number, and the file that counts its time runnable."""
+
+    open_files = 0
+
+    def __init__(self) -> None:
+        self.native = _thread.get_native_id()
+        self.schedule = -1
+        if sys.platform == "linux" and _ThreadFacts.open_files < _MAX_DESCRIPTORS:
+            try:
+                self.schedule = os.open(f"/proc/self/task/{self.native}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+                _ThreadFacts.open_files += 1
+                self.closer = _Closer(self.schedule)
+            except OSError:
+                pass
+
+
+class _Closer:
+    """Closes a thread's file when the thread, and with it this object, is gone."""
+
+    __slots__ = ("_close", "_descriptor")
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._close = os.close
+
+    def __del__(self) -> None:
+        try:
+            self._close(self._descriptor)
+            _ThreadFacts.open_files -= 1
+        except Exception:
+            pass
+
+
+_THREAD = _ThreadFacts()
+
+
+def _start_over() -> None:
+    """In a forked child: the only thread has another kernel number, and nothing runs yet."""
+    global _THREAD
+    _THREAD = _ThreadFacts()
+    ACTIVE.clear()
+    CARRIED_SITE.clear()
+
+
+os.register_at_fork(after_in_child=_start_over)
 
 
 class Segment:
     """One stretch in which a thread runs a request's code: a step on the loop, or a worker's call."""
 
-    __slots__ = ("depth", "kind", "native", "others_start", "request", "samples", "start", "start_cpu")
+    __slots__ = ("depth", "kind", "native", "others_start", "queued", "request", "samples", "start", "start_cpu")
 
     def __init__(self, request: Request, kind: int) -> None:
         self.request = request
         self.kind = kind
         self.depth = 0
         self.samples: dict[int, int] | None = None
-        try:
-            self.native = _NATIVE.id
-        except AttributeError:
-            self.native = _NATIVE.id = _thread.get_native_id()
+        thread = _THREAD
+        self.native = thread.native
+        self.queued = pread(thread.schedule, 64, 0) if thread.schedule >= 0 else b""
         self.start = monotonic_ns()
         self.start_cpu = thread_time_ns()
         self.others_start = process_time_ns() - self.start_cpu
@@ -177,6 +229,9 @@ def _record_segment(segment: Segment, now: int, ready: int) -> None:
     others = 0
     if wall - cpu > _NOTICEABLE:
         others = process_time_ns() - segment.start_cpu - cpu - segment.others_start
+        if segment.queued:
+            # Runnable, but another process had the processor: the kernel's own count.
+            others += int(pread(_THREAD.schedule, 64, 0).split()[1]) - int(segment.queued.split()[1])
     request = segment.request
     request.add(segment.kind, segment.start, wall, cpu, others, ready)
     if segment.kind == STEP:

@@ -1,15 +1,17 @@
-"""WSGI applications: the request's time on its thread, from the call of the application to the last piece of the body."""
+"""WSGI applications: the request's time on its thread, from the application's call to the body's last piece."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from time import monotonic_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .asgi import parse_span
 from .channel import CHANNEL
 from .events import THREAD
 from .state import CURRENT, Request, Segment, close_segment, open_segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["call_application", "wrap_application"]
 

@@ -7,11 +7,15 @@ import selectors
 import socket
 import threading
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..agent.protocol import ACKNOWLEDGE, FLUSH, FrameReader, ProtocolError
 from .decoding import merge_processes
-from .observations import Observations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .observations import Observations
 
 __all__ = ["Collector"]
 

@@ -33,7 +33,9 @@ RawFrames = Sequence[tuple[int, bytes]]
 class _Process:
     """What one connection has said: names first, then the records that use them."""
 
-    def __init__(self, observations: Observations, statements: dict[str, int], sites: dict[tuple[Frame, ...], int]) -> None:
+    def __init__(
+        self, observations: Observations, statements: dict[str, int], sites: dict[tuple[Frame, ...], int]
+    ) -> None:
         self.into = observations
         self.pid = 0
         self._all_statements = statements
@@ -199,13 +201,14 @@ class _Process:
         statement = self.statements.get(value.get("statement", 0))
         if statement is None:
             return
-        database, parameters = value.get("database"), value.get("parameters")
+        database, parameters, sql = value.get("database"), value.get("parameters"), value.get("sql")
         self.into.explains.append(
             Explain(
                 statement=statement,
                 plan=_texts(value.get("plan")),
                 database=database if isinstance(database, str) else None,
                 parameters=parameters if isinstance(parameters, str) else None,
+                sql=sql if isinstance(sql, str) else None,
             )
         )
 
@@ -293,9 +296,11 @@ def merge_processes(processes: Iterable[RawFrames], since: int) -> tuple[Observa
 def _steps(records: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
     steps: list[tuple[int, int]] = []
     for record in records:
-        for at in range(protocol.REQUEST_HEAD, len(record), WIDTH):
-            if record[at] == STEP:
-                steps.append((record[at + 2], record[at + 2] + record[at + 3]))
+        steps.extend(
+            (record[at + 2], record[at + 2] + record[at + 3])
+            for at in range(protocol.REQUEST_HEAD, len(record), WIDTH)
+            if record[at] == STEP
+        )
     return steps
 
 
@@ -309,5 +314,3 @@ def _started(call: StatementCall) -> float:
 
 def _ended(request: RequestTrace) -> float:
     return request.ended
-
-

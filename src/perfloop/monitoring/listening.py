@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Listener", "listeners", "process_tree"]
 
@@ -51,13 +54,15 @@ def listeners(pids: Iterable[int], *, exclude: str | None = None) -> list[Listen
                     tcp.add(Listener(connection.laddr.port, _reachable(connection.laddr.ip)))
             if paths:
                 unix.update(
-                    Listener(0, "", paths[inode]) for inode in _socket_inodes(pid) if paths.get(inode, exclude) != exclude
+                    Listener(0, "", paths[inode])
+                    for inode in _socket_inodes(pid)
+                    if paths.get(inode, exclude) != exclude
                 )
     return sorted(tcp) + sorted(unix)
 
 
 def _reachable(address: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - not bound, compared
+    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(address, address)
 
 
 def _unix_listeners() -> dict[str, str]:

@@ -12,13 +12,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from ..exceptions import ConfigurationError
 from .listening import process_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["ChildProcess"]
 
@@ -102,8 +105,10 @@ class ChildProcess:
                 hint = f"start a script with its interpreter: python {program}"
             raise ConfigurationError("Expected a program that can be run, and there is none", got=program, hint=hint)
         if not os.access(found, os.X_OK) or Path(found).is_dir():
-            hint = f"start a script with its interpreter: python {program}" if program.endswith(".py") else None
-            raise ConfigurationError("Expected a program that can be run, and this one is not", got=program, hint=hint)
+            script = f"start a script with its interpreter: python {program}" if program.endswith(".py") else None
+            raise ConfigurationError(
+                "Expected a program that can be run, and this one is not", got=program, hint=script
+            )
 
     @property
     def returncode(self) -> int | None:

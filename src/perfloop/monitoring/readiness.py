@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from ..exceptions import ConfigurationError
-from .listening import Listener
+
+if TYPE_CHECKING:
+    from .listening import Listener
 
 __all__ = ["Endpoint", "answers", "endpoint_of"]
 
@@ -83,8 +86,8 @@ async def _ask(endpoint: Endpoint) -> bool:
         reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port, ssl=context)
     try:
         host = f"[{name}]" if ":" in name else name
-        head = f"GET {endpoint.target} HTTP/1.1\r\nHost: {host}:{endpoint.port}\r\nUser-Agent: perfloop\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode())
+        lines = f"GET {endpoint.target} HTTP/1.1", f"Host: {host}:{endpoint.port}", "User-Agent: perfloop"
+        writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
         return (await reader.read(5)) == b"HTTP/"
     finally:
         writer.close()

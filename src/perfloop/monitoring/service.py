@@ -1,4 +1,4 @@
-"""A service under observation: started with the agent inside, watched while it is needed, ended with all its children."""
+"""A service under observation: started with the agent inside, watched while needed, ended with all its children."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from ..agent import ENVIRONMENT_KEY
 from ..exceptions import NoServer, PortInUse, ServiceDied, ServiceNotReady
@@ -20,13 +19,19 @@ from .observations import Observations
 from .process import ChildProcess
 from .readiness import Endpoint, answers, endpoint_of
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
 __all__ = ["Service"]
 
 _INJECTED = Path(__file__).resolve().parent.parent / "agent" / "inject"
 _GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _LONGEST_SOCKET_PATH = 90
-_IN_USE = re.compile(r"address already in use|that port is already in use|connection in use|errno (?:98|48)\b", re.IGNORECASE)
+_IN_USE = re.compile(
+    r"address already in use|that port is already in use|connection in use|errno (?:98|48)\b", re.IGNORECASE
+)
 
 
 class Service:
@@ -211,7 +216,7 @@ class Service:
             if child is not None:
                 child.terminate()
                 deadline = time.monotonic() + _GRACE_SECONDS
-                while child.processes() and time.monotonic() < deadline:
+                while child.processes() and time.monotonic() < deadline:  # noqa: ASYNC110 - only the kernel knows
                     await asyncio.sleep(0.02)
         finally:
             # Also when we are cancelled while waiting.
@@ -230,7 +235,7 @@ def _private_directory() -> Path:
     directory = tempfile.mkdtemp(prefix="perfloop-")
     if len(directory) > _LONGEST_SOCKET_PATH:
         Path(directory).rmdir()
-        directory = tempfile.mkdtemp(prefix="perfloop-", dir="/tmp")  # noqa: S108 - mkdtemp makes it private
+        directory = tempfile.mkdtemp(prefix="perfloop-", dir="/tmp")
     return Path(directory)
 
 

@@ -1,4 +1,4 @@
-"""asyncio and uvloop: tasks a request starts belong to it; so does what it runs in executors; asyncio.sleep is a wait."""
+"""asyncio and uvloop: tasks and executor jobs a request starts belong to it; asyncio.sleep is a wait of its own."""
 
 from __future__ import annotations
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import _thread
 import sys
-from collections.abc import Callable
 from time import monotonic_ns, thread_time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..channel import CHANNEL
 from ..events import STATEMENT, STEP
@@ -15,6 +14,9 @@ from ..fingerprint import fingerprint
 from ..frames import call_site
 from ..state import ACTIVE, CARRIED_SITE, CURRENT, Segment
 from ..tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["COUNTERS", "apply"]
 
@@ -44,7 +46,13 @@ def _statement(sql: Any) -> tuple[int, int]:
         return 0, _OTHER
     text = fingerprint(sql)
     verb = text[:8].partition(" ")[0].upper()
-    does = _CHANGE if verb in ("INSERT", "UPDATE", "DELETE", "REPLACE") else _COMMIT if verb in ("COMMIT", "END") else _OTHER
+    does = (
+        _CHANGE
+        if verb in ("INSERT", "UPDATE", "DELETE", "REPLACE")
+        else _COMMIT
+        if verb in ("COMMIT", "END")
+        else _OTHER
+    )
     number = TABLES.statements.number(text)
     if number == 0:
         number = TABLES.statements.get("(other statements)") or 0
@@ -172,7 +180,12 @@ def _cursor_class(plain: Any, explainer: Explainer) -> Any:
 
 
 def _connection_class(plain: Any, cursor_class: Any) -> Any:
-    plain_cursor_call, plain_commit, plain_rollback, plain_exit = plain.cursor, plain.commit, plain.rollback, plain.__exit__
+    plain_cursor_call, plain_commit, plain_rollback, plain_exit = (
+        plain.cursor,
+        plain.commit,
+        plain.rollback,
+        plain.__exit__,
+    )
 
     def ending(connection: Any, text: str, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """A commit or rollback that has something to end."""

@@ -8,12 +8,14 @@ import os
 import sys
 
 
-def _load_agent(package):
+def _load_agent(package: str) -> None:
     import importlib.util
 
     spec = importlib.util.spec_from_file_location(
         "_perfloop_agent", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
     )
+    assert spec is not None
+    assert spec.loader is not None
     agent = importlib.util.module_from_spec(spec)
     sys.modules["_perfloop_agent"] = agent
     try:
@@ -24,7 +26,7 @@ def _load_agent(package):
         raise
 
 
-def _load_next(own):
+def _load_next(own: str) -> None:
     import importlib.machinery
     import importlib.util
 
@@ -42,6 +44,6 @@ _own = os.path.dirname(os.path.realpath(__file__))
 if os.environ.get("PERFLOOP_AGENT_SOCKET") and sys.version_info >= (3, 11):
     try:
         _load_agent(os.path.dirname(_own))
-    except Exception:  # noqa: S110 - the service goes on without the agent, whatever is wrong with it
+    except Exception:
         pass
 _load_next(_own)
