@@ -133,14 +133,20 @@ def _center(runs: NDArray[np.float64], statistic: str) -> float:
 def _resample(
     a: NDArray[np.float64], b: NDArray[np.float64], statistic: str, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    # The random numbers go to the arms by their content, so that B against A is exactly A against B inverted.
-    swapped = a.tolist() > b.tolist()
+    # Each set of random numbers is used for both arms in turn, so that B against A is exactly A against B inverted, and
+    # equal arms get an interval that is even around 1.
     generator = np.random.default_rng(seed)
-    samples = []
-    for runs in (b, a) if swapped else (a, b):
-        drawn = runs[generator.integers(0, runs.size, (_RESAMPLES, runs.size))]
-        samples.append(np.median(drawn, axis=1) if statistic == "median" else np.mean(drawn, axis=1))
-    return (samples[1], samples[0]) if swapped else (samples[0], samples[1])
+    size = (_RESAMPLES // 2, max(a.size, b.size))
+    one, other = generator.random(size), generator.random(size)
+    return _statistics(a, (one, other), statistic), _statistics(b, (other, one), statistic)
+
+
+def _statistics(
+    runs: NDArray[np.float64], draws: tuple[NDArray[np.float64], NDArray[np.float64]], statistic: str
+) -> NDArray[np.float64]:
+    drawn = runs[(np.concatenate(draws)[:, : runs.size] * runs.size).astype(np.intp)]
+    result: NDArray[np.float64] = np.median(drawn, axis=1) if statistic == "median" else np.mean(drawn, axis=1)
+    return result
 
 
 def _tail(confidence: float, runs: int, statistic: str) -> float:
