@@ -116,9 +116,7 @@ async def _unaccounted(database: Path) -> dict[str, float]:
 
 async def _throughput(database: Path, pairs: int) -> dict[str, float]:
     allowed = os.sched_getaffinity(0)
-    if not {# Without the route that mostly sleeps: throughput is then limited by the processor, and the agent's cost shows whole.
-BUSY_MIX = MIX[:-1]
-SERVER_CPU, CLIENT_CPU} <= allowed:
+    if not {SERVER_CPU, CLIENT_CPU} <= allowed:
         raise RuntimeError(f"agent_throughput_vs_bare needs processors 0 and 1, this process may use {sorted(allowed)}")
     ratios: list[float] = []
     requests = 0
