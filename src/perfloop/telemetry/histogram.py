@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from _thread import get_ident
 from bisect import bisect_left
 from collections import defaultdict
@@ -25,6 +26,8 @@ DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2
 _CELLS_PER_DOUBLING = 32
 # The cells reach so far below the first and above the last bucket: for DEFAULT_BUCKETS from 0.5 µs to 1 h.
 _BELOW, _ABOVE = 1e-4, 360.0
+# However far apart the buckets lie: 2,048 cells at most, and those that are not used cost nothing.
+_MOST_DOUBLINGS = 64
 _SUM = -1
 
 
@@ -34,8 +37,9 @@ def _bounds(buckets: tuple[float, ...]) -> list[float]:
     positive = [bound for bound in buckets if bound > 0]
     cells = set(buckets)
     if positive:
-        low, high = positive[0] * _BELOW, positive[-1] * _ABOVE
-        steps = math.ceil(math.log2(high / low) * _CELLS_PER_DOUBLING)
+        high = min(positive[-1] * _ABOVE, sys.float_info.max)
+        low = max(positive[0] * _BELOW, high * 2.0**-_MOST_DOUBLINGS, sys.float_info.min)
+        steps = math.ceil(math.log2(max(high / low, 1)) * _CELLS_PER_DOUBLING)
         cells.update(low * 2 ** (step / _CELLS_PER_DOUBLING) for step in range(steps + 1))
     return sorted(cells)
 

@@ -30,7 +30,8 @@ def render(registry: Registry = DEFAULT_REGISTRY, *, accept: str = "") -> tuple[
     """
     openmetrics = "application/openmetrics-text" in accept
     body = render_families(registry.collect(), openmetrics=openmetrics)
-    return body.encode(), OPENMETRICS_CONTENT_TYPE if openmetrics else TEXT_CONTENT_TYPE
+    # replace: a lone surrogate in one label value must not cost the whole scrape.
+    return body.encode(errors="replace"), OPENMETRICS_CONTENT_TYPE if openmetrics else TEXT_CONTENT_TYPE
 
 
 def render_families(families: Iterable[FamilySnapshot], *, openmetrics: bool = False) -> str:
