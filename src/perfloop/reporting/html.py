@@ -7,11 +7,12 @@ import hashlib
 import re
 import shlex
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from perfloop.records import ComparisonRecord, DiagnosisRecord, LoadRecord
 from perfloop.units import format_bytes, format_duration
@@ -27,12 +28,22 @@ if TYPE_CHECKING:
 
 __all__ = ["render_html"]
 
-# What keeps the file under half a megabyte whatever the record holds; the record has the rest.
-_FINDINGS_SHOWN = 20
-_ROUTES_SHOWN = 25
-_STATEMENTS_SHOWN = 12
-_LONGEST_TEXT = 1_500
+_LARGEST_BYTES = 490_000
 _FIGURE_AND_UNIT = re.compile(r"(?<=\d) (?=(?:[mµn]?s|min|%|times|errors?|requests/s)\b|%)")
+
+
+class _Limits(Struct, frozen=True):
+    """How much of each list and text a page shows; the record has the rest."""
+
+    findings: int
+    routes: int
+    statements: int
+    entries: int
+    text: int
+
+
+# From generous to what keeps the file small whatever the record holds.
+_LIMITS = (_Limits(20, 25, 12, 60, 1_500), _Limits(12, 12, 6, 30, 600), _Limits(6, 6, 3, 15, 150))
 
 
 def render_html(record: AnyRecord) -> str:
@@ -41,15 +52,21 @@ def render_html(record: AnyRecord) -> str:
     Everything from the record is escaped, and the page's content security policy lets nothing but its own style and
     script run and nothing be loaded.
     """
-    if isinstance(record, LoadRecord):
-        return _render("load", record, _load_view(record))
-    if isinstance(record, DiagnosisRecord):
-        return _render("diagnosis", record, _diagnosis_view(record))
-    return _render("comparison", record, _comparison_view(record))
+    page = ""
+    for limits in _LIMITS:
+        if isinstance(record, LoadRecord):
+            page = _render("load", record, _run_view(record), limits)
+        elif isinstance(record, DiagnosisRecord):
+            page = _render("diagnosis", record, _diagnosis_view(record, limits), limits)
+        else:
+            page = _render("comparison", record, _comparison_view(record), limits)
+        if len(page.encode()) <= _LARGEST_BYTES:
+            break
+    return page
 
 
-def _render(kind: str, record: AnyRecord, view: dict[str, Any]) -> str:
-    environment, style, script = _environment()
+def _render(kind: str, record: AnyRecord, view: dict[str, Any], limits: _Limits) -> str:
+    environment, style, script = _environment(limits.text)
     policy = (
         f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -64,12 +81,13 @@ def _render(kind: str, record: AnyRecord, view: dict[str, Any]) -> str:
         policy=policy,
         style=style,
         script=script,
+        most=limits.entries,
         **view,
     )
 
 
 @cache
-def _environment() -> tuple[Environment, Markup, Markup]:
+def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
     """The templates with the page's style and script, read once."""
     loader = PackageLoader("perfloop.reporting")
     environment = Environment(
@@ -78,7 +96,7 @@ def _environment() -> tuple[Environment, Markup, Markup]:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=partial(_shown, longest=longest_text),
     )
     environment.globals.update(
         bytes=format_bytes,
@@ -106,11 +124,10 @@ def _environment() -> tuple[Environment, Markup, Markup]:
     return environment, Markup(source("style.css").replace("DARK", dark)), Markup(source("script.js"))  # noqa: S704
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: Any, longest: int) -> Any:
     """What a template prints: text from a record is made safe to read and cut where it would fill the page."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        text = value if value.isspace() else figures.clean(value)
-        return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
+        return value if value.isspace() else figures.shorten(figures.clean(value), longest)
     return value
 
 
@@ -144,10 +161,6 @@ def _stamp(record: AnyRecord) -> str:
     return "Passed" if record.thresholds else "Measured"
 
 
-def _load_view(record: LoadRecord) -> dict[str, Any]:
-    return _run_view(record)
-
-
 def _run_view(record: LoadRecord | DiagnosisRecord) -> dict[str, Any]:
     summary, results = record.summary, record.results
     charts: dict[str, Any] = {
@@ -170,16 +183,16 @@ def _step_words(record: LoadRecord | DiagnosisRecord) -> str:
     return f"Each point covers {step} seconds: the mean of their p50, the worst of their p99"
 
 
-def _diagnosis_view(record: DiagnosisRecord) -> dict[str, Any]:
+def _diagnosis_view(record: DiagnosisRecord, limits: _Limits) -> dict[str, Any]:
     view = _run_view(record)
     view["charts"] |= {"curve": pictures.load_curve(record), "curve_latency": pictures.latency_curve(record)}
     routes = routes_in_order(record)
     return view | {
         "service_command": shlex.join(record.service.command),
-        "findings": [_finding_view(record, finding) for finding in record.findings[:_FINDINGS_SHOWN]],
-        "hidden_findings": max(len(record.findings) - _FINDINGS_SHOWN, 0),
-        "routes": [_route_view(route) for route in routes[:_ROUTES_SHOWN]],
-        "hidden_routes": max(len(routes) - _ROUTES_SHOWN, 0),
+        "findings": [_finding_view(record, finding) for finding in record.findings[: limits.findings]],
+        "hidden_findings": max(len(record.findings) - limits.findings, 0),
+        "routes": [_route_view(route, limits.statements) for route in routes[: limits.routes]],
+        "hidden_routes": max(len(routes) - limits.routes, 0),
     }
 
 
@@ -192,14 +205,14 @@ def _finding_view(record: DiagnosisRecord, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _route_view(route: RouteBreakdown) -> dict[str, Any]:
+def _route_view(route: RouteBreakdown, most: int) -> dict[str, Any]:
     statements = sorted(route.statements, key=lambda statement: -statement.total_ms)
     return {
         "route": route,
         "bars": pictures.breakdown_bars(route),
         "parts": parts_of(route),
-        "statements": statements[:_STATEMENTS_SHOWN],
-        "hidden_statements": max(len(statements) - _STATEMENTS_SHOWN, 0),
+        "statements": statements[:most],
+        "hidden_statements": max(len(statements) - most, 0),
     }
 
 

@@ -93,7 +93,7 @@ def _diagnosis(record: DiagnosisRecord) -> list[str]:
         parts.append(_latencies(record.summary))
     parts += _targets(record.targets)
     if record.notes:
-        parts.append("\n".join(f"- {_text(note)}" for note in record.notes))
+        parts.append("\n".join(f"- {_text(note)}" for note in record.notes[:_ENTRIES_SHOWN]))
     return parts
 
 

@@ -61,6 +61,7 @@ __all__ = [
 
 _KNOWN_PARTS = frozenset(figures.PART_NAMES)
 _CURVE_POINTS = 160
+_METRICS_SHOWN = 40
 
 
 def part_css(part: str) -> str:
@@ -250,8 +251,11 @@ def gain_bars(record: DiagnosisRecord, finding: Finding) -> Markup:
 def comparison_intervals(record: ComparisonRecord) -> Chart:
     """B ÷ A of every metric with its interval."""
     css = {"faster": "faster", "slower": "slower", "no difference": "same", "not enough data": "unknown"}
-    rows = [IntervalRow(metric.metric, metric.ratio, metric.verdict, css[metric.verdict]) for metric in record.metrics]
-    words = "; ".join(f"{metric.metric} {metric.verdict}" for metric in record.metrics)
+    rows = [
+        IntervalRow(metric.metric, metric.ratio, metric.verdict, css[metric.verdict])
+        for metric in record.metrics[:_METRICS_SHOWN]
+    ]
+    words = "; ".join(f"{metric.metric} {metric.verdict}" for metric in record.metrics[:_METRICS_SHOWN])
     return interval_chart(
         rows,
         f"B against A: {words}",

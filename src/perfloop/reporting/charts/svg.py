@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from ..figures import clean
+from ..figures import clean, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,7 +69,7 @@ def picture(width: int, height: float, label: str, css: str, children: Sequence[
         "viewBox": f"0 0 {width} {height:.0f}",
         "class": css,
         "role": "img",
-        "aria_label": clean(label),
+        "aria_label": shorten(clean(label), 300),
     }
     return element("svg", attributes | data, *children)
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["print_diagnosis"]
 
+_FINDINGS_SHOWN = 10
+_NOTES_SHOWN = 20
+_LONGEST_TEXT = 800
 _ROUTES_SHOWN = 5
 _STATEMENTS_SHOWN = 3
 # A part is worth a line from this share of the time on, in either group.
@@ -44,8 +47,10 @@ def print_diagnosis(record: DiagnosisRecord, paper: Paper) -> None:
     print_targets(record.targets, paper)
     if record.notes:
         paper.blank()
-        for note in record.notes:
-            paper.hanging(("note", "dim"), (figures.clean(note), "dim"))
+        for note in record.notes[:_NOTES_SHOWN]:
+            paper.hanging(("note", "dim"), (_text(note), "dim"))
+        if len(record.notes) > _NOTES_SHOWN:
+            paper.hanging("", (f"… and {len(record.notes) - _NOTES_SHOWN} more", "dim"))
 
 
 def _print_head(record: DiagnosisRecord, paper: Paper) -> None:
@@ -90,9 +95,9 @@ def _print_finding(record: DiagnosisRecord, finding: Finding, paper: Paper) -> N
     _print_place("where", finding.place, paper)
     if finding.loop is not None:
         _print_place("loop", finding.loop, paper)
-    paper.hanging(("evidence", "bold"), figures.clean(finding.evidence))
-    paper.hanging(("fix", "bold"), (figures.clean(finding.fix), "green"))
-    paper.hanging(("cost", "bold"), figures.clean(finding.cost))
+    paper.hanging(("evidence", "bold"), _text(finding.evidence))
+    paper.hanging(("fix", "bold"), (_text(finding.fix), "green"))
+    paper.hanging(("cost", "bold"), _text(finding.cost))
     now = before(record, finding)
     after = finding.predicted
     rows: list[list[Cell]] = [
@@ -119,7 +124,7 @@ def _print_place(label: str, place: Place, paper: Paper) -> None:
 
 
 def _print_further(record: DiagnosisRecord, paper: Paper) -> None:
-    for rank, finding in enumerate(record.findings[1:], start=2):
+    for rank, finding in enumerate(record.findings[1:_FINDINGS_SHOWN], start=2):
         now = before(record, finding)
         gain = f"p99 {figures.change(now.p99_ms, finding.predicted.p99_ms, 'ms').partition(' (')[0]}"
         paper.blank()
@@ -138,7 +143,14 @@ def _print_further(record: DiagnosisRecord, paper: Paper) -> None:
             f"  in {figures.clean(place.function)}",
             label_width=16,
         )
-        paper.hanging("", figures.clean(finding.fix), label_width=16)
+        paper.hanging("", _text(finding.fix), label_width=16)
+    if len(record.findings) > _FINDINGS_SHOWN:
+        paper.blank()
+        paper.hanging("", f"… and {len(record.findings) - _FINDINGS_SHOWN} more")
+
+
+def _text(text: str) -> str:
+    return figures.shorten(figures.clean(text), _LONGEST_TEXT)
 
 
 def _print_healthy(record: DiagnosisRecord, paper: Paper) -> None:

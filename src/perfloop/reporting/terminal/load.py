@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["STYLES", "print_load", "print_notices", "print_targets", "print_verdict"]
 
 STYLES = {"good": "bold green", "bad": "bold red", "warning": "bold yellow", "neutral": "bold"}
+_ERRORS_SHOWN = 20
+_LONGEST_TEXT = 400
 _MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
 
 
@@ -88,12 +90,12 @@ def _print_counts(record: LoadRecord, paper: Paper) -> None:
         (figures.count(summary.errors).rjust(width), error_style),
         f"   {figures.share(summary.errors / summary.requests)} of the requests" if summary.requests else "",
     )
-    for kind in record.results.error_kinds:
+    for kind in record.results.error_kinds[:_ERRORS_SHOWN]:
         paper.hanging(
             (figures.count(kind.count).rjust(width), "red"),
             (figures.clean(kind.kind), "bold"),
             "  ",
-            figures.clean(kind.example),
+            figures.shorten(figures.clean(kind.example), _LONGEST_TEXT),
             label_width=width + 3,
             indent=13,
         )

@@ -1,0 +1,183 @@
+"""Records of load tests, as the command writes them, and odd ones."""
+
+from __future__ import annotations
+
+import msgspec
+
+from perfloop.records import (
+    ErrorKind,
+    Figures,
+    LoadPlan,
+    LoadRecord,
+    LoadResults,
+    LoadSummary,
+    SeriesPoint,
+    TargetResult,
+    Threshold,
+)
+
+from .sample_runs import CREATED, ENVIRONMENT, HOSTILE, VERSION, encoded, figures_of, run
+
+
+def load() -> LoadRecord:
+    """A healthy load test in the open model, with thresholds and targets that hold."""
+    summary, results = run(seconds=30, rate=200, typical_ms=38)
+    return LoadRecord(
+        perfloop=VERSION,
+        created=CREATED,
+        environment=ENVIRONMENT,
+        command=["perfloop", "load", "http://127.0.0.1:8000/orders?page=1", "--rate", "200"],
+        target="http://127.0.0.1:8000/orders?page=1",
+        plan=LoadPlan(
+            model="open",
+            connections=10,
+            requests=["GET /orders?page=1"],
+            rate=200.0,
+            arrival="constant",
+            duration_seconds=30.0,
+        ),
+        summary=summary,
+        results=results,
+        thresholds=[Threshold(expression="p99>500ms", measured=summary.latency_ms.p99, unit="ms", failed=False)],
+        targets=[
+            TargetResult(name="latency p50", target=100, measured=summary.latency_ms.p50, unit="ms", outcome="met"),
+            TargetResult(name="latency p99", target=1000, measured=summary.latency_ms.p99, unit="ms", outcome="met"),
+            TargetResult(
+                name="capacity",
+                target=10_000,
+                measured=None,
+                unit="requests/s",
+                outcome="not measured",
+                why="an open run shows what was asked, not what the service can do",
+            ),
+        ],
+    )
+
+
+def failing_load() -> LoadRecord:
+    """A load test with errors, a stall, several requests and thresholds that do not hold."""
+    summary, results = run(seconds=30, rate=120, typical_ms=180, errors_in=range(12, 18), stall_at=14)
+    return msgspec.structs.replace(
+        load(),
+        plan=LoadPlan(
+            model="closed",
+            connections=64,
+            requests=["GET /orders?page=1", "2x GET /items/7", "POST /carts"],
+            duration_seconds=30.0,
+        ),
+        summary=summary,
+        results=results,
+        thresholds=[
+            Threshold(expression="p99>500ms", measured=summary.latency_ms.p99, unit="ms", failed=True),
+            Threshold(
+                expression="errors>0.1%", measured=summary.errors / summary.requests, unit="fraction", failed=True
+            ),
+            Threshold(expression="p50>1s", measured=summary.latency_ms.p50, unit="ms", failed=False),
+        ],
+        targets=[
+            TargetResult(name="latency p50", target=100, measured=summary.latency_ms.p50, unit="ms", outcome="missed")
+        ],
+    )
+
+
+def untrustworthy_load() -> LoadRecord:
+    """A load test whose generator could not keep its schedule."""
+    record = load()
+    return msgspec.structs.replace(
+        record,
+        summary=msgspec.structs.replace(
+            record.summary,
+            trustworthy=False,
+            send_lag_ms=Figures(mean=14.1, p50=9.2, p95=40.5, p99=71.3, p999=88.8, max=91.0),
+            reasons=[
+                "the generator sent late: send lag p99 71.3 ms, more than 10 % of the latency p99",
+                "the generator used 98 % of its processor: spread the load over more processes or lower --rate",
+            ],
+        ),
+    )
+
+
+def empty_load() -> LoadRecord:
+    """Interrupted before any request finished."""
+    return LoadRecord(
+        perfloop=VERSION,
+        created=CREATED,
+        environment=ENVIRONMENT,
+        partial=True,
+        target="http://127.0.0.1:8000/",
+        plan=LoadPlan(model="closed", connections=1, requests=["GET /"], duration_seconds=10.0),
+        summary=LoadSummary(
+            requests=0,
+            errors=0,
+            rate=0.0,
+            elapsed_seconds=0.4,
+            bytes_received=0,
+            bytes_per_second=0.0,
+            latency_ms=Figures(),
+            service_time_ms=Figures(),
+            queue_ms=Figures(),
+            send_lag_ms=Figures(),
+            generator_cpu_seconds=0.0,
+            trustworthy=True,
+        ),
+        results=LoadResults(
+            statuses={}, error_kinds=[], series=[], latency_histogram=encoded([]), service_time_histogram=encoded([])
+        ),
+    )
+
+
+def all_errors_load() -> LoadRecord:
+    """Every request failed; most seconds saw no request finish."""
+    record = empty_load()
+    point = SeriesPoint(second=0, requests=0, errors=0, bytes_received=0, in_flight=10)
+    return msgspec.structs.replace(
+        record,
+        partial=False,
+        summary=msgspec.structs.replace(
+            record.summary,
+            requests=10,
+            errors=10,
+            rate=1.0,
+            elapsed_seconds=10.0,
+            latency_ms=figures_of([10_000.0] * 10),
+            service_time_ms=figures_of([10_000.0] * 10),
+        ),
+        results=LoadResults(
+            statuses={},
+            error_kinds=[ErrorKind(kind="timeout", count=10, example="GET /: no answer within 10 s")],
+            series=[
+                *(msgspec.structs.replace(point, second=second) for second in range(9)),
+                SeriesPoint(
+                    second=9, requests=10, errors=10, bytes_received=0, in_flight=0, p50_ms=1e4, p99_ms=1e4, max_ms=1e4
+                ),
+            ],
+            latency_histogram=encoded([10_000.0] * 10),
+            service_time_histogram=encoded([10_000.0] * 10),
+        ),
+    )
+
+
+def huge_load() -> LoadRecord:
+    """Very large and very small values, many statuses, long and foreign text."""
+    record = load()
+    return msgspec.structs.replace(
+        record,
+        target="http://[::1]:8000/" + "sehr-langer-pfad/" * 30 + "?q=数据库查询\x1b[31mred\u202e",
+        summary=msgspec.structs.replace(
+            record.summary,
+            requests=123_456_789_012,
+            errors=1,
+            rate=1_234_567.8,
+            elapsed_seconds=100_000.0,
+            bytes_received=987_654_321_098_765,
+            bytes_per_second=9_876_543_210.9,
+            latency_ms=Figures(mean=0.0004, p50=0.0312, p95=1.5, p99=999.96, p999=65_000.0, max=3_600_000.0),
+        ),
+        results=msgspec.structs.replace(
+            record.results,
+            statuses={
+                str(status): status**3 for status in (200, 201, 204, 301, 302, 304, 400, 404, 418, 429, 500, 503)
+            },
+            error_kinds=[ErrorKind(kind="protocol", count=1, example="ответ " * 60 + HOSTILE)],
+        ),
+    )
