@@ -170,7 +170,7 @@ class Connection(asyncio.Protocol):
             self.first_byte = now
         try:
             self._feed(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if self.status < 200:
                 self._broken(error)
                 return
@@ -302,7 +302,7 @@ class Connection(asyncio.Protocol):
         self._engine.events.add("unsolicited data", f"{size} bytes that no request asked for")
         self._engine.idle_connection_lost(self)
 
-    def _broken(self, error: httptools.HttpParserError) -> None:
+    def _broken(self, error: Exception) -> None:
         if self.status == _SWITCHING_PROTOCOLS:
             self.fail(failures.UNEXPECTED_UPGRADE, "answered with 101 Switching Protocols, which nobody asked for")
         else:

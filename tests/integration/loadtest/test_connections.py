@@ -1,0 +1,243 @@
+"""Connections that come late, close at the wrong moment, or never open."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from perfloop.exceptions import UnreachableTarget
+from perfloop.loadtest import LoadOptions
+
+from .serving import OK, answer_ok, kinds, serve
+
+
+def answer_then_swallow(count: int):
+    """Answer `count` requests on each connection; close without a word when the next comes."""
+
+    async def handler(exchange):
+        if exchange.position < count:
+            await exchange.send(OK)
+        else:
+            exchange.close()
+
+    return handler
+
+
+async def test_a_keep_alive_connection_closed_under_a_request_is_retried_once_and_counted(load) -> None:
+    async with serve(answer_then_swallow(2)) as server:
+        outcome = await load(
+            LoadOptions(url=server.url, connections=1, request_limit=6, duration=20, keep_samples=True)
+        )
+        assert outcome.results.statuses == {"200": 6}
+        assert outcome.summary.errors == 0
+        assert outcome.events["retried"] == 2
+        assert len(server.exchanges) == 6 + 2
+    samples = outcome.samples
+    assert samples.number.tolist() == [1, 2, 3, 4, 5, 6]
+    # Latency counts from due; what the retry took is the service's, not the generator's.
+    retried = [2, 4]
+    assert all(samples.free[i] > samples.due[i] for i in retried)
+    assert all(samples.free[i] == samples.due[i] for i in (0, 1, 3, 5))
+    assert all(samples.due[i] == samples.done[i - 1] for i in range(1, 6))
+
+
+async def test_a_request_that_is_not_idempotent_is_never_sent_twice(load) -> None:
+    async with serve(answer_then_swallow(1)) as server:
+        options = LoadOptions(url=server.url, method="POST", body=b"order", connections=1, request_limit=6, duration=20)
+        outcome = await load(options)
+        assert kinds(outcome) == {"closed before response": 3}
+        assert outcome.results.statuses == {"200": 3}
+        assert "retried" not in outcome.events
+        assert len(server.exchanges) == 6
+
+
+async def test_a_fresh_connection_that_closes_without_an_answer_is_a_failure(load) -> None:
+    async with serve(answer_then_swallow(0)) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=1, request_limit=4, duration=20))
+        assert kinds(outcome) == {"closed before response": 4}
+        assert "retried" not in outcome.events
+        assert len(server.exchanges) == 4
+
+
+async def test_a_retry_that_fails_too_is_an_error(load) -> None:
+    async def handler(exchange):
+        if len(server.exchanges) == 1:
+            await exchange.send(OK)
+        else:
+            exchange.close()
+
+    async with serve(handler) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=1, request_limit=2, duration=20))
+        assert outcome.results.statuses == {"200": 1}
+        assert kinds(outcome) == {"closed before response": 1}
+        assert outcome.events["retried"] == 1
+        assert len(server.exchanges) == 3
+
+
+async def test_the_cost_of_a_new_connection_is_in_the_latency(load) -> None:
+    async def handler(exchange):
+        await exchange.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        exchange.close()
+
+    async with serve(handler) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=1, request_limit=5, keep_samples=True))
+    samples = outcome.samples
+    assert (samples.due[1:] == samples.done[:-1]).all()
+    assert (samples.free[1:] > samples.due[1:]).all()
+    assert (samples.written >= samples.free).all()
+
+
+async def test_a_server_that_is_gone_gives_refused_errors_at_a_bounded_pace(load) -> None:
+    async def handler(exchange):
+        await exchange.send(OK)
+        if len(server.exchanges) == 3:
+            listening.set()
+
+    listening = asyncio.Event()
+    async with serve(handler) as server:
+        running = asyncio.ensure_future(load(LoadOptions(url=server.url, connections=2, duration=0.8)))
+        await listening.wait()
+    # The block has ended: nothing listens any more, and the connections are closed.
+    outcome = await running
+    assert set(kinds(outcome)) <= {"connection refused", "connection reset", "closed before response"}
+    assert 4 <= kinds(outcome)["connection refused"] <= 40
+    assert "cannot connect" in next(
+        kind.example for kind in outcome.results.error_kinds if kind.kind == "connection refused"
+    )
+    assert outcome.summary.requests == outcome.summary.errors + outcome.results.statuses["200"]
+
+
+async def test_in_the_open_model_requests_that_cannot_be_sent_are_all_accounted_for(load) -> None:
+    async def handler(exchange):
+        await exchange.send(OK)
+        if len(server.exchanges) == 3:
+            seen.set()
+
+    seen = asyncio.Event()
+    async with serve(handler) as server:
+        options = LoadOptions(url=server.url, connections=2, rate=100, duration=0.6, timeout=0.3)
+        running = asyncio.ensure_future(load(options))
+        await seen.wait()
+    outcome = await running
+    errors = kinds(outcome)
+    assert outcome.summary.requests == 60
+    assert errors["connection refused"] >= 2
+    assert errors["never sent"] >= 10
+    assert sum(errors.values()) + sum(outcome.results.statuses.values()) == 60
+
+
+async def test_a_refused_connection_before_the_start_is_one_clear_error(load) -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))  # bound, not listening
+        port = reserved.getsockname()[1]
+        with pytest.raises(UnreachableTarget) as caught:
+            await load(LoadOptions(url=f"http://127.0.0.1:{port}/", connections=3))
+    assert f"127.0.0.1:{port}" in str(caught.value)
+    assert "refused" in str(caught.value)
+    assert "start the service" in caught.value.hint
+
+
+async def test_an_unknown_host_is_one_clear_error(load) -> None:
+    with pytest.raises(UnreachableTarget) as caught:
+        await load(LoadOptions(url="http://no-such-host.invalid/"))
+    assert "no-such-host.invalid:80" in str(caught.value)
+
+
+async def test_a_missing_unix_socket_is_one_clear_error(load, tmp_path) -> None:
+    path = f"{tmp_path}/none.sock"
+    with pytest.raises(UnreachableTarget) as caught:
+        await load(LoadOptions(url="http+unix://" + path.replace("/", "%2F") + "/"))
+    assert path in str(caught.value)
+
+
+async def test_a_server_that_takes_no_more_connections_says_how_many_it_took(load) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(2)  # never accepts: the kernel completes three connections, then lets the rest wait
+        port = listening.getsockname()[1]
+        with pytest.raises(UnreachableTarget) as caught:
+            await load(LoadOptions(url=f"http://127.0.0.1:{port}/", connections=8, timeout=0.5))
+    assert "opened 3" in str(caught.value)
+    assert "lower --connections" in caught.value.hint
+
+
+async def test_a_slow_accept_delays_nothing_that_was_due(load) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(8)
+        port = listening.getsockname()[1]
+        options = LoadOptions(url=f"http://127.0.0.1:{port}/", connections=2, rate=50, duration=0.4, keep_samples=True)
+        running = asyncio.ensure_future(load(options))
+        await asyncio.sleep(0.3)
+
+        async def serve_connection(reader, writer):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                assert head.startswith(b"GET / ")
+                writer.write(OK)
+
+        server = await asyncio.start_server(serve_connection, sock=listening.dup())
+        outcome = await running
+        server.close()
+    assert outcome.results.statuses == {"200": 20}
+    # Due from the start, answered only after the accept: the wait is in the latency, not in the generator's lag.
+    assert outcome.summary.latency_ms.max >= 250
+    assert outcome.samples.due.tolist() == pytest.approx([outcome.samples.due[0] + i / 50 for i in range(20)])
+
+
+async def test_a_server_that_never_answers_gives_timeouts_and_the_run_ends(load) -> None:
+    async def handler(exchange):
+        await asyncio.sleep(60)
+
+    async with serve(handler) as server:
+        closed = await load(LoadOptions(url=server.url, connections=3, duration=0.5, timeout=0.2))
+        opened = await load(LoadOptions(url=server.url, connections=2, rate=50, duration=0.5, timeout=0.2))
+    assert set(kinds(closed)) == {"timeout"}
+    assert closed.summary.requests == closed.summary.errors == 9
+    assert closed.summary.elapsed_seconds < 2
+    assert closed.summary.latency_ms.p50 == pytest.approx(200, rel=0.5)
+    assert opened.summary.requests == opened.summary.errors == 25
+    assert set(kinds(opened)) == {"timeout", "never sent"}
+    # Requests that were given up count with what they waited: percentiles do not improve by giving up.
+    assert opened.latency.count == 25
+    assert opened.summary.latency_ms.max >= 400
+    assert opened.summary.elapsed_seconds < 2
+
+
+async def test_a_response_that_trickles_on_past_the_timeout_times_out(load) -> None:
+    async def handler(exchange):
+        exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            exchange.writer.write(b"x")
+            await exchange.writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with serve(handler) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=1, request_limit=2, duration=5, timeout=0.2))
+    assert kinds(outcome) == {"timeout": 2}
+
+
+async def test_a_server_that_closes_idle_connections_costs_no_error(load) -> None:
+    async def handler(exchange):
+        await exchange.send(OK)
+        await asyncio.sleep(0.03)
+        exchange.close()
+
+    async with serve(handler) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=2, rate=20, duration=0.8))
+        assert outcome.results.statuses == {"200": 16}
+        assert outcome.summary.errors == 0
+        assert outcome.events["reconnected"] >= 10
+
+
+async def test_nothing_is_lost_the_server_counted_what_the_client_did(load) -> None:
+    async with serve(answer_ok) as server:
+        closed = await load(LoadOptions(url=server.url, connections=8, duration=0.4))
+        assert len(server.exchanges) == closed.summary.requests > 8
+        server.exchanges.clear()
+        opened = await load(LoadOptions(url=server.url, connections=4, rate=300, duration=0.5, arrival="poisson"))
+        assert len(server.exchanges) == opened.summary.requests > 50
+        server.exchanges.clear()
+        limited = await load(LoadOptions(url=server.url, connections=7, request_limit=100, duration=None))
+        assert len(server.exchanges) == limited.summary.requests == 100

@@ -1,0 +1,130 @@
+"""TLS, unix sockets and IPv6."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from perfloop.exceptions import UnreachableTarget
+from perfloop.loadtest import LoadOptions
+
+from .serving import OK, answer_ok, serve
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate for localhost, as a file with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.seen = []
+    context.sni_callback = lambda _socket, name, _context: context.seen.append(name)
+    return context
+
+
+async def test_an_unverifiable_certificate_is_refused_and_the_hint_names_the_way_out(load, tls) -> None:
+    async with serve(answer_ok, tls=tls) as server:
+        with pytest.raises(UnreachableTarget) as caught:
+            await load(LoadOptions(url=server.url, connections=2))
+        assert "certificate" in str(caught.value).lower()
+        assert "--insecure" in caught.value.hint
+        assert server.exchanges == []
+
+
+async def test_insecure_does_not_verify(load, tls) -> None:
+    async with serve(answer_ok, tls=tls) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=2, request_limit=20, insecure=True))
+        assert outcome.results.statuses == {"200": 20}
+        assert len(server.exchanges) == 20
+        assert server.connections == 2
+        # What TLS adds is not counted: these are the bytes of the responses.
+        assert outcome.summary.bytes_received == 20 * len(OK)
+
+
+async def test_a_certificate_of_a_known_authority_verifies_and_the_name_is_sent(
+    load, tls, certificate, monkeypatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with serve(answer_ok, tls=tls) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        outcome = await load(LoadOptions(url=url, connections=1, request_limit=5))
+        assert outcome.results.statuses == {"200": 5}
+        assert "localhost" in tls.seen
+
+
+async def test_a_body_delimited_by_the_end_of_a_tls_connection(load, tls) -> None:
+    async def handler(exchange):
+        await exchange.send(b"HTTP/1.1 200 OK\r\n\r\n", b"body")
+        exchange.close()
+
+    async with serve(handler, tls=tls) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=1, request_limit=3, insecure=True))
+        assert outcome.results.statuses == {"200": 3}
+        assert outcome.summary.errors == 0
+
+
+async def test_plain_http_spoken_to_a_tls_port_says_so(load, tls) -> None:
+    async with serve(answer_ok, tls=tls) as server:
+        outcome = await load(
+            LoadOptions(url=server.url.replace("https", "http"), connections=1, request_limit=2, timeout=2)
+        )
+        assert outcome.summary.errors == 2
+        assert {kind.kind for kind in outcome.results.error_kinds} <= {
+            "closed before response",
+            "invalid response",
+            "connection reset",
+        }
+
+
+async def test_a_unix_socket(load, tmp_path) -> None:
+    async with serve(answer_ok, unix_path=f"{tmp_path}/app.sock") as server:
+        outcome = await load(LoadOptions(url=f"{server.url}orders?page=2", connections=3, request_limit=30))
+        assert outcome.results.statuses == {"200": 30}
+        assert server.exchanges[0].line == "GET /orders?page=2 HTTP/1.1"
+        assert server.exchanges[0].header("host") == "localhost"
+
+
+async def test_ipv6(load) -> None:
+    async with serve(answer_ok, host="::1") as server:
+        assert ipaddress.ip_address(server.url.split("[")[1].split("]")[0]).version == 6
+        outcome = await load(LoadOptions(url=server.url, connections=2, request_limit=10))
+        assert outcome.results.statuses == {"200": 10}
+        assert server.exchanges[0].header("host") == server.url.split("/")[2]
+
+
+async def test_a_name_with_several_addresses_uses_the_one_that_answers(load) -> None:
+    async with serve(answer_ok) as server:
+        url = server.url.replace("127.0.0.1", "localhost")  # ::1 may come first; nothing listens there
+        outcome = await load(LoadOptions(url=url, connections=2, request_limit=10))
+        assert outcome.results.statuses == {"200": 10}
