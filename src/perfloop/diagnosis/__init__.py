@@ -1,3 +1,54 @@
 """Where a service's time goes, what to change, and what that gains."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .breakdown import breakdown
+    from .driver import diagnose
+    from .evidence import Evidence
+    from .options import ComparisonOptions, DiagnosisOptions
+    from .prediction import Fix, Prediction, predict
+    from .rules import RULES, Rule, find
+
+_HOMES = {
+    "RULES": "rules",
+    "ComparisonOptions": "options",
+    "DiagnosisOptions": "options",
+    "Evidence": "evidence",
+    "Fix": "prediction",
+    "Prediction": "prediction",
+    "Rule": "rules",
+    "breakdown": "breakdown",
+    "compare_commands": "comparison",
+    "compare_records": "comparison",
+    "diagnose": "driver",
+    "find": "rules",
+    "predict": "prediction",
+}
+
+__all__ = [
+    "RULES",
+    "ComparisonOptions",
+    "DiagnosisOptions",
+    "Evidence",
+    "Fix",
+    "Prediction",
+    "Rule",
+    "breakdown",
+    "compare_commands",
+    "compare_records",
+    "diagnose",
+    "find",
+    "predict",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{home}", __name__), name)

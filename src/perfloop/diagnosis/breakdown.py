@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..records import CohortBreakdown, Figures, Place, RouteBreakdown, StatementSummary
-from .matching import CLIENT_PARTS, MatchedRequest, RequestSamples, match
+from .matching import CLIENT_PARTS, MatchedRequest, match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from ..loadtest import Samples
     from ..monitoring.observations import Frame, Observations
 
 __all__ = ["break_down", "breakdown", "figures_ms"]
@@ -24,7 +25,7 @@ SLOWEST_AT_LEAST = 5
 STATEMENTS_A_ROUTE = 20
 
 
-def breakdown(observations: Observations, samples: RequestSamples) -> list[RouteBreakdown]:
+def breakdown(observations: Observations, samples: Samples) -> list[RouteBreakdown]:
     """Per-route breakdown of one run, the route with the most time first.
 
     Args:

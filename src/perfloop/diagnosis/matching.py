@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..loadtest import Samples
     from ..monitoring.observations import Observations, RequestTrace
 
-__all__ = ["CLIENT_PARTS", "Match", "MatchedRequest", "RequestSamples", "match"]
+__all__ = ["CLIENT_PARTS", "Match", "MatchedRequest", "match"]
 
 CLIENT_PARTS = (
     "queue",
@@ -37,21 +38,6 @@ written and the application called is waiting for the server: event_loop_wait, o
 
 # The two clocks are one, but the stamps are taken beside the events they stand for.
 _CLOCK_SLACK = 0.005
-
-
-class RequestSamples(Protocol):
-    """The generator's arrays, one entry a finished request; times in seconds on the monotonic clock.
-
-    `number` counts from 1 and is the span the agent reports; `status` is 0 for a transport error.
-    """
-
-    number: Any
-    request_index: Any
-    due: Any
-    free: Any
-    written: Any
-    done: Any
-    status: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +95,7 @@ def loop_processes(observations: Observations) -> frozenset[int]:
     return frozenset(found)
 
 
-def match(observations: Observations, samples: RequestSamples) -> Match:
+def match(observations: Observations, samples: Samples) -> Match:
     """Join generator samples and agent traces by request number.
 
     Args:

@@ -20,8 +20,12 @@ __all__ = ["Demand", "ServiceModel", "Work", "calibrate", "work_of"]
 
 # Simulating more requests makes the prediction no better, only slower.
 MOST_REQUESTS = 2_000
-# How far the measured capacity may stretch the measured work before the model is called a poor one.
-LEAST_STRETCH, MOST_STRETCH = 0.5, 2.0
+# How far the measured capacity may stretch the measured work. Downwards without much of a limit: work measured while
+# other processes had the processor is too long, and only the capacity says by how much.
+LEAST_STRETCH, MOST_STRETCH = 0.05, 2.0
+# A statement that took longer than so many times its usual time met something else: another thread's turn at the
+# interpreter, another process. That is not work of the request.
+_USUAL = 4.0
 # A closed loop whose requests spend this share of its connections' time at rest is limited by the connections.
 CONNECTION_LIMITED = 0.8
 
@@ -145,17 +149,41 @@ def work_of(requests: Sequence[MatchedRequest]) -> Work:
     def part(*names: str) -> Seconds:
         return np.array([sum(request.parts.get(name, 0.0) for name in names) for request in requests])
 
-    on_loop = np.array([sum(call.duration for call in each.trace.statements if call.on_loop) for each in requests])
+    limits = _usual_durations(requests)
+
+    def statements(*, on_loop: bool) -> Seconds:
+        return np.array(
+            [
+                sum(
+                    min(call.duration, limits[call.statement])
+                    for call in request.trace.statements
+                    if call.on_loop is on_loop
+                )
+                for request in requests
+            ]
+        )
+
     database = part("database")
-    on_loop = np.minimum(on_loop, database)
+    on_loop = np.minimum(statements(on_loop=True), database)
+    issued = np.array([bool(request.trace.statements) for request in requests])
+    database = np.where(issued, np.minimum(statements(on_loop=False), database), database - on_loop)
     return Work(
         cpu=part("cpu", "gc"),
         database_on_loop=on_loop,
-        database=database - on_loop,
+        database=database,
         blocking=part("blocking"),
         wait=part("upstream", "sleep", "pool_wait", "unaccounted"),
         offloaded=np.zeros(len(requests)),
     )
+
+
+def _usual_durations(requests: Sequence[MatchedRequest]) -> dict[int, float]:
+    """The longest time of each statement that is still its own."""
+    durations: dict[int, list[float]] = {}
+    for request in requests:
+        for call in request.trace.statements:
+            durations.setdefault(call.statement, []).append(call.duration)
+    return {statement: _USUAL * float(np.median(seconds)) for statement, seconds in durations.items()}
 
 
 def calibrate(

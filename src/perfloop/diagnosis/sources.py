@@ -159,7 +159,9 @@ class Sources:
 
     def relationship(self, file: str, attributes: Iterable[str]) -> Relationship | None:
         """The first of the attributes that some model class near `file` declares as a relationship."""
-        known = {found.attribute: found for found in self._relationships(file)}
+        known: dict[str, Relationship] = {}
+        for found in self._relationships(file):
+            known.setdefault(found.attribute, found)
         return next((known[attribute] for attribute in attributes if attribute in known), None)
 
     def _relationships(self, file: str) -> Iterator[Relationship]:

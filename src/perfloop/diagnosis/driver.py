@@ -1,0 +1,343 @@
+"""`diagnose`: start a service, load it, watch it from inside, and name what holds it back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..exceptions import ConfigurationError
+from ..loadtest import LoadOutcome, Samples, quiet_collector
+from ..monitoring import Service
+from ..records import (
+    DiagnosisRecord,
+    LoadSummary,
+    ServiceDescription,
+    TargetResult,
+    current_environment,
+)
+from ..targets import Measured, evaluate
+from ..units import format_duration
+from .breakdown import break_down
+from .discovery import discover_requests
+from .evidence import Evidence
+from .index_trial import IndexTrial, NoTrial, try_index
+from .matching import Match, match
+from .phases import IN_FLIGHT, Curve, Driver, WarmUp
+from .rules import find
+from .sources import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..monitoring.observations import Observations, ResourceSample
+    from .options import DiagnosisOptions
+
+__all__ = ["diagnose"]
+
+# A p99 needs some hundred requests; a slow service gets half as long again, no more, for the user is waiting.
+_ENOUGH_REQUESTS = 500
+_LONGEST_STRETCH = 1.5
+# The judged run's connections: as many as the curve's last step, so that they never hold it up before the curve did.
+_CONNECTIONS = IN_FLIGHT[-1]
+# From this share of failed requests on, latencies are those of errors.
+_MOST_ERRORS = 0.5
+# From this share of answered requests that the agent did not see, there is no diagnosis to speak of.
+_MOST_UNSEEN = 0.5
+_MOST_TRIALS = 5
+# Statements below this many milliseconds a request are not worth a trial.
+_WORTH_A_TRIAL = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What was measured before the analysis."""
+
+    outcome: LoadOutcome
+    curve: Curve
+    warm_up: WarmUp
+    observations: Observations
+    service: ServiceDescription
+    notes: tuple[str, ...]
+
+
+async def diagnose(
+    options: DiagnosisOptions,
+    *,
+    on_progress: Callable[[str], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> DiagnosisRecord:
+    """Run a service, load it, and say where its time goes, what to change and what that gains.
+
+    Args:
+        options: the service's command, the requests, how long.
+        on_progress: told each step when it is done, in words with its figures.
+        stop: set it to end early: a judged run that has begun gives a partial record.
+
+    Raises:
+        ConfigurationError: the command cannot be started, or runs no Python the agent can see into.
+        NoServer, PortInUse, ServiceNotReady, ServiceDied: the service did not come up, or ended meanwhile.
+        CancelledError: stopped before there was anything to report. No child process is left.
+    """
+    options.validate()
+    stop = stop or asyncio.Event()
+    tell = on_progress or (lambda _: None)
+    service = Service(
+        options.command,
+        cwd=options.cwd,
+        env=options.env,
+        ready_url=options.ready_url,
+        startup_timeout=options.startup_timeout,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        await entered(stack, service, stop)
+        measured = await _measure(service, options, tell, stop)
+        found = match(measured.observations, _samples(measured.outcome))
+        sources = Sources(options.cwd or Path.cwd())
+        trials = await _try_indices(measured.observations, found, stop)
+    record = await asyncio.to_thread(_analyse, options, measured, found, sources, trials)
+    tell(f"{len(record.findings) or 'no'} finding{'s' if len(record.findings) != 1 else ''}")
+    return msgspec.structs.replace(record, partial=record.partial or stop.is_set())
+
+
+async def entered(stack: contextlib.AsyncExitStack, service: Service, stop: asyncio.Event) -> None:
+    """Start the service; a stop meanwhile ends it again.
+
+    Raises:
+        CancelledError: stopped.
+    """
+    starting = asyncio.ensure_future(stack.enter_async_context(service))
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            raise asyncio.CancelledError
+        starting.result()
+    finally:
+        for task in (starting, stopped):
+            task.cancel()
+        await asyncio.gather(starting, stopped, return_exceptions=True)
+
+
+async def _measure(
+    service: Service, options: DiagnosisOptions, tell: Callable[[str], None], stop: asyncio.Event
+) -> _Run:
+    requests, notes = options.requests, []
+    if not requests:
+        requests, origin = await asyncio.to_thread(discover_requests, service.url)
+        notes.append(f"the load is {origin}; choose others with --request")
+    driver = Driver(service, requests, options.timeout, stop)
+    # The agent speaks when the interpreter starts: if it has not by now, it is not there.
+    early = await service.observations()
+    _expect_agent(early, options)
+    tell(_up(service, early))
+
+    warm_up = await driver.warm_up()
+    tell(
+        f"warm-up over after {warm_up.seconds:.1f} s"
+        if warm_up.stable
+        else f"warm-up given up after {warm_up.seconds:.1f} s: the throughput keeps changing"
+    )
+    if not warm_up.stable:
+        notes.append(
+            f"the throughput was not steady after {warm_up.seconds:.0f} s of warm-up: figures may vary from run to run"
+        )
+    with quiet_collector():
+        curve = await driver.curve()
+        capacity = curve.capacity_rps
+        tell(f"load curve 1 → {curve.points[-1].in_flight} in flight · capacity {capacity:.4g} requests/s")
+        if not curve.trustworthy:
+            notes.append("the load generator was at its limit in the load curve: the service may be capable of more")
+        # A service that answers nothing without error is still asked, slowly, to show what it does.
+        rate = max(capacity / 2, 1.0)
+        seconds = min(max(options.duration, _ENOUGH_REQUESTS / rate), options.duration * _LONGEST_STRETCH)
+        began = time.monotonic()
+        outcome = await driver.open(
+            rate, seconds, connections=_CONNECTIONS, arrival=options.arrival, seed=options.seed, trace=True
+        )
+    tell(
+        f"judged {format_duration(outcome.summary.elapsed_seconds)} at half of that: "
+        f"p50 {outcome.summary.latency_ms.p50:.3g} ms, p99 {outcome.summary.latency_ms.p99:.3g} ms"
+    )
+    observations = await service.observations(since=began)
+    notes += service.notes
+    return _Run(outcome, curve, warm_up, observations, _describe(service, options, observations), tuple(notes))
+
+
+def _expect_agent(observations: Observations, options: DiagnosisOptions) -> None:
+    if not observations.processes:
+        raise ConfigurationError(
+            "The agent did not start inside the service, so there is nothing to diagnose with",
+            got=options.command[0],
+            hint="the agent comes with PYTHONPATH: the command must run CPython 3.11 or newer, without -I, -E or -S, "
+            "and not clear its environment; `perfloop load` measures any service from outside",
+        )
+
+
+def _up(service: Service, observations: Observations) -> str:
+    frameworks = [name.rsplit(" ", 1)[0] for name in _frameworks(observations)]
+    count = len(service.processes())
+    parts = [f"service up on {service.url.partition('://')[2]} after {service.startup_seconds:.1f} s"]
+    parts.append(f"{count} process" + ("es" if count != 1 else ""))
+    if frameworks:
+        parts.append(", ".join(frameworks))
+    return " · ".join(parts)
+
+
+def _frameworks(observations: Observations) -> list[str]:
+    names = (name for process in observations.processes.values() for name in process.frameworks)
+    return list(dict.fromkeys(names))
+
+
+def _describe(service: Service, options: DiagnosisOptions, observations: Observations) -> ServiceDescription:
+    serving = {trace.pid for trace in observations.requests}
+    python = next((info.python for pid, info in observations.processes.items() if pid in serving or not serving), None)
+    return ServiceDescription(
+        command=list(options.command),
+        url=service.url,
+        python=python,
+        frameworks=_frameworks(observations),
+        processes=len(serving) or len(observations.processes),
+        startup_seconds=service.startup_seconds,
+    )
+
+
+def _samples(outcome: LoadOutcome) -> Samples:
+    assert outcome.samples is not None, "the judged run keeps its samples"
+    return outcome.samples
+
+
+async def _try_indices(
+    observations: Observations, found: Match, stop: asyncio.Event
+) -> dict[int, IndexTrial | NoTrial]:
+    """Propose and try an index for each statement that takes long enough, the dearest first."""
+    seconds: dict[int, float] = {}
+    for request in found.requests:
+        for call in request.trace.statements:
+            seconds[call.statement] = seconds.get(call.statement, 0.0) + call.duration
+    explains = {explain.statement: explain for explain in observations.explains}
+    worth = [
+        statement
+        for statement in sorted(explains, key=lambda each: seconds.get(each, 0.0), reverse=True)
+        if _mean_over_users(found, statement) >= _WORTH_A_TRIAL
+    ]
+    trials: dict[int, IndexTrial | NoTrial] = {}
+    for statement in worth[:_MOST_TRIALS]:
+        if stop.is_set():
+            break
+        trial = await asyncio.to_thread(try_index, explains[statement], observations.statements[statement])
+        if trial is not None:
+            trials[statement] = trial
+    return trials
+
+
+def _mean_over_users(found: Match, statement: int) -> float:
+    """Seconds of the statement a request, over the requests that issue it."""
+    each = [
+        total
+        for request in found.requests
+        if (total := sum(call.duration for call in request.trace.statements if call.statement == statement)) > 0
+    ]
+    return sum(each) / len(each) if each else 0.0
+
+
+def _analyse(
+    options: DiagnosisOptions,
+    run: _Run,
+    found: Match,
+    sources: Sources,
+    trials: dict[int, IndexTrial | NoTrial],
+) -> DiagnosisRecord:
+    summary, notes = _judge(run, found)
+    # The latency of an error says nothing about the work: errors are counted, not diagnosed.
+    answered = tuple(request for request in found.requests if request.status < 400)
+    evidence = Evidence(
+        observations=run.observations,
+        requests=answered,
+        capacity_rps=run.curve.capacity_rps,
+        in_flight=run.curve.points[-1].in_flight,
+        sources=sources,
+        cores=os.cpu_count() or 1,
+        index_trials=trials,
+        seed=options.seed,
+    )
+    mostly_errors = summary.errors > _MOST_ERRORS * max(summary.requests, 1)
+    return DiagnosisRecord(
+        environment=current_environment(),
+        partial=run.outcome.partial,
+        service=run.service,
+        plan=run.outcome.plan,
+        curve=list(run.curve.points),
+        capacity_rps=run.curve.capacity_rps,
+        summary=summary,
+        results=run.outcome.results,
+        routes=break_down(run.observations, found.requests, sources.place),
+        findings=[] if mostly_errors or run.curve.capacity_rps <= 0 else find(evidence),
+        targets=_targets(options, run, mostly_errors=mostly_errors),
+        notes=notes,
+    )
+
+
+def _judge(run: _Run, found: Match) -> tuple[LoadSummary, list[str]]:
+    """The summary, untrustworthy for the diagnosis' own reasons too, and what the reader must know."""
+    summary = run.outcome.summary
+    reasons, notes = list(summary.reasons), [*run.notes, *found.notes()]
+    answered = len(found.requests) + found.unseen_by_agent
+    if summary.errors > _MOST_ERRORS * max(summary.requests, 1):
+        kinds = ", ".join(f"{kind.count} × {kind.kind}" for kind in run.outcome.results.error_kinds[:3])
+        reasons.append(
+            f"{summary.errors} of {summary.requests} requests failed ({kinds}): the latency of errors says nothing"
+        )
+    elif summary.errors:
+        notes.append(f"{summary.errors} of {summary.requests} requests failed and are not part of the findings")
+    if answered and found.unseen_by_agent > _MOST_UNSEEN * answered:
+        reasons.append(
+            f"the agent saw {len(found.requests)} of {answered} answered requests: it knows ASGI and WSGI servers"
+        )
+    if run.observations.dropped:
+        notes.append(f"the agent dropped {run.observations.dropped} events: its buffers were full")
+    for pid, process in run.observations.processes.items():
+        notes += [f"a part of the agent switched itself off in process {pid}: {hook}" for hook in process.hooks_failed]
+    if (os.cpu_count() or 1) < 2:
+        notes.append("service and load generator shared one processor: the capacity is a lower bound")
+    trustworthy = summary.trustworthy and not reasons
+    return msgspec.structs.replace(summary, trustworthy=trustworthy, reasons=reasons), notes
+
+
+def _targets(options: DiagnosisOptions, run: _Run, *, mostly_errors: bool) -> list[TargetResult]:
+    """Latency of the judged run, and the rates the service is capable of."""
+    if mostly_errors:
+        return evaluate(options.targets, Measured())
+    measured = Measured.of_load(run.outcome.plan, run.outcome.summary)
+    summary, capacity = run.outcome.summary, run.curve.capacity_rps
+    first, last = _first_and_last(run.observations)
+    span = max((after.at - before.at for before, after in zip(first, last, strict=True)), default=0.0)
+    commits = sum(after.commits - before.commits for before, after in zip(first, last, strict=True))
+    cpu = sum(after.cpu_seconds - before.cpu_seconds for before, after in zip(first, last, strict=True))
+    memory = current_environment().memory_bytes
+    return evaluate(
+        options.targets,
+        msgspec.structs.replace(
+            measured,
+            requests_per_second=capacity,
+            transactions_per_second=commits / max(summary.requests, 1) * capacity if commits else None,
+            bytes_per_second=run.curve.bytes_a_request * capacity,
+            cpu=cpu / span / (os.cpu_count() or 1) if span > 0 else None,
+            memory=sum(each.rss_bytes for each in last) / memory if memory and last else None,
+            saturating=run.curve.trustworthy,
+        ),
+    )
+
+
+def _first_and_last(observations: Observations) -> tuple[list[ResourceSample], list[ResourceSample]]:
+    """The first and the last resource sample of each process."""
+    by_pid: dict[int, list[ResourceSample]] = {}
+    for sample in observations.resources:
+        by_pid.setdefault(sample.pid, []).append(sample)
+    return [each[0] for each in by_pid.values()], [each[-1] for each in by_pid.values()]
