@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..exceptions import ConfigurationError
+from .command import where
 from .help import Example
 from .options import (  # noqa: TC001  # typer reads them
     HeaderOption,
@@ -19,7 +21,13 @@ from .options import (  # noqa: TC001  # typer reads them
     RequestOption,
     StartupTimeoutOption,
 )
-from .output import Outputs, deliver
+from .output import Outputs, deliver, note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..diagnosis import ComparisonOptions
+    from ..records import ComparisonRecord
 
 __all__ = ["EXAMPLES", "compare"]
 
@@ -119,7 +127,7 @@ def _compare_records(paths: Sequence[str]) -> ComparisonRecord:
     return diagnosis.compare_records(load_record(first), load_record(second), name_a=first, name_b=second)
 
 
-def _compare_commands(options: CompareOptions, *, live: bool) -> ComparisonRecord:
+def _compare_commands(options: ComparisonOptions, *, live: bool) -> ComparisonRecord:
     from .. import diagnosis
     from .running import run_until_stopped
 
@@ -137,19 +145,20 @@ def _options(
     duration: str | None,
     ready: str | None,
     startup_timeout: str,
-) -> CompareOptions:
-    from ..diagnosis import CompareOptions, ServiceCommand
+) -> ComparisonOptions:
+    from ..diagnosis import ComparisonOptions
     from . import values
     from .requests import requests_of
 
     if len(cmd) != 2:
         raise ConfigurationError("Expected --cmd twice: A, then B", got=f"{len(cmd)} times")
     place = where(context, "cmd")
-    commands = [values.parse_command(text, where=place) for text in cmd]
-    first, second = (ServiceCommand(command=line.words, env=line.environment) for line in commands)
-    return CompareOptions(
-        a=first,
-        b=second,
+    first, second = (values.parse_command(text, where=place) for text in cmd)
+    return ComparisonOptions(
+        a=first.words,
+        b=second.words,
+        env_a=first.environment,
+        env_b=second.environment,
         requests=requests_of(
             request, header, where_request=where(context, "request"), where_header=where(context, "header")
         ),

@@ -138,11 +138,14 @@ def _options(
     duration: str | None,
 ) -> DiagnosisOptions:
     from ..diagnosis import DiagnosisOptions
+    from ..targets import Targets
     from . import values
+    from .configuration import configured_targets
     from .requests import requests_of
 
     return DiagnosisOptions(
         command=tuple(command),
+        targets=configured_targets() or Targets(),
         requests=requests_of(
             request, header, where_request=where(context, "request"), where_header=where(context, "header")
         ),

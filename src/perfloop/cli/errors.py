@@ -33,7 +33,7 @@ def show_error(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, KeyboardInterrupt):
         _write(["interrupted"])
         return 130
-    known = _as_perfloop_error(error)
+    known = _as_perfloop_error(error, words)
     if known is not None:
         _write(error_lines(known))
         return known.exit_status
@@ -64,12 +64,12 @@ def _without_secrets(text: str) -> str:
     return redact_text(text)
 
 
-def _as_perfloop_error(error: BaseException) -> PerfloopError | None:
+def _as_perfloop_error(error: BaseException, words: Sequence[str]) -> PerfloopError | None:
     if isinstance(error, PerfloopError):
         return error
     # typer has moved click's exceptions between its versions; their shape has stayed.
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-        return _usage_error(error)
+        return _usage_error(error, words)
     if isinstance(error, OSError) and error.filename is not None:
         return ConfigurationError(f"A file cannot be used: {error.strerror}", where=str(error.filename))
     if type(error).__name__ == "Abort":
@@ -77,9 +77,9 @@ def _as_perfloop_error(error: BaseException) -> PerfloopError | None:
     return None
 
 
-def _usage_error(error: Any) -> PerfloopError:
+def _usage_error(error: Any, words: Sequence[str]) -> PerfloopError:
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "perfloop"
+    path = context.command_path if context is not None else _command_path(words)
     help_hint = f"`{path} --help` shows what it takes, with examples"
     unknown = getattr(error, "option_name", None)
     message = error.format_message().rstrip(".")
@@ -90,6 +90,13 @@ def _usage_error(error: Any) -> PerfloopError:
             f"`{path}` has no such option", got=unknown, hint=f"did you mean {near[0]}?" if near else help_hint
         )
     return ConfigurationError(message, hint=help_hint)
+
+
+def _command_path(words: Sequence[str]) -> str:
+    from .registry import COMMANDS
+
+    named = next((word for word in words[:1] if any(word == entry.name for entry in COMMANDS)), None)
+    return f"perfloop {named}" if named else "perfloop"
 
 
 def _defect(error: BaseException, words: Sequence[str]) -> list[str]:

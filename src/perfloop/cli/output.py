@@ -85,8 +85,8 @@ def write_terminal(record: AnyRecord) -> None:
         file=buffer,
         width=outside.width,
         force_terminal=outside.is_terminal,
-        color_system=outside.color_system,  # type: ignore[arg-type]
-        no_color=outside.no_color,
+        # NO_COLOR takes bold and dim away too: whoever sets it wants plain text.
+        color_system=None if outside.no_color else outside.color_system,  # type: ignore[arg-type]
         legacy_windows=False,
     )
     reporting.render_terminal(record, console)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..exceptions import ConfigurationError
 from . import values
 
 if TYPE_CHECKING:
@@ -26,10 +27,16 @@ def requests_of(
         where_header: where the headers came from.
 
     Raises:
+        ConfigurationError: headers without a request to add them to.
         InvalidValue: a line or header that does not parse.
     """
     from ..loadtest import Request
 
+    if headers and not lines:
+        raise ConfigurationError(
+            "Expected --request beside --header: requests that perfloop finds itself are sent without headers",
+            where=where_header,
+        )
     pairs = tuple(values.parse_header(text, where=where_header) for text in headers)
     requests = []
     for text in lines:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,8 +10,7 @@ from perfloop.cli.configuration import find_configuration
 from perfloop.cli.registry import COMMANDS
 from perfloop.exceptions import ConfigurationError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[3]
 
 
 def settings(directory: Path, command: str = "load") -> dict[str, Any]:
@@ -130,3 +130,16 @@ def test_wrong_targets_are_named(tmp_path: Path, text: str, where: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         configuration.targets()
     assert caught.value.where == f"{tmp_path / 'perfloop.toml'}: {where}"
+
+
+@pytest.mark.parametrize("command", [entry.name for entry in COMMANDS])
+def test_the_documented_example_is_valid(tmp_path: Path, command: str) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    example = page.split("```toml\n", 1)[1].split("```", 1)[0]
+    write(tmp_path, example, "pyproject.toml")
+    settings(tmp_path, command)
+    configuration = find_configuration(tmp_path)
+    assert configuration is not None
+    targets = configuration.targets()
+    assert targets is not None
+    assert (targets.latency_p99, targets.disk) == (0.3, None)

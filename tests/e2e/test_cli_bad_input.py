@@ -1,0 +1,168 @@
+"""Wrong input: one clear message on stderr, nothing on stdout, the documented exit status, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ..servers.processes import free_port
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .conftest import Perfloop
+
+
+def check(run: subprocess.CompletedProcess[str], status: int, *says: str) -> None:
+    """One message in the documented form, which says these things."""
+    assert run.returncode == status, run.stderr
+    assert run.stdout == ""
+    assert run.stderr.startswith("error: "), run.stderr
+    assert run.stderr.count("error: ") == 1, run.stderr
+    assert "Traceback" not in run.stderr
+    for text in says:
+        assert text in run.stderr, run.stderr
+
+
+@pytest.fixture
+def mute_port() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = []
+        stopping = threading.Event()
+        listener.settimeout(0.05)
+
+        def accept() -> None:
+            while not stopping.is_set():
+                try:
+                    taken.append(listener.accept()[0])
+                except TimeoutError:
+                    continue
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield listener.getsockname()[1]
+        stopping.set()
+        thread.join()
+        for connection in taken:
+            connection.close()
+
+
+def test_a_refused_connection(perfloop: Perfloop) -> None:
+    port = free_port()
+    check(perfloop("load", f"http://127.0.0.1:{port}/"), 2, f"127.0.0.1:{port}", "refused", "hint: ")
+
+
+def test_a_host_without_an_address(perfloop: Perfloop) -> None:
+    check(perfloop("load", "http://nowhere.invalid/", "--timeout", "2s"), 2, "nowhere.invalid", "hint: ")
+
+
+def test_a_socket_that_is_not_there(perfloop: Perfloop, workplace: Path) -> None:
+    path = str(workplace / "missing.sock")
+    check(perfloop("load", f"http+unix://{path.replace('/', '%2F')}/"), 2, path)
+
+
+def test_a_target_that_never_answers(perfloop: Perfloop, mute_port: int) -> None:
+    words = ["load", f"http://127.0.0.1:{mute_port}/", "--requests", "3", "--timeout", "300ms", "-o", "a.json"]
+    run = perfloop(*words)
+    assert run.returncode == 2, run.stderr
+    assert "answered none of 3 requests" in run.stderr
+    assert "--timeout" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["ftp://127.0.0.1/"], ["http, https or http+unix", "ftp://127.0.0.1/"]),
+        (["http:///x"], ["a host"]),
+        (["http://127.0.0.1:99999/"], ["Port out of range"]),
+        (["http://[::1/"], ["URL"]),
+        (["http://h/", "--rate", "fast"], ["rate above zero", "got    fast", "where  --rate"]),
+        (["http://h/", "--rate", "0"], ["rate above zero", "got    0", "where  --rate"]),
+        (["http://h/", "--rate", "-5"], ["rate above zero", "got    -5", "where  --rate"]),
+        (["http://h/", "--rate", "nan"], ["rate above zero", "got    nan"]),
+        (["http://h/", "--arrival", "sometimes"], ["constant or poisson", "got    sometimes", "where  --arrival"]),
+        (["http://h/", "--connections", "0"], ["whole number", "where  --connections"]),
+        (["http://h/", "--duration", "soon"], ["a duration", "got    soon", "where  --duration"]),
+        (["http://h/", "--duration", "0s"], ["above zero", "where  --duration"]),
+        (["http://h/", "--requests", "many"], ["whole number", "where  --requests"]),
+        (["http://h/", "--timeout", "5 parsecs"], ["a duration", "where  --timeout"]),
+        (["http://h/", "-X", "GET /"], ["a method", "where  --method"]),
+        (["http://h/", "-H", "s3cret"], ["Name: value", "where  --header"]),
+        (["http://h/", "-d", "@missing.json"], ["No such file", "missing.json", "where  --data"]),
+        (["http://h/", "--expect-status", "fine"], ["statuses", "got    fine", "where  --expect-status"]),
+        (["http://h/", "--fail-if", "p99>500"], ["with its unit", "where  --fail-if", 'hint: write "p99>500ms"']),
+        (["http://h/", "--fail-if", "p98.9.9>5ms"], ["Expected a metric"]),
+        (["http://h/", "--seed", "x"], ["whole number", "where  --seed"]),
+        (["http://h/", "--output", "missing/a.json"], ["directory that exists", "hint: mkdir -p missing"]),
+        (["http://h/", "--html", "."], ["this is a directory", "where  --html"]),
+        (["http://h/", "--rat", "5"], ["no such option", "got    --rat", "hint: did you mean --rate?"]),
+        (["http://h/", "--zzzzz"], ["no such option", "hint: `perfloop load --help`"]),
+        (["http://h/", "--rate"], ["--rate", "hint: `perfloop load --help`"]),
+        (["http://h/", "http://i/"], ["http://i/", "hint: `perfloop load --help`"]),
+        ([], ["URL", "hint: `perfloop load --help`"]),
+    ],
+)
+def test_wrong_options_of_load(perfloop: Perfloop, words: list[str], says: list[str]) -> None:
+    run = perfloop("load", *words)
+    check(run, 2, *says)
+    assert "s3cret" not in run.stderr
+
+
+def test_a_wrong_command_suggests_the_nearest(perfloop: Perfloop) -> None:
+    check(perfloop("laod", "http://h/"), 2, "got    laod", "hint: did you mean `perfloop load`?")
+    check(perfloop("juggle"), 2, "the commands are load, diagnose, compare, report")
+    check(perfloop("--vresion"), 2, "hint: did you mean --version?")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[load]\nrat = 5\n", ["got    rat", "perfloop.toml: load.rat", "did you mean `load.rate`?"]),
+        ("[load]\nrate = 'fast'\n", ["rate above zero", "got    fast", "where  perfloop.toml: load.rate"]),
+        ("[load]\nrate = [5]\n", ["a string or a number", "got    [5]", "where  perfloop.toml: load.rate"]),
+        ("[load]\njson = 1\n", ["true or false", "got    1", "where  perfloop.toml: load.json"]),
+        ("timeout = 'x'\n", ["a duration", "where  perfloop.toml: timeout"]),
+        ("[load]\nfail-if = ['p99']\n", ["a condition", "where  perfloop.toml: load.fail-if"]),
+        ("[targets]\nlatency = 5\n", ["latency", "perfloop.toml: targets"]),
+        ("[load\n", ["Expected TOML", "perfloop.toml"]),
+    ],
+)
+def test_a_wrong_configuration_names_the_key(perfloop: Perfloop, workplace: Path, text: str, says: list[str]) -> None:
+    (workplace / "perfloop.toml").write_text(text)
+    check(perfloop("load", "http://127.0.0.1:9/"), 2, *says)
+    help_text = perfloop("load", "--help")
+    assert help_text.returncode == 0, "a wrong configuration must not keep anybody from reading the help"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, ["record.json", "No such file"]),
+        (b"", ["record.json", "Expected a perfloop record"]),
+        (b"\xff\xfe\x00", ["record.json", "Expected a perfloop record"]),
+        (b"not json", ["record.json", "Expected a perfloop record"]),
+        (b"[]", ["record.json", "Expected a perfloop record"]),
+        (b'{"schema_version": 1}', ["record.json", "Expected a perfloop record"]),
+        (b'{"schema_version": 1, "kind": "load", "target": 5}', ["record.json", "Expected a perfloop record"]),
+        (json.dumps({"schema_version": 99, "perfloop": "9.9"}).encode(), ["99", "record.json", "9.9", "upgrade"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["report", "compare"])
+def test_an_unreadable_record(
+    perfloop: Perfloop, workplace: Path, command: str, content: bytes | None, says: list[str]
+) -> None:
+    if content is not None:
+        (workplace / "record.json").write_bytes(content)
+    run = perfloop(command, *["record.json"] * (2 if command == "compare" else 1))
+    check(run, 2, *says, "record.json")
+
+
+def test_one_form_on_stdout(perfloop: Perfloop) -> None:
+    check(perfloop("report", "record.json", "--json", "--markdown"), 2, "--json or --markdown")
