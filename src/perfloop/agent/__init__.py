@@ -23,6 +23,7 @@ def start() -> bool:
     from .hooks import HOOKS
     from .sampler import SAMPLER
 
+    SAMPLER.attach(CHANNEL)
     CHANNEL.configure(path)
     imports.install(HOOKS)
     return True

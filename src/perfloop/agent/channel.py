@@ -51,6 +51,8 @@ class Channel:
         """Called by the flush thread with the moment, before it sends: they may `put` more."""
         self.at_connect: list[Callable[[], None]] = []
         """Called once per process before its first record is sent."""
+        self.before_acknowledge: list[Callable[[], None]] = []
+        """Called by the flush thread when the parent asks for everything: they may wait a little."""
         self._path = ""
         self._queue: deque[bytes] = deque()
         self._socket: Any = None
@@ -145,6 +147,10 @@ class Channel:
                     if not control:
                         break
                     acknowledge = FLUSH in control
+                    if acknowledge:
+                        # A client may have its answer while the request is still being closed.
+                        for callback in self.before_acknowledge:
+                            callback()
                 busy = bool(self._queue)
                 with self._sending:
                     self._send(acknowledge)

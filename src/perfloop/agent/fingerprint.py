@@ -34,8 +34,8 @@ _SPACED = re.compile(r"\s*,\s*")
 def fingerprint(sql: str) -> str:
     """`sql` with literals and parameters as `?`, IN lists and repeated VALUES collapsed, white space folded.
 
-    Comments go, quoted identifiers stay as they are. Statements differing only in values have one fingerprint; at most 2,000
-    characters are kept.
+    Comments go, quoted identifiers stay as they are. Statements differing only in values have one fingerprint; at most
+    2,000 characters are kept.
     """
     pieces: list[str] = []
     for match in _TOKEN.finditer(sql[:_MAX_SQL]):

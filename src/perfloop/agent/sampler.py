@@ -9,7 +9,7 @@ from array import array
 from time import monotonic_ns, process_time_ns, sleep
 from typing import Any
 
-from .channel import CHANNEL
+from .channel import CHANNEL, Channel
 from .frames import stack_of
 from .loops import LOOPS, take_lag
 from .protocol import RESOURCE, STACK
@@ -23,6 +23,8 @@ _IDLE_PERIOD = 0.05
 _IDLE_NS = 500_000_000
 _FLUSH_NS = 250_000_000
 _LATE_NS = 5_000_000
+_FINISH_STEP = 0.02
+_FINISH_STEPS = 10
 
 # The service may replace time.sleep (gevent does): this is the interpreter's own.
 _sleep = getattr(sleep, "__wrapped__", sleep)
@@ -55,6 +57,12 @@ class Sampler:
         """Thread → (moment, CPU) at its previous sample."""
         self._last_tick = 0
         self._last_resource = 0
+
+    def attach(self, channel: Channel) -> None:
+        """Start with the channel's first record in each process, and hand over before each of its sendings."""
+        channel.at_connect.append(self.start)
+        channel.at_flush.append(self.flush)
+        channel.before_acknowledge.append(_let_finish)
 
     def start(self) -> None:
         """Begin sampling; once a process."""
@@ -153,6 +161,14 @@ class Sampler:
             CHANNEL.put(RESOURCE, _resources(now))
 
 
+def _let_finish() -> None:
+    """Give requests whose answer is out the moment they need to close their records."""
+    for _ in range(_FINISH_STEPS):
+        _sleep(_FINISH_STEP)
+        if not ACTIVE:
+            return
+
+
 def _resources(now: int) -> bytes:
     rss = threads = 0
     try:
@@ -178,5 +194,3 @@ def _resources_elsewhere() -> tuple[int, int]:
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 SAMPLER = Sampler()
-CHANNEL.at_connect.append(SAMPLER.start)
-CHANNEL.at_flush.append(SAMPLER.flush)

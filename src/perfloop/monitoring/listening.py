@@ -62,7 +62,8 @@ def listeners(pids: Iterable[int], *, exclude: str | None = None) -> list[Listen
 
 
 def _reachable(address: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(address, address)
+    unspecified = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    return unspecified.get(address, address)
 
 
 def _unix_listeners() -> dict[str, str]:

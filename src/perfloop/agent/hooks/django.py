@@ -51,8 +51,9 @@ def _hook_resolver(handler: Any) -> None:
         if request is not None and request.live:
             try:
                 request.route = "/" + match.route.removeprefix("^").removeprefix("/")
-                view = getattr(match.func, "view_class", None) or match.func
-                request.handler = code_frame(view)
+                view = getattr(match.func, "view_class", None)
+                method = getattr(view, (http_request.method or "").lower(), None)
+                request.handler = code_frame(method if method is not None else match.func)
                 request.is_async = inspect.iscoroutinefunction(match.func) or bool(
                     getattr(match.func, "view_is_async", False)
                 )
