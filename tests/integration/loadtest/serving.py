@@ -21,10 +21,12 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 class Exchange:
     """One request as the server got it, and the connection it came over."""
 
-    def __init__(self, head: bytes, body: bytes, writer: asyncio.StreamWriter, position: int) -> None:
+    def __init__(
+        self, head: bytes, body: bytes, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], position: int
+    ) -> None:
         self.head = head
         self.body = body
-        self.writer = writer
+        self.reader, self.writer = streams
         self.position = position
         """How many requests came over this connection before."""
         self.at = time.monotonic()
@@ -91,7 +93,7 @@ async def serve(
         try:
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")
-                exchange = Exchange(head, b"", writer, position)
+                exchange = Exchange(head, b"", (reader, writer), position)
                 length = int(exchange.header("content-length") or 0)
                 exchange.body = await reader.readexactly(length)
                 position += 1

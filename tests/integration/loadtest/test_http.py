@@ -15,6 +15,8 @@ REQUESTS = 6
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;name=value\r\n world\r\n0\r\n\r\n"
 TRAILERS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Digest\r\n\r\n3\r\nabc\r\n0\r\nDigest: x\r\nMore: y\r\n\r\n"
 
+# ruff: noqa: E501  # tables of responses
+
 # name, the parts of the response, status, connections the server sees for six requests over one
 WHOLE = [
     ("content-length", [OK], 200, 1),

@@ -1,0 +1,145 @@
+"""What correct means: the laws that hold for any service, and services whose true figures are known."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from perfloop.loadtest import LoadOptions, run, run_sync
+from perfloop.loadtest.arrival import arrival
+
+
+async def test_a_pause_of_the_service_is_in_the_latencies_as_the_analysis_says(service) -> None:
+    """Gil Tene's pause test: the requests due in a pause of S seconds wait uniformly between 0 and S."""
+    target = service()
+    rate, duration, pause = 500, 3.0, 0.8
+    options = LoadOptions(url=target.url, connections=8, rate=rate, duration=duration, keep_samples=True)
+    running = asyncio.ensure_future(asyncio.to_thread(run_sync, options))
+    await asyncio.sleep(0.8)
+    os.kill(target.pid, signal.SIGSTOP)
+    await asyncio.sleep(pause)
+    os.kill(target.pid, signal.SIGCONT)
+    outcome = await running
+
+    assert outcome.summary.requests == rate * duration
+    assert outcome.summary.errors == 0
+    latency = outcome.samples.done - outcome.samples.due
+    stopped = latency.max()
+    assert stopped == pytest.approx(pause, rel=0.3)
+    # The requests due in the pause waited, evenly between nothing and the whole pause.
+    waited = np.sort(latency[latency > 0.05 * stopped])
+    assert len(waited) == pytest.approx(rate * stopped * 0.95, rel=0.15)
+    for share in (0.25, 0.5, 0.75):
+        assert np.quantile(waited, share) == pytest.approx(stopped * (0.05 + 0.95 * share), rel=0.2)
+    # The analysis: p99 is what is left of the pause when 1 % of all requests are longer.
+    assert outcome.summary.latency_ms.p99 / 1000 == pytest.approx(stopped - 0.01 * duration, rel=0.1)
+    # Measured from the late send, as most tools do, the pause would have vanished but for what was in flight.
+    uncorrected = np.quantile(outcome.samples.done - outcome.samples.written, 0.99)
+    assert uncorrected < 0.3 * outcome.summary.latency_ms.p99 / 1000
+    # The wait is the service's: in the queue, not in the generator's lag.
+    assert outcome.summary.queue_ms.max / 1000 > 0.8 * stopped
+    assert not [reason for reason in outcome.summary.reasons if "stopped" in reason]
+
+
+async def test_little_s_law_holds_in_the_closed_model(service) -> None:
+    target = service("bimodal")
+    outcome = await asyncio.to_thread(run_sync, LoadOptions(url=target.url, connections=8, duration=1))
+    in_flight = outcome.summary.rate * outcome.summary.latency_ms.mean / 1000
+    assert in_flight == pytest.approx(8, rel=0.1)
+
+
+@pytest.mark.parametrize("delays", ["constant", "bimodal", "pareto"])
+@pytest.mark.parametrize("rate", [None, 200], ids=["closed", "open"])
+async def test_a_known_distribution_is_measured_as_it_was_served(service, delays, rate) -> None:
+    target = service(delays)
+    # Enough connections that nothing queues: then latency is the delay and a little for the way.
+    options = LoadOptions(url=target.url, connections=100 if rate else 4, rate=rate, duration=1.0, keep_samples=True)
+    outcome = await asyncio.to_thread(run_sync, options)
+    served = np.sort([delay for _, delay in target.seen()])
+    measured = np.sort(outcome.samples.done - outcome.samples.due)
+    assert len(served) == len(measured)
+    # Never shorter than served (its timers resolve 1 ms). The distance is Kolmogorov–Smirnov's, with 5 ms for the way.
+    assert (measured >= served - 0.002).all()
+    grid = np.unique(np.concatenate([served, measured]))
+    below_served = np.searchsorted(served, grid, side="right") / len(served)
+    below_measured = np.searchsorted(measured, grid + 0.005, side="right") / len(measured)
+    assert np.max(below_served - below_measured) < 0.2
+
+
+@pytest.mark.parametrize("name", ["constant", "poisson"])
+async def test_requests_arrive_at_the_server_as_planned(service, name) -> None:
+    target = service()
+    options = LoadOptions(
+        url=target.url, connections=8, rate=400, arrival=name, duration=1.0, seed=7, keep_samples=True
+    )
+    outcome = await asyncio.to_thread(run_sync, options)
+    planned = arrival(name, 400, 7).dues(0, outcome.summary.requests)
+    samples = outcome.samples
+    by_number = np.argsort(samples.number)
+    due = samples.due[by_number]
+    assert due - due[0] == pytest.approx(planned - planned[0], abs=1e-6)
+    arrived = np.sort([at for at, _ in target.seen()])
+    assert len(arrived) == len(due)
+    # Never early; late by the send lag and what the machine is up to.
+    late = arrived - due
+    assert late.min() >= 0
+    assert np.median(late) < 0.01
+
+
+async def test_the_parts_of_the_latency_add_up(service) -> None:
+    target = service("bimodal")
+    options = LoadOptions(url=target.url, connections=2, rate=150, duration=1.0, keep_samples=True)
+    outcome = await asyncio.to_thread(run_sync, options)
+    samples, summary = outcome.samples, outcome.summary
+    assert (samples.due <= samples.free).all()
+    assert (samples.free <= samples.written).all()
+    assert (samples.written <= samples.first_byte).all()
+    assert (samples.first_byte <= samples.done).all()
+    mean = summary.queue_ms.mean + summary.send_lag_ms.mean + summary.service_time_ms.mean
+    assert mean == pytest.approx(summary.latency_ms.mean, rel=0.01, abs=0.01)
+    # Two connections cannot do 150/s at 20 ms each: the rest waited its turn, in order, and none was dropped.
+    assert summary.requests == 150
+    assert summary.queue_ms.max > 100
+    assert (np.diff(samples.written[np.argsort(samples.number)]) >= 0).all()
+
+
+async def test_no_more_than_the_connections_are_in_flight(service) -> None:
+    target = service("constant")
+    options = LoadOptions(url=target.url, connections=3, rate=300, duration=0.7, timeout=3, keep_samples=True)
+    outcome = await asyncio.to_thread(run_sync, options)
+    samples = outcome.samples
+    moments = np.concatenate([samples.written, samples.done])
+    change = np.concatenate([np.ones(len(samples)), -np.ones(len(samples))])
+    assert np.cumsum(change[np.lexsort((change, moments))]).max() == 3
+    assert outcome.summary.requests == 210
+
+
+async def test_figures_of_the_series_and_the_histograms_agree_with_the_samples(service) -> None:
+    target = service()
+    options = LoadOptions(url=target.url, connections=4, rate=1000, duration=1.3, keep_samples=True)
+    outcome = await asyncio.to_thread(run_sync, options)
+    samples, series = outcome.samples, outcome.results.series
+    assert sum(point.requests for point in series) == len(samples) == outcome.summary.requests == 1300
+    assert sum(point.bytes_received for point in series) == outcome.summary.bytes_received
+    assert [point.second for point in series] == list(range(len(series)))
+    assert outcome.latency.count == outcome.service_time.count == outcome.queue.count == outcome.send_lag.count == 1300
+    latency = np.sort(samples.done - samples.due) * 1000
+    assert outcome.summary.latency_ms.p99 == pytest.approx(latency[math.ceil(0.99 * 1300) - 1], rel=0.01, abs=0.002)
+    assert outcome.summary.latency_ms.max == pytest.approx(latency[-1], rel=0.01, abs=0.002)
+    assert outcome.latency.decode(outcome.results.latency_histogram).count == 1300
+
+
+async def test_the_engine_runs_beside_other_work_on_the_loop(service) -> None:
+    target = service()
+    first, second = await asyncio.gather(
+        run(LoadOptions(url=target.url, connections=2, request_limit=50)),
+        run(LoadOptions(url=target.url, connections=2, rate=100, duration=0.3)),
+    )
+    assert first.summary.requests == 50
+    assert second.summary.requests == 30
+    assert len(target.seen()) == 80
