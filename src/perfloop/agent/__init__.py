@@ -1,9 +1,12 @@
 """What runs inside the service: latency breakdown, statements, samples. Standard library only, never in the way.
 
-The launcher puts `inject/` on PYTHONPATH; its sitecustomize loads this package by place and calls `start`.
+The launcher puts `inject/` on PYTHONPATH; its sitecustomize loads this package by place and calls `start`. A process
+that serves nothing pays for the import hook alone.
 """
 
 from __future__ import annotations
+
+import os
 
 __all__ = ["ENVIRONMENT_KEY", "start"]
 
@@ -13,17 +16,10 @@ ENVIRONMENT_KEY = "PERFLOOP_AGENT_SOCKET"
 
 def start() -> bool:
     """Install the import hook; each library is instrumented when the service imports it. False without a socket."""
-    import os
-
-    path = os.environ.get(ENVIRONMENT_KEY)
-    if not path:
+    if not os.environ.get(ENVIRONMENT_KEY):
         return False
     from . import imports
-    from .channel import CHANNEL
     from .hooks import HOOKS
-    from .sampler import SAMPLER
 
-    SAMPLER.attach(CHANNEL)
-    CHANNEL.configure(path)
     imports.install(HOOKS)
     return True

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import _thread
 from time import monotonic_ns, thread_time_ns
-from typing import Any
 
-from .state import ACTIVE, CURRENT, Segment
+from .active import ACTIVE
+from .state import CURRENT, Segment
 
-__all__ = ["TimedFunction", "begin_call", "end_call", "time_method", "time_wait"]
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["begin_call", "end_call", "time_method", "time_wait"]
 
 get_ident = _thread.get_ident
 
@@ -29,31 +34,6 @@ def end_call(mark: tuple[Segment, int, int], kind: int, least: int = 0) -> None:
     duration = monotonic_ns() - start
     if duration >= least:
         segment.request.add(kind, start, duration, thread_time_ns() - cpu)
-
-
-class TimedFunction:
-    """A builtin function's stand-in: callable, and like a builtin no descriptor, so a class may hold it."""
-
-    __slots__ = ("__wrapped__", "_kind")
-
-    def __init__(self, function: Any, kind: int) -> None:
-        self.__wrapped__ = function
-        self._kind = kind
-
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        mark = begin_call()
-        if mark is None:
-            return self.__wrapped__(*args, **options)
-        try:
-            return self.__wrapped__(*args, **options)
-        finally:
-            end_call(mark, self._kind)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__wrapped__, name)
-
-    def __repr__(self) -> str:
-        return repr(self.__wrapped__)
 
 
 def time_method(owner: Any, name: str, kind: int, least: int = 0) -> None:

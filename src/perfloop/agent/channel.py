@@ -13,8 +13,8 @@ import sys
 from collections import deque
 from select import poll
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any
 
+from . import ENVIRONMENT_KEY
 from .protocol import (
     ACKNOWLEDGE,
     DROPPED,
@@ -29,8 +29,11 @@ from .protocol import (
 )
 from .tables import TABLES
 
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["CHANNEL", "Channel"]
 
@@ -43,8 +46,9 @@ _EXIT_SECONDS = 1.0
 class Channel:
     """Records go in by `put`; the flush thread sends them. `open` is False for ever once the parent is gone."""
 
-    def __init__(self) -> None:
-        self.open = False
+    def __init__(self, path: str) -> None:
+        """`path`: the parent's socket; empty: closed from the start."""
+        self.open = bool(path)
         self.dropped = 0
         self.failed: dict[str, str] = {}
         self.at_flush: list[Callable[[int], None]] = []
@@ -53,21 +57,12 @@ class Channel:
         """Called once per process before its first record is sent."""
         self.before_acknowledge: list[Callable[[], None]] = []
         """Called by the flush thread when the parent asks for everything: they may wait a little."""
-        self._path = ""
+        self._path = path
         self._queue: deque[bytes] = deque()
         self._socket: Any = None
         self._started = False
         self._lock = _thread.allocate_lock()
         self._sending = _thread.allocate_lock()
-
-    def configure(self, path: str) -> None:
-        """Use the parent's socket at `path`, and follow this process through fork and exit."""
-        import atexit
-
-        self._path = path
-        self.open = True
-        os.register_at_fork(after_in_child=self._after_fork)
-        atexit.register(self.close)
 
     def put(self, kind: int, payload: bytes) -> None:
         """Queue one record; drop and count it when the buffer is full."""
@@ -108,6 +103,13 @@ class Channel:
                 return
             self._started = True
         try:
+            import atexit
+
+            from .sampler import SAMPLER
+
+            if not self.at_connect:
+                SAMPLER.attach(self)
+                atexit.register(self.close)
             for callback in self.at_connect:
                 callback()
             _thread.start_new_thread(self._run, ())
@@ -207,7 +209,8 @@ class Channel:
             except Exception:
                 pass
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
+        """In a forked child: a connection and names of its own."""
         try:
             connection, self._socket = self._socket, None
             if connection is not None:
@@ -270,4 +273,5 @@ def _installed_version(distribution: str) -> str | None:
         return None
 
 
-CHANNEL = Channel()
+CHANNEL = Channel(os.environ.get(ENVIRONMENT_KEY, ""))
+os.register_at_fork(after_in_child=CHANNEL.after_fork)

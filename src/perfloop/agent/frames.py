@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from types import CodeType, FrameType
-from typing import Any
 
 from .tables import TABLES
+
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["call_site", "code_frame", "is_user_code", "stack_of"]
 

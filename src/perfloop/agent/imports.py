@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from typing import TYPE_CHECKING, Any
 
-from .channel import CHANNEL
-
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 __all__ = ["install"]
 
@@ -37,7 +36,7 @@ class _Finder:
         try:
             _after_execution(spec.loader, hook)
         except Exception as error:
-            CHANNEL.hook_failed(hook, error)
+            _failed(hook, error)
         return spec
 
 
@@ -58,9 +57,16 @@ def _after_execution(loader: Any, hook: str) -> None:
 
 def _apply(hook: str, module: Any) -> None:
     try:
-        importlib.import_module(f"{__package__}.hooks.{hook}").apply(module)
+        __import__(f"{__package__}.hooks.{hook}")
+        sys.modules[f"{__package__}.hooks.{hook}"].apply(module)
     except Exception as error:
-        CHANNEL.hook_failed(hook, error)
+        _failed(hook, error)
+
+
+def _failed(hook: str, error: Exception) -> None:
+    from .channel import CHANNEL
+
+    CHANNEL.hook_failed(hook, error)
 
 
 def install(hooks: Mapping[str, str]) -> None:

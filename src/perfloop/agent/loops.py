@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _thread
-import asyncio
+import os
 import sys
 from time import monotonic_ns, thread_time_ns
 from typing import Any
@@ -82,7 +82,7 @@ def watch_running_loop() -> None:
     if watch is not None and watch.running:
         watch.last_request = monotonic_ns()
         return
-    loop = asyncio.get_running_loop()
+    loop = sys.modules["asyncio"].get_running_loop()
     if watch is None or watch.loop is not loop:
         watch = LOOPS[thread] = LoopWatch(loop)
     watch.last_request = monotonic_ns()
@@ -100,12 +100,9 @@ def take_lag() -> int | None:
     return worst
 
 
-def forget_loops() -> None:
+def _forget_loops() -> None:
     """In a forked child: the parent's loops do not run here."""
     LOOPS.clear()
 
 
-if sys.platform != "win32":
-    import os
-
-    os.register_at_fork(after_in_child=forget_loops)
+os.register_at_fork(after_in_child=_forget_loops)

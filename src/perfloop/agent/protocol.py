@@ -7,10 +7,13 @@ numbers are checked, and anything else raises ProtocolError.
 
 from __future__ import annotations
 
-import json
 import struct
 from array import array
-from typing import Any
+
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "ACKNOWLEDGE",
@@ -80,6 +83,8 @@ def encode(kind: int, payload: bytes) -> bytes:
 
 def encode_json(kind: int, value: Any) -> bytes:
     """One frame of JSON. Text that is no valid Unicode is replaced, never fatal."""
+    import json
+
     return encode(kind, json.dumps(value, separators=(",", ":"), default=repr).encode("utf-8", "replace"))
 
 
@@ -89,6 +94,8 @@ def decode_json(payload: bytes) -> Any:
     Raises:
         ProtocolError: it is not JSON.
     """
+    import json
+
     try:
         return json.loads(payload)
     except (ValueError, RecursionError) as error:

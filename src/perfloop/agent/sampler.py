@@ -9,11 +9,11 @@ from array import array
 from time import monotonic_ns, process_time_ns, sleep
 from typing import Any
 
+from .active import ACTIVE
 from .channel import CHANNEL, Channel
 from .frames import stack_of
 from .loops import LOOPS, take_lag
 from .protocol import RESOURCE, STACK
-from .state import ACTIVE
 from .tables import TABLES
 
 __all__ = ["SAMPLER", "Sampler", "thread_cpu_ns"]

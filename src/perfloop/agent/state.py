@@ -1,7 +1,6 @@
 """The request in hand: which one a thread or coroutine works for, and the segments of running time it is made of.
 
-Hooks ask `current()`; it is a context variable, so child tasks and worker threads inherit it. `ACTIVE` maps thread
-identifiers to the running segment, for the sampler and the garbage collector's callback, which have no context.
+Hooks ask `current()`; it is a context variable, so child tasks and worker threads inherit it.
 """
 
 from __future__ import annotations
@@ -12,17 +11,20 @@ import sys
 from array import array
 from contextvars import ContextVar
 from time import monotonic_ns, process_time_ns, thread_time_ns
-from typing import TYPE_CHECKING, Any
 
+from .active import ACTIVE
 from .channel import CHANNEL
 from .events import STEP, WIDTH
 from .protocol import REQUEST
 from .tables import TABLES
 
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-__all__ = ["ACTIVE", "CARRIED_SITE", "CURRENT", "Request", "Segment", "close_segment", "open_segment"]
+__all__ = ["CARRIED_SITE", "CURRENT", "Request", "Segment", "close_segment", "open_segment"]
 
 get_ident = _thread.get_ident
 pread = os.pread
@@ -33,9 +35,6 @@ _NOTICEABLE = 50_000
 
 CURRENT: ContextVar[Any] = ContextVar("perfloop_request", default=None)
 """The request this context works for, or None. It may have ended already: see `Request.live`."""
-
-ACTIVE: dict[int, Segment] = {}
-"""The running segment of each thread that works for a request."""
 
 CARRIED_SITE: dict[int, int] = {}
 """Thread → call site, for threads that run statements on behalf of code elsewhere (aiosqlite's)."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import _thread
-from typing import Any
+
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["TABLES", "Table", "Tables"]
 

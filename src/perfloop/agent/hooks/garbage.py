@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import _thread
 from time import monotonic_ns
-from typing import Any
 
+from ..active import ACTIVE
 from ..channel import CHANNEL
 from ..events import GC
-from ..state import ACTIVE
+
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["apply"]
 

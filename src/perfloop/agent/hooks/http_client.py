@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..calls import time_method
 from ..events import UPSTREAM
+
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["apply"]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..calls import begin_call, end_call, time_method
 from ..events import BLOCKING
+
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["apply"]
 

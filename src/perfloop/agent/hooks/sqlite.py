@@ -7,12 +7,13 @@ import sys
 from time import monotonic_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any
 
+from ..active import ACTIVE
 from ..channel import CHANNEL
 from ..events import STATEMENT, STEP
 from ..explain import Explainer
 from ..fingerprint import fingerprint
 from ..frames import call_site
-from ..state import ACTIVE, CARRIED_SITE, CURRENT, Segment
+from ..state import CARRIED_SITE, CURRENT, Segment
 from ..tables import TABLES
 
 if TYPE_CHECKING:

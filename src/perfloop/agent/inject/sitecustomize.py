@@ -4,19 +4,20 @@
 its place on disk under a private name, so it also works where no perfloop is installed, or another one.
 """
 
+# What importlib.util re-exports, without what that imports besides.
+import _frozen_importlib
+import _frozen_importlib_external
 import os
 import sys
 
 
 def _load_agent(package: str) -> None:
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location(
+    spec = _frozen_importlib_external.spec_from_file_location(
         "_perfloop_agent", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
     )
     assert spec is not None
     assert spec.loader is not None
-    agent = importlib.util.module_from_spec(spec)
+    agent = _frozen_importlib.module_from_spec(spec)
     sys.modules["_perfloop_agent"] = agent
     try:
         spec.loader.exec_module(agent)
@@ -27,14 +28,11 @@ def _load_agent(package: str) -> None:
 
 
 def _load_next(own: str) -> None:
-    import importlib.machinery
-    import importlib.util
-
     path = [entry for entry in sys.path if os.path.realpath(entry or os.curdir) != own]
-    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", path)
+    spec = _frozen_importlib_external.PathFinder.find_spec("sitecustomize", path)
     if spec is None or spec.loader is None:
         return
-    module = importlib.util.module_from_spec(spec)
+    module = _frozen_importlib.module_from_spec(spec)
     sys.modules["sitecustomize"] = module
     # What it raises is the service's own affair, as without the agent.
     spec.loader.exec_module(module)
