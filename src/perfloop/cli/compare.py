@@ -130,9 +130,12 @@ def _compare_records(paths: Sequence[str]) -> ComparisonRecord:
 def _compare_commands(options: ComparisonOptions, *, live: bool) -> ComparisonRecord:
     from .. import diagnosis
     from .running import run_until_stopped
+    from .steps import Steps
 
-    show = note if live else None
-    record, _ = run_until_stopped(lambda stop: diagnosis.compare_commands(options, on_progress=show, stop=stop))
+    with Steps(enabled=live) as steps:
+        record, _ = run_until_stopped(
+            lambda stop: diagnosis.compare_commands(options, on_progress=steps.done, stop=stop)
+        )
     return record
 
 

@@ -111,6 +111,7 @@ def diagnose(
     """
     from .. import diagnosis
     from .running import run_until_stopped
+    from .steps import Steps
 
     rules = _rules(fail_on or (), where(context, "fail_on"))
     default_files = not (json or no_files)
@@ -121,8 +122,13 @@ def diagnose(
     )
     outputs.check()
     options = _options(context, command, request or (), header or (), ready, startup_timeout, duration)
-    show = (lambda text: None) if no_live else _show
-    record, interrupted = run_until_stopped(lambda stop: diagnosis.diagnose(options, on_progress=show, stop=stop))
+    with Steps(enabled=not no_live) as steps:
+        try:
+            record, interrupted = run_until_stopped(
+                lambda stop: diagnosis.diagnose(options, on_progress=steps.done, stop=stop)
+            )
+        except KeyboardInterrupt:
+            record, interrupted = _nothing_judged(options), True
     record = _described(record, interrupted)
     deliver(record, outputs)
     return _status(record, rules, explain=json)
@@ -175,8 +181,50 @@ def _rules(names: Sequence[str], place: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _show(text: str) -> None:
-    note(f"✓ {text}")
+def _nothing_judged(options: DiagnosisOptions) -> DiagnosisRecord:
+    """The record of a diagnosis that was stopped before its judged run: what was asked, and that nothing came of it."""
+    from .. import records
+    from ..stats import Histogram
+
+    why = "interrupted before the judged run"
+    empty, none = Histogram().encode(), records.Figures()
+    return records.DiagnosisRecord(
+        environment=records.current_environment(),
+        partial=True,
+        service=records.ServiceDescription(
+            command=list(options.command), url="", python=None, frameworks=[], processes=0, startup_seconds=0.0
+        ),
+        plan=records.LoadPlan(
+            model="open",
+            connections=0,
+            requests=[records.redact_url(str(request)) for request in options.requests],
+            duration_seconds=options.duration,
+            timeout_seconds=options.timeout,
+        ),
+        curve=[],
+        capacity_rps=0.0,
+        summary=records.LoadSummary(
+            requests=0,
+            errors=0,
+            rate=0.0,
+            elapsed_seconds=0.0,
+            bytes_received=0,
+            bytes_per_second=0.0,
+            latency_ms=none,
+            service_time_ms=none,
+            queue_ms=none,
+            send_lag_ms=none,
+            generator_cpu_seconds=0.0,
+            trustworthy=False,
+            reasons=[why],
+        ),
+        results=records.LoadResults(
+            statuses={}, error_kinds=[], series=[], latency_histogram=empty, service_time_histogram=empty
+        ),
+        routes=[],
+        findings=[],
+        notes=[why],
+    )
 
 
 def _described(record: DiagnosisRecord, interrupted: bool) -> DiagnosisRecord:

@@ -103,6 +103,11 @@ class LiveView:
         self._latest = figures
         self._rates.append(figures.rate)
 
+    @property
+    def started(self) -> bool:
+        """The run has said something."""
+        return self._latest is not None
+
     def __enter__(self) -> LiveView:
         if self._enabled:
             self._thread = threading.Thread(target=self._draw_until_ended, name="perfloop-live", daemon=True)

@@ -240,6 +240,8 @@ def _options(
 
 
 def _measure(options: LoadOptions, *, live: bool) -> tuple[LoadOutcome, bool]:
+    import asyncio
+
     from .. import loadtest
     from ..records import redact_url
     from .live import LiveView, Plan
@@ -247,7 +249,17 @@ def _measure(options: LoadOptions, *, live: bool) -> tuple[LoadOutcome, bool]:
 
     plan = Plan(f"{options.method} {redact_url(options.url)}", options.duration, options.request_limit)
     with LiveView(plan, enabled=live) as view, loadtest.quiet_collector():
-        return run_until_stopped(lambda stop: loadtest.run(options, on_progress=view.update, stop=stop))
+
+        async def measure(stop: asyncio.Event) -> LoadOutcome:
+            running = asyncio.ensure_future(loadtest.run(options, on_progress=view.update, stop=stop))
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if not view.started:  # still connecting, which may take until --timeout
+                running.cancel()
+            return await running
+
+        return run_until_stopped(measure)
 
 
 def _record(

@@ -1,0 +1,89 @@
+"""The steps of a long command on stderr: a line when each is done, and on a terminal how long the next has taken."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, TextIO
+
+from ..clock import MONOTONIC, Clock
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Steps"]
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_REDRAW_SECONDS = 0.2
+
+
+class Steps:
+    """Shows the steps of a measurement until it is left. Drawn by a thread of its own, as `LiveView` is.
+
+    Args:
+        stream: stderr by default.
+        enabled: False shows nothing.
+        interval: seconds between two redraws of the running step, on a terminal.
+        clock: what tells how long a step takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        stream: TextIO | None = None,
+        enabled: bool = True,
+        interval: float = _REDRAW_SECONDS,
+        clock: Clock = MONOTONIC,
+    ) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._enabled = enabled
+        self._interval = interval
+        self._clock = clock
+        self._terminal = enabled and self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._coloured = self._terminal and not os.environ.get("NO_COLOR")
+        self._lock = threading.Lock()
+        self._began = clock.now()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def done(self, text: str) -> None:
+        """One step is done; `text` says which, with its figures."""
+        mark = "\x1b[32m✓\x1b[0m" if self._coloured else "✓"
+        self._began = self._clock.now()
+        if self._enabled:
+            self._write(f"{self._clear()}{mark} {text}\n")
+
+    def __enter__(self) -> Steps:
+        self._began = self._clock.now()
+        if self._terminal:
+            self._thread = threading.Thread(target=self._spin, name="perfloop-steps", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            # A terminal that has stopped reading must not keep the command from ending.
+            self._thread.join(timeout=1.0)
+            self._write(self._clear())
+
+    def _spin(self) -> None:
+        turn = 0
+        while not self._ended.wait(self._interval):
+            seconds = self._clock.now() - self._began
+            self._write(f"{self._clear()}{_SPINNER[turn % len(_SPINNER)]} {seconds:.0f} s")
+            turn += 1
+
+    def _clear(self) -> str:
+        return "\r\x1b[K" if self._terminal else ""
+
+    def _write(self, text: str) -> None:
+        try:
+            with self._lock:
+                self._stream.write(text)
+                self._stream.flush()
+        except (OSError, ValueError):  # stderr is closed: nobody watches
+            pass

@@ -1,0 +1,177 @@
+"""`perfloop diagnose` as people run it: a service of one file, found, loaded, judged and always stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import psutil
+import pytest
+
+from perfloop.records import DiagnosisRecord, json_schema, load_record
+
+from .conftest import PERFLOOP, SHOP, trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .conftest import Perfloop
+
+SERVE = [sys.executable, "-m", "uvicorn", "shop:app", "--port", "0", "--no-access-log"]
+MARK = "PERFLOOP_TEST_MARK"
+
+
+def record_of(text: str) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(text)
+    jsonschema.Draft202012Validator(json_schema()).validate(record)
+    return record
+
+
+@pytest.fixture(autouse=True)
+def no_child_left(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every process of this test carries its mark; afterwards none may be left."""
+    monkeypatch.setenv(MARK, str(workplace))
+    (workplace / "shop.py").write_text(SHOP)
+    yield
+    monkeypatch.undo()
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == str(workplace):
+                left.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    _, alive = psutil.wait_procs(left, timeout=5)
+    for process in alive:
+        process.kill()
+    assert [process.cmdline() for process in alive] == []
+
+
+def test_a_healthy_service(perfloop: Perfloop, workplace: Path) -> None:
+    run = trusted(perfloop, "diagnose", "--request", "GET /products", "--duration", "1s", "--", *SERVE)
+    assert run.returncode == 0, run.stderr
+    assert "✓ service up on 127.0.0.1:" in run.stderr
+    assert "✓ warm-up over after" in run.stderr
+    assert "✓ load curve" in run.stderr
+    assert "perfloop-report.html" in run.stdout
+    assert "\x1b" not in run.stdout + run.stderr
+    record = load_record(workplace / "perfloop-record.json")
+    assert isinstance(record, DiagnosisRecord)
+    assert record.findings == []
+    assert record.command[:2] == ["perfloop", "diagnose"]
+    assert (workplace / "perfloop-report.html").stat().st_size > 1000
+
+
+def test_json_prints_the_record_writes_no_files_and_hides_secrets(perfloop: Perfloop, workplace: Path) -> None:
+    before = set(os.listdir(workplace))  # noqa: PTH208
+    words = ["--request", "GET /protected?token=s3cret", "-H", "Authorization: Bearer s3cret", "--duration", "1s"]
+    run = trusted(perfloop, "diagnose", "--json", "--no-live", *words, "--", "env", "API_KEY=s3cret", *SERVE)
+    assert run.returncode == 0, run.stderr
+    record = record_of(run.stdout)
+    assert record["kind"] == "diagnosis"
+    assert record["summary"]["errors"] == 0
+    assert "s3cret" not in run.stdout + run.stderr
+    assert set(os.listdir(workplace)) - before <= {"__pycache__"}  # noqa: PTH208
+
+
+def check(run: subprocess.CompletedProcess[str], status: int, *says: str) -> None:
+    assert run.returncode == status, run.stderr
+    assert run.stdout == ""
+    assert run.stderr.count("error: ") >= 1, run.stderr
+    assert "Traceback (most recent call last)" not in run.stderr.partition("last output:")[0]
+    for text in says:
+        assert text in run.stderr, run.stderr
+
+
+def test_a_command_that_is_no_server(perfloop: Perfloop) -> None:
+    run = perfloop("diagnose", "--", sys.executable, "-c", "print('computed')")
+    check(run, 2, "perfloop profile", "computed")
+
+
+def test_a_command_that_exits_at_once_shows_its_last_output(perfloop: Perfloop) -> None:
+    run = perfloop("diagnose", "--", sys.executable, "-c", "raise SystemExit('no database here')")
+    check(run, 2, "no database here")
+
+
+def test_a_port_already_in_use(perfloop: Perfloop) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        run = perfloop("diagnose", "--", sys.executable, "-m", "uvicorn", "shop:app", "--port", port)
+    check(run, 2, "port", port, "hint: ")
+
+
+def test_a_command_that_is_not_there(perfloop: Perfloop) -> None:
+    check(perfloop("diagnose", "--", "no-such-program"), 2, "no-such-program")
+
+
+def test_a_command_that_never_listens(perfloop: Perfloop) -> None:
+    words = ["--startup-timeout", "1s", "--", sys.executable, "-c", "import time; time.sleep(60)"]
+    check(perfloop("diagnose", *words), 2, "--startup-timeout")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], ["COMMAND", "hint: `perfloop diagnose --help`"]),
+        (["--fail-on", "n-plus-two", "--", "x"], ["a rule", "got    n-plus-two", "did you mean n-plus-one?"]),
+        (["--request", "orders", "--", "x"], ["Expected a request", "got    orders", "where  --request"]),
+        (["--header", "A: b", "--", "x"], ["Expected --request beside --header"]),
+        (["--duration", "soon", "--", "x"], ["a duration", "where  --duration"]),
+        (["--startup-timeout", "0s", "--", "x"], ["above zero", "where  --startup-timeout"]),
+        (["--output", "missing/a.json", "--", "x"], ["directory that exists"]),
+        (["--reqest", "GET /", "--", "x"], ["no such option", "did you mean --request?"]),
+    ],
+)
+def test_wrong_options(perfloop: Perfloop, words: list[str], says: list[str]) -> None:
+    check(perfloop("diagnose", *words), 2, *says)
+
+
+@pytest.mark.parametrize(
+    ("after", "number"), [("service up", signal.SIGINT), ("load curve", signal.SIGINT), ("load curve", signal.SIGTERM)]
+)
+def test_an_interruption_writes_a_partial_record(workplace: Path, after: str, number: signal.Signals) -> None:
+    words = ["diagnose", "--request", "GET /", "--duration", "60s", "-o", "a.json", "--no-files", "--", *SERVE]
+    with subprocess.Popen([PERFLOOP, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        seen = ""
+        while after not in seen:
+            seen = process.stderr.readline()
+            assert seen, "it ended before the step"
+        if after == "load curve":
+            time.sleep(0.5)  # into the judged run
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    record = load_record(workplace / "a.json")
+    assert isinstance(record, DiagnosisRecord)
+    assert record.partial
+    assert record.command[:2] == ["perfloop", "diagnose"]
+    if after == "load curve":
+        assert record.summary.requests > 0
+
+
+def test_a_service_that_dies_meanwhile(perfloop: Perfloop, workplace: Path) -> None:
+    (workplace / "dies.py").write_text(
+        re.sub(r"^async def app", "import os, sys\nasync def app", SHOP, flags=re.MULTILINE)
+        + "\nserve = app\ncount = 0\n"
+        "async def app(scope, receive, send):\n"
+        "    global count\n"
+        "    count += 1\n"
+        "    if count > 300:\n"
+        "        print('out of luck', file=sys.stderr, flush=True)\n"
+        "        os._exit(7)\n"
+        "    await serve(scope, receive, send)\n"
+    )
+    command = [word.replace("shop:app", "dies:app") for word in SERVE]
+    check(perfloop("diagnose", "--request", "GET /", "--", *command), 2, "7", "out of luck")
