@@ -7,8 +7,10 @@ from ._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # not from typing: that import alone would cost more than this file
+    from .diagnosis import DiagnosisOptions, diagnose
     from .exceptions import PerfloopError
     from .loadtest import LoadOptions, LoadTest, LoadTestResult, Request
+    from .monitoring import Service
     from .records import load_record, save_record
     from .stats import Comparison, Histogram, compare
     from .targets import Targets
@@ -17,6 +19,7 @@ if TYPE_CHECKING:  # not from typing: that import alone would cost more than thi
 _HOMES = {
     "DEFAULT_REGISTRY": "telemetry",
     "Comparison": "stats",
+    "DiagnosisOptions": "diagnosis",
     "Histogram": "stats",
     "LoadOptions": "loadtest",
     "LoadTest": "loadtest",
@@ -24,8 +27,10 @@ _HOMES = {
     "PerfloopError": "exceptions",
     "Registry": "telemetry",
     "Request": "loadtest",
+    "Service": "monitoring",
     "Targets": "targets",
     "compare": "stats",
+    "diagnose": "diagnosis",
     "load_record": "records",
     "save_record": "records",
 }
@@ -33,6 +38,7 @@ _HOMES = {
 __all__ = [
     "DEFAULT_REGISTRY",
     "Comparison",
+    "DiagnosisOptions",
     "Histogram",
     "LoadOptions",
     "LoadTest",
@@ -40,9 +46,11 @@ __all__ = [
     "PerfloopError",
     "Registry",
     "Request",
+    "Service",
     "Targets",
     "__version__",
     "compare",
+    "diagnose",
     "load_record",
     "save_record",
 ]
