@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnose"]
 
-# A p99 needs some hundred requests; a slow service gets half as long again, no more, for the user is waiting.
+# A p99 needs some hundred requests; a slow service gets a quarter as long again, no more, for the user is waiting.
 _ENOUGH_REQUESTS = 500
-_LONGEST_STRETCH = 1.5
+_LONGEST_STRETCH = 1.25
 # The judged run's connections: as many as the curve's last step, so that they never hold it up before the curve did.
 _CONNECTIONS = IN_FLIGHT[-1]
 # From this share of failed requests on, latencies are those of errors.
@@ -51,6 +51,7 @@ _MOST_ERRORS = 0.5
 # From this share of answered requests that the agent did not see, there is no diagnosis to speak of.
 _MOST_UNSEEN = 0.5
 _MOST_TRIALS = 5
+_AGENT_SECONDS = 2.0
 # Statements below this many milliseconds a request are not worth a trial.
 _WORTH_A_TRIAL = 1e-3
 
@@ -133,8 +134,7 @@ async def _measure(
         requests, origin = await asyncio.to_thread(discover_requests, service.url)
         notes.append(f"the load is {origin}; choose others with --request")
     driver = Driver(service, requests, options.timeout, stop)
-    # The agent speaks when the interpreter starts: if it has not by now, it is not there.
-    early = await service.observations()
+    early = await _agent_reports(service)
     _expect_agent(early, options)
     tell(_up(service, early))
 
@@ -168,6 +168,17 @@ async def _measure(
     observations = await service.observations(since=began)
     notes += service.notes
     return _Run(outcome, curve, warm_up, observations, _describe(service, options, observations), tuple(notes))
+
+
+async def _agent_reports(service: Service) -> Observations:
+    """What the agents said so far. They speak when their interpreter starts: what is silent after this is not there."""
+    deadline = time.monotonic() + _AGENT_SECONDS
+    while True:
+        observations = await service.observations()
+        if observations.processes or time.monotonic() > deadline:
+            return observations
+        service.check_alive()
+        await asyncio.sleep(0.1)
 
 
 def _expect_agent(observations: Observations, options: DiagnosisOptions) -> None:

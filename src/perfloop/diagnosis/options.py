@@ -27,7 +27,7 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
         requests: what to send; default the parameterless GETs of its OpenAPI page, else `GET /`.
         ready_url: ask this URL whether the service is up.
         startup_timeout: seconds until it must have answered.
-        duration: seconds of the judged run; a slow service is given up to half as long again.
+        duration: seconds of the judged run; a slow service is given up to a quarter as long again.
         arrival: how the judged run's requests are spaced.
         timeout: seconds until a request fails.
         targets: what the service should achieve.

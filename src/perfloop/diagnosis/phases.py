@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 _SLICE_SECONDS = 0.5
 _WARM_UP_CONNECTIONS = 4
-_LONGEST_WARM_UP = 8.0
+_LONGEST_WARM_UP = 5.0
 # Two slices in a row within this of the one before: the noise of half-second slices on a busy machine.
 _STABLE = 0.1
 IN_FLIGHT = (1, 2, 4, 8, 16, 32, 64)

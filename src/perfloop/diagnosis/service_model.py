@@ -35,7 +35,9 @@ class Work:
     """What each request needs, in seconds, one array entry a request: free of waiting for other requests."""
 
     cpu: Seconds
-    """Computing in Python, garbage collections included."""
+    """Computing in Python."""
+    collecting: Seconds
+    """Garbage collections that fell into the request."""
     database_on_loop: Seconds
     """Statements run on the event loop's own thread."""
     database: Seconds
@@ -46,6 +48,10 @@ class Work:
     """Upstream calls, asyncio.sleep and everything else that keeps nothing busy."""
     offloaded: Seconds
     """Computing that was moved to a pool of processes."""
+
+    @property
+    def computing(self) -> Seconds:
+        return self.cpu + self.collecting
 
     def take(self, index: NDArray[np.intp]) -> Work:
         """The same for the requests at `index`."""
@@ -99,10 +105,10 @@ class ServiceModel:
         """How the work divides over the stations."""
         zero = np.zeros_like(work.cpu)
         if self.one_at_a_time:
-            busy = self.stretch * (work.cpu + work.database + work.database_on_loop) + work.blocking + work.wait
+            busy = self.stretch * (work.computing + work.database + work.database_on_loop) + work.blocking + work.wait
             return Demand(busy + self.overhead, zero, work.offloaded, zero)
-        on_loop = self.stretch * (work.cpu + work.database_on_loop) + work.blocking + self.overhead
-        on_threads = self.stretch * (work.cpu + self.database_share * work.database) + self.overhead
+        on_loop = self.stretch * (work.computing + work.database_on_loop) + work.blocking + self.overhead
+        on_threads = self.stretch * (work.computing + self.database_share * work.database) + self.overhead
         in_parallel = (1.0 - self.database_share) * work.database + work.blocking
         return Demand(
             exclusive=np.where(self.is_async, on_loop, 0.0),
@@ -168,7 +174,8 @@ def work_of(requests: Sequence[MatchedRequest]) -> Work:
     issued = np.array([bool(request.trace.statements) for request in requests])
     database = np.where(issued, np.minimum(statements(on_loop=False), database), database - on_loop)
     return Work(
-        cpu=part("cpu", "gc"),
+        cpu=part("cpu"),
+        collecting=part("gc"),
         database_on_loop=on_loop,
         database=database,
         blocking=part("blocking"),
@@ -240,15 +247,15 @@ def _fit_capacity(model: ServiceModel, quiet: float) -> ServiceModel:
     threads = ~model.is_async
     share = 1.0
     if not model.one_at_a_time and float(plain.interpreter.mean()) >= float(plain.exclusive.mean()):
-        computing = float(np.where(threads, work.cpu, 0.0).mean())
+        computing = float(np.where(threads, work.computing, 0.0).mean())
         statements = float(np.where(threads, work.database, 0.0).mean())
         share = min(max((goal - computing) / statements, 0.0), 1.0) if statements > 0 else 1.0
         stretched, rigid = computing + share * statements, 0.0
     elif model.one_at_a_time:
-        stretched = float((work.cpu + work.database + work.database_on_loop).mean())
+        stretched = float((work.computing + work.database + work.database_on_loop).mean())
         rigid = float((work.blocking + work.wait).mean())
     else:
-        stretched = float(np.where(model.is_async, work.cpu + work.database_on_loop, 0.0).mean())
+        stretched = float(np.where(model.is_async, work.computing + work.database_on_loop, 0.0).mean())
         rigid = float(np.where(model.is_async, work.blocking, 0.0).mean())
     stretch = (goal - rigid) / stretched if stretched > 0 else 1.0
     return replace(

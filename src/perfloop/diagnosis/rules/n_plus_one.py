@@ -26,6 +26,8 @@ NAME = "n-plus-one"
 _LEAST_SAMPLES = 40
 # What the batch may cost beyond one call and its rows (a long IN list, a second pass over the parents).
 _RESERVE = 0.15
+# A batch sends each key and hands its rows to their owner; measured with selectinload, plain SQL is cheaper.
+_KEY_SECONDS, _KEY_SHARE = 10e-6, 0.1
 _CONDITION = re.compile(r'([\w."`\[\]]+)\s*=\s*\?|\?\s*=\s*([\w."`\[\]]+)')
 
 
@@ -74,10 +76,15 @@ def _find(evidence: Evidence) -> list[Finding]:
 
 
 def _without(evidence: Evidence, repeat: Repeat, much: float) -> Work:
-    """The work with one statement for all; `much` from -1 (the fix saves little) to 1 (much)."""
+    """The work with one statement for all; `much` from -1 (the fix saves little) to 1 (much).
+
+    Garbage collections stay: the same rows become the same objects, and it is these that make a collection due.
+    """
     work = evidence.model.work
     once = np.divide(1.0, repeat.calls, out=np.zeros_like(repeat.calls), where=repeat.calls > 0)
-    kept = repeat.fixed_share * once + (1.0 - repeat.fixed_share)
+    each = float((repeat.database_seconds + repeat.around_seconds).sum() / max(repeat.calls.sum(), 1.0))
+    a_key = min(_KEY_SECONDS / each, _KEY_SHARE) if each > 0 else 0.0
+    kept = np.minimum(repeat.fixed_share * once + (1.0 - repeat.fixed_share) + a_key, 1.0)
     kept = np.clip(kept + (1.0 - kept) * _RESERVE * max(-much, 0.0), 0.0, 1.0)
     if much > 0:
         kept = kept * (1.0 - 0.5 * much * (1.0 - repeat.fixed_share))
@@ -106,7 +113,11 @@ def _computing(evidence: Evidence, repeat: Repeat, much: float) -> Seconds:
     if total <= 0:
         return between
     frame = repeat.frames[0]
-    under_line = lines.get((frame.file, frame.line), 0.0) / total * evidence.model.work.cpu
+    # What the samples call CPU time holds SQLite's, which belongs to the statements.
+    work = evidence.model.work
+    everything = work.cpu + work.database + work.database_on_loop
+    under_line = lines.get((frame.file, frame.line), 0.0) / total * everything - repeat.database_seconds
+    under_line = np.clip(under_line, 0.0, work.cpu)
     sampled = np.minimum(between, under_line)
     return sampled if much <= 0 else (1.0 - much) * sampled + much * between
 
