@@ -115,7 +115,7 @@ def small_share(fraction: float) -> str:
     """A part of a whole in whole percent: `83 %`, `< 1 %`; empty for none."""
     if not fraction > 0:
         return ""
-    return f"{fraction * 100:.0f} %" if fraction >= 0.005 else "< 1 %"
+    return f"{fraction * 100:.0f} %" if fraction > 0.005 else "< 1 %"
 
 
 def span(low: str, high: str) -> str:

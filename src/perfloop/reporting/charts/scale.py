@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Scale", "linear_scale", "log_scale", "log_ticks", "nice_ticks", "time_ticks"]
 
 _TIME_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)
+# What is smaller than any figure of a record: dividing by it would overflow.
+_NOTHING = 1e-12
 
 
 class Scale(Struct, frozen=True):
@@ -37,13 +39,13 @@ class Scale(Struct, frozen=True):
 def linear_scale(values: Iterable[float], start: float, end: float, *, ticks: int = 5) -> tuple[Scale, list[float]]:
     """A scale from zero to a round figure above all values, and its ticks."""
     top = max((value for value in values if math.isfinite(value)), default=0.0)
-    marks = nice_ticks(top if top > 0 else 1.0, ticks)
+    marks = nice_ticks(top if top > _NOTHING else 1.0, ticks)
     return Scale(0.0, marks[-1], start, end), marks
 
 
 def log_scale(values: Iterable[float], start: float, end: float, *, ticks: int = 6) -> tuple[Scale, list[float]]:
     """A logarithmic scale round all positive values, and its ticks."""
-    positive = [value for value in values if value > 0 and math.isfinite(value)]
+    positive = [value for value in values if value > _NOTHING and math.isfinite(value)]
     low, high = min(positive, default=1.0), max(positive, default=10.0)
     low, high = _round_down(low), _round_up(high)
     if high <= low:
@@ -56,7 +58,7 @@ def nice_ticks(top: float, most: int) -> list[float]:
     rough = top / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power * most >= top * (1 - 1e-9))
-    steps = math.ceil(top / step - 1e-9)
+    steps = min(math.ceil(top / step - 1e-9), most)
     return [step * index for index in range(steps + 1)]
 
 

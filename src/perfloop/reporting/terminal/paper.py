@@ -95,6 +95,8 @@ class Paper:
         if not rows:
             return
         widths = [max(cell_len(_plain(row[column])) for row in rows) for column in range(len(align))]
+        if sum(widths) + gap * (len(widths) - 1) > self.width - indent:
+            gap = 1
         while sum(widths) + gap * (len(widths) - 1) > self.width - indent:
             flexible = max((i for i, side in enumerate(align) if side == "<"), key=lambda i: widths[i], default=0)
             if widths[flexible] <= 6:

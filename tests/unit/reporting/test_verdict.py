@@ -1,0 +1,106 @@
+"""The verdict of each record in one sentence."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from perfloop.records import AnyRecord, MetricComparison
+from perfloop.reporting import summary_line
+from perfloop.reporting.verdict import before, finding_title, gain_in_words, verdict
+
+from .sample_diagnoses import diagnosis
+from .sample_loads import failing_load, load
+from .sample_records import SAMPLES
+
+LINES = {
+    "load": "200 requests/s, p99 83.5 ms, no errors",
+    "load-failing": "Failed p99>500ms, errors>0.1%: 120 requests/s, p99 1.2 s, 72 errors (2 %)",
+    "load-untrustworthy": "Untrustworthy: the generator sent late: "
+    "send lag p99 71.3 ms, more than 10 % of the latency p99",
+    "load-empty": "No request finished before the run was interrupted",
+    "load-all-errors": "Every request failed: 1 requests/s, p99 10 s, 10 errors (100 %)",
+    "diagnosis": "N+1 queries on GET /orders: fixing it takes p99 from 412 ms to about 70 ms, and 2 further findings",
+    "diagnosis-healthy": "No bottleneck found: capacity 1,812 requests/s, p99 5.41 ms",
+    "diagnosis-untrustworthy": "Untrustworthy: the agent sent nothing: no request could be taken apart",
+    "comparison": "B is faster than A: latency p99 5.9 times lower, 412 ms → 69.8 ms (5.2–6.6 times)",
+    "comparison-slower": "B is slower than A: latency p99 12 % higher, 70 ms → 78.4 ms (8–17 %)",
+    "comparison-undecided": "Not enough data to tell A and B apart: "
+    "1 run each: at least 3 are needed to tell a difference from noise",
+    "comparison-empty": "Not enough data to tell A and B apart",
+}
+TONES = {
+    "load": "good",
+    "load-failing": "bad",
+    "load-untrustworthy": "warning",
+    "load-empty": "bad",
+    "load-all-errors": "bad",
+    "diagnosis": "bad",
+    "diagnosis-healthy": "good",
+    "diagnosis-untrustworthy": "warning",
+    "comparison": "good",
+    "comparison-slower": "bad",
+    "comparison-undecided": "warning",
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_the_line(name: str) -> None:
+    assert summary_line(SAMPLES[name]) == LINES[name]
+
+
+@pytest.mark.parametrize("name", TONES)
+def test_the_tone(name: str) -> None:
+    assert verdict(SAMPLES[name]).tone == TONES[name]
+
+
+@pytest.mark.parametrize("record", SAMPLES.values(), ids=SAMPLES)
+def test_a_line_is_one_short_line_for_any_record(record: AnyRecord) -> None:
+    line = summary_line(record)
+    assert line
+    assert len(line.splitlines()) == 1
+    assert "\x1b" not in line
+    assert len(line) < 400
+
+
+def test_errors_without_a_threshold_warn() -> None:
+    record = msgspec.structs.replace(failing_load(), thresholds=[])
+    assert verdict(record).tone == "warning"
+    assert summary_line(record) == "120 requests/s, p99 1.2 s, 72 errors (2 %)"
+
+
+def test_an_interrupted_run_says_so() -> None:
+    assert summary_line(msgspec.structs.replace(load(), partial=True)).endswith("no errors (interrupted)")
+    assert "(interrupted)" in summary_line(msgspec.structs.replace(diagnosis(), partial=True))
+
+
+def test_a_title_names_its_route_once() -> None:
+    n_plus_one, index, _ = diagnosis().findings
+    assert finding_title(n_plus_one) == "N+1 queries on GET /orders"
+    assert finding_title(index) == "Missing index on item(order_id) · GET /orders"
+
+
+def test_a_prediction_starts_from_its_own_route() -> None:
+    record = diagnosis()
+    assert before(record, record.findings[2]).p99_ms == 77.0
+    assert before(record, record.findings[0]).p99_ms == 412.3
+    assert before(record, record.findings[0]).capacity_rps == 38.0
+    unseen = msgspec.structs.replace(record.findings[0], route="GET /elsewhere")
+    assert before(record, unseen).p99_ms == record.summary.latency_ms.p99
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        ((0.151, 0.169, 0.191), "5.9 times lower (5.2–6.6 times)"),
+        ((5.2, 5.51, 5.83), "5.5 times higher (5.2–5.8 times)"),
+        ((1.08, 1.12, 1.17), "12 % higher (8–17 %)"),
+        ((0.83, 0.88, 0.92), "12 % lower (8–17 %)"),
+        ((0.93, 0.97, 1.02), ""),
+        ((0.0, 0.5, 0.9), ""),
+        (None, ""),
+    ],
+)
+def test_a_gain_in_words(ratio: tuple[float, float, float] | None, words: str) -> None:
+    metric = MetricComparison(metric="p99", unit="ms", a=1.0, b=1.0, ratio=ratio, verdict="no difference")
+    assert gain_in_words(metric) == words
