@@ -1,0 +1,58 @@
+"""Every benchmark area, with what it answers. One file an area, exposing `run(full) -> {"figures": …, "peers": …}`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["AREAS", "Area"]
+
+
+class Area(NamedTuple):
+    """One area: the module `benchmarks.NAME`."""
+
+    name: str
+    question: str
+    limits: dict[str, tuple[str, float]]
+    """What the figures are held to: name → ("<=", 1.25). Shown, never enforced here."""
+
+
+AREAS = (
+    Area(
+        "loadgen",
+        "what does a request cost the load generator, beside wrk, ab, h2load, hey and locust?",
+        {
+            "cpu_per_request_vs_wrk": ("<=", 1.25),
+            "cpu_per_request_vs_locust": ("<=", 0.10),
+            "server_count_mismatch": ("<=", 0),
+            "rss_growth_mb": ("<=", 10),
+        },
+    ),
+    Area(
+        "accuracy",
+        "does a pause of the service show in the percentiles as it must, and is a healthy generator believed?",
+        {"pause_p99_relative_error": ("<=", 0.03), "healthy_generator_flagged": ("<=", 0)},
+    ),
+    Area(
+        "shop",
+        "does the diagnosis predict what the fix gains, account for the time, and leave the service its speed?",
+        {
+            "prediction_error": ("<=", 0.5),
+            "unaccounted_p95": ("<=", 0.20),
+            "agent_throughput_vs_bare": (">=", 0.85),
+        },
+    ),
+    Area(
+        "startup",
+        "how long does it take to be there?",
+        {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},
+    ),
+    Area(
+        "telemetry",
+        "what does recording cost, beside prometheus_client?",
+        {
+            "counter_vs_prometheus": ("<=", 1.0),
+            "gauge_vs_prometheus": ("<=", 1.0),
+            "histogram_vs_prometheus": ("<=", 1.0),
+        },
+    ),
+)
