@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -123,10 +124,40 @@ def test_every_part_has_a_colour() -> None:
     assert ".part-other {" in style
 
 
-def pictures_style() -> str:
-    from importlib.resources import files
+def pictures_style(name: str = "style.css") -> str:
+    return files("perfloop.reporting").joinpath("templates", name).read_text(encoding="utf-8")
 
-    return files("perfloop.reporting").joinpath("templates", "style.css").read_text(encoding="utf-8")
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("name", ["style.css", "dark.css"])
+def test_words_can_be_read_on_every_colour_and_every_colour_on_the_paper(name: str) -> None:
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", pictures_style(name).split("}")[0]))
+    used = set(re.findall(r"\.part-[^{]*\{ fill: var\(--(\w+)\); \}", pictures_style()))
+    assert len(used) == len(figures.PART_NAMES)
+    for part in used:
+        assert contrast(colours[part], colours["inside"]) >= 4.5, part
+        assert contrast(colours[part], colours["paper"]) >= 3, part
+    for text in ("ink", "soft", "good", "bad", "warning", "p50", "p99", "errors", "after"):
+        assert contrast(colours[text], colours["paper"]) >= 4.5, text
+    for line in ("max", "before"):
+        assert contrast(colours[line], colours["paper"]) >= 3, line
+
+
+def test_light_and_dark_name_the_same_colours() -> None:
+    light, dark = (
+        set(re.findall(r"--([\w-]+):", pictures_style(name).split("}")[0])) for name in ("style.css", "dark.css")
+    )
+    assert light == dark
 
 
 def test_the_gain_of_a_finding_names_now_after_and_interval() -> None:
