@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 RULE = "n-plus-one"
 FIX = "n_plus_one"
 REQUEST = "GET /orders?page=1"
+UNTRUSTWORTHY = 3
+ATTEMPTS = 3
 # Port 0 lets the system choose a free port; perfloop finds out which.
 SERVER = ("uvicorn", "examples.shop:app", "--port", "0", "--no-access-log")
 
@@ -99,7 +101,11 @@ class Demo:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         }
         (self.out / f"{name}.json").unlink(missing_ok=True)
-        status = subprocess.run(["perfloop", *arguments], env=environment, cwd=ROOT).returncode
+        for attempt in range(1, ATTEMPTS + 1):
+            status = subprocess.run(["perfloop", *arguments], env=environment, cwd=ROOT).returncode
+            if status != UNTRUSTWORTHY or attempt == ATTEMPTS:
+                break
+            self.say("Something else kept this machine busy, and perfloop does not trust its own figures. Again:")
         if status:
             raise DemoFailed(f"perfloop {arguments[0]} ended with exit status {status}, its message is above")
         return load_record(self.out / f"{name}.json")

@@ -32,7 +32,7 @@ duration = "1s"
 duration = "2s"
 [compare]
 duration = "1s"
-runs = 3
+runs = 2
 """
 # What a reader does once, and what other tests run.
 NOT_RUN_HERE = {"git", "cd", "pip", "python", "uv"}
@@ -93,8 +93,11 @@ def test_perfloop_commands_run_as_printed(block: Block, workplace: Path, shop_da
                 continue
             assert words[0] == "perfloop", f"{block}: this test does not know how to run {words[0]}"
             run = subprocess.run(words, env=env, capture_output=True, text=True, timeout=90)
-            assert run.returncode == 0, f"{block}: {words}\n{run.stdout}{run.stderr}"
-            assert run.stdout, f"{block}: {words} printed nothing"
+            shown = run.stdout + run.stderr
+            # A busy machine may make a measurement untrustworthy; that it says so is right, and no fault of the page.
+            assert run.returncode in (0, 3), f"{block}: {words}\n{shown}"
+            assert run.returncode == 0 or "untrustworthy" in shown.lower(), f"{block}: {words}\n{shown}"
+            assert shown, f"{block}: {words} printed nothing"
 
 
 def test_every_block_says_its_language() -> None:
