@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .breakdown import breakdown
+    from .comparison import compare_commands
     from .driver import diagnose
     from .evidence import Evidence
     from .options import ComparisonOptions, DiagnosisOptions
     from .prediction import Fix, Prediction, predict
+    from .record_comparison import compare_records
     from .rules import RULES, Rule, find
 
 _HOMES = {
@@ -22,7 +24,7 @@ _HOMES = {
     "Rule": "rules",
     "breakdown": "breakdown",
     "compare_commands": "comparison",
-    "compare_records": "comparison",
+    "compare_records": "record_comparison",
     "diagnose": "driver",
     "find": "rules",
     "predict": "prediction",

@@ -149,7 +149,7 @@ async def _measure(
             f"the throughput was not steady after {warm_up.seconds:.0f} s of warm-up: figures may vary from run to run"
         )
     with quiet_collector():
-        curve = await driver.curve()
+        curve = await driver.curve(seconds=options.step_duration)
         capacity = curve.capacity_rps
         tell(f"load curve 1 → {curve.points[-1].in_flight} in flight · capacity {capacity:.4g} requests/s")
         if not curve.trustworthy:

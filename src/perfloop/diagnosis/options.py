@@ -28,6 +28,7 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
         ready_url: ask this URL whether the service is up.
         startup_timeout: seconds until it must have answered.
         duration: seconds of the judged run; a slow service is given up to a quarter as long again.
+        step_duration: seconds of each step of the load curve.
         arrival: how the judged run's requests are spaced.
         timeout: seconds until a request fails.
         targets: what the service should achieve.
@@ -41,6 +42,7 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
     ready_url: str | None = None
     startup_timeout: float = 30.0
     duration: float = 8.0
+    step_duration: float = 1.0
     arrival: Literal["constant", "poisson"] = "constant"
     timeout: float = 10.0
     targets: Targets = Targets()
@@ -55,7 +57,12 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
         """
         if not self.command:
             raise ConfigurationError("Expected the service's command", hint="perfloop diagnose -- uvicorn shop:app")
-        _positive(duration=self.duration, startup_timeout=self.startup_timeout, timeout=self.timeout)
+        _positive(
+            duration=self.duration,
+            step_duration=self.step_duration,
+            startup_timeout=self.startup_timeout,
+            timeout=self.timeout,
+        )
         for request in self.requests:
             request.validate()
 

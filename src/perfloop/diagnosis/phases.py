@@ -25,7 +25,6 @@ _LONGEST_WARM_UP = 5.0
 # Two slices in a row within this of the one before: the noise of half-second slices on a busy machine.
 _STABLE = 0.1
 IN_FLIGHT = (1, 2, 4, 8, 16, 32, 64)
-_STEP_SECONDS = 1.0
 _GROWTH = 1.05
 # Steps without growth before the curve is over; a single one may be an unlucky second.
 _FLAT_STEPS = 2
@@ -73,7 +72,7 @@ class Driver:
                 return WarmUp(time.monotonic() - began, True, rates[-1])
         return WarmUp(time.monotonic() - began, False, rates[-1] if rates else 0.0)
 
-    async def curve(self, steps: Sequence[int] = IN_FLIGHT, seconds: float = _STEP_SECONDS) -> Curve:
+    async def curve(self, steps: Sequence[int] = IN_FLIGHT, *, seconds: float) -> Curve:
         """Throughput with more and more requests in flight, until it no longer grows."""
         points: list[CurvePoint] = []
         best = flat = 0.0
