@@ -132,13 +132,18 @@ class Demo:
                 raise DemoFailed(f"the report {self.file(f'{name}.html')} is empty")
 
     def gains(self, before: DiagnosisRecord, finding: Finding, comparison: ComparisonRecord) -> list[tuple[str, str]]:
-        """Predicted next to measured."""
-        low, estimate, high = finding.predicted.p99_ms
-        measured = p99(comparison)
-        return [
-            ("predicted", f"p99 {before.summary.latency_ms.p99:.0f} → {estimate:.0f} ms ({low:.0f}–{high:.0f})"),
-            ("measured", f"p99 {measured.a:.0f} → {measured.b:.0f} ms"),
-        ]
+        """Predicted next to measured, at half of what the faulty shop can do."""
+        latency, predicted = before.summary.latency_ms, finding.predicted
+        rows = [("", f"{'predicted':<34}measured")]
+        for label, name, unit, now, (low, estimate, high) in (
+            ("p50", "latency p50", "ms", latency.p50, predicted.p50_ms),
+            ("p99", "latency p99", "ms", latency.p99, predicted.p99_ms),
+            ("capacity", "capacity", "requests/s", before.capacity_rps, predicted.capacity_rps),
+        ):
+            measured = metric(comparison, name)
+            change = f"{now:.3g} → {estimate:.3g} {unit} ({low:.3g}–{high:.3g})"
+            rows.append((label, f"{change:<34}{measured.a:.3g} → {measured.b:.3g} {unit}"))
+        return rows
 
     def say(self, *lines: str) -> None:
         print()
@@ -155,11 +160,11 @@ def planted(record: DiagnosisRecord) -> Finding | None:
     return None
 
 
-def p99(comparison: ComparisonRecord) -> MetricComparison:
-    for metric in comparison.metrics:
-        if "p99" in metric.metric:
-            return metric
-    raise DemoFailed(f"no p99 among the compared metrics: {[metric.metric for metric in comparison.metrics]}")
+def metric(comparison: ComparisonRecord, name: str) -> MetricComparison:
+    for each in comparison.metrics:
+        if each.metric == name:
+            return each
+    raise DemoFailed(f"no {name} among the compared metrics: {[each.metric for each in comparison.metrics]}")
 
 
 def main() -> int:

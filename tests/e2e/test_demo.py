@@ -36,8 +36,10 @@ def test_the_demo_finds_fixes_and_proves(tmp_path: Path) -> None:
     assert "order.items" in source[int(place[1]) - 1]
     assert re.search(r"statement +SELECT .* FROM order_items WHERE", summary)
     assert re.search(r"issued +50 times a request", summary)
-    assert re.search(r"predicted +p99 \d+ → \d+ ms \(\d+–\d+\)", summary)
-    assert re.search(r"measured +p99 \d+ → \d+ ms", summary)
+    number = r"[\d.e+]+"
+    for label, unit in (("p50", "ms"), ("p99", "ms"), ("capacity", "requests/s")):
+        predicted = rf"{number} → {number} {unit} \({number}–{number}\)"
+        assert re.search(rf"^  {label} +{predicted} +{number} → {number} {unit}$", summary, re.MULTILINE), label
     assert "no n-plus-one any more" in summary
     for name in ("before", "comparison", "after"):
         report = tmp_path / f"{name}.html"
