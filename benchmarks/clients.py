@@ -73,7 +73,17 @@ CLIENTS = (
     Client(
         "locust",
         lambda url, seconds: [
-            *(sys.executable, "-m", "locust", "-f", str(_LOCUST_USER), "--headless", "--json", "--host", url),
+            *(
+                sys.executable,
+                "-m",
+                "locust",
+                "-f",
+                str(_LOCUST_USER),
+                "--headless",
+                "--json",
+                "--host",
+                url.rstrip("/"),
+            ),
             *("--users", str(CONNECTIONS), "--spawn-rate", str(CONNECTIONS), "--run-time", f"{seconds}s"),
         ],
         _locust,
