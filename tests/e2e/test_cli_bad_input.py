@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
+
+from perfloop.cli import main
 
 from ..servers.processes import free_port
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
     from .conftest import Perfloop
+
+
+class Here(Protocol):
+    """Runs the command in this process: the same as `perfloop`, and a hundred times faster."""
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def here(workplace: Path, capsys: pytest.CaptureFixture[str]) -> Here:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        status = main(words)
+        shown = capsys.readouterr()
+        return subprocess.CompletedProcess(words, status, shown.out, shown.err)
+
+    return run
 
 
 def check(run: subprocess.CompletedProcess[str], status: int, *says: str) -> None:
@@ -109,16 +127,16 @@ def test_a_target_that_never_answers(perfloop: Perfloop, mute_port: int) -> None
         ([], ["URL", "hint: `perfloop load --help`"]),
     ],
 )
-def test_wrong_options_of_load(perfloop: Perfloop, words: list[str], says: list[str]) -> None:
-    run = perfloop("load", *words)
+def test_wrong_options_of_load(here: Here, words: list[str], says: list[str]) -> None:
+    run = here("load", *words)
     check(run, 2, *says)
     assert "s3cret" not in run.stderr
 
 
-def test_a_wrong_command_suggests_the_nearest(perfloop: Perfloop) -> None:
-    check(perfloop("laod", "http://h/"), 2, "got    laod", "hint: did you mean `perfloop load`?")
-    check(perfloop("juggle"), 2, "the commands are load, diagnose, compare, report")
-    check(perfloop("--vresion"), 2, "hint: did you mean --version?")
+def test_a_wrong_command_suggests_the_nearest(here: Here) -> None:
+    check(here("laod", "http://h/"), 2, "got    laod", "hint: did you mean `perfloop load`?")
+    check(here("juggle"), 2, "the commands are load, diagnose, compare, report")
+    check(here("--vresion"), 2, "hint: did you mean --version?")
 
 
 @pytest.mark.parametrize(
@@ -134,10 +152,10 @@ def test_a_wrong_command_suggests_the_nearest(perfloop: Perfloop) -> None:
         ("[load\n", ["Expected TOML", "perfloop.toml"]),
     ],
 )
-def test_a_wrong_configuration_names_the_key(perfloop: Perfloop, workplace: Path, text: str, says: list[str]) -> None:
+def test_a_wrong_configuration_names_the_key(here: Here, workplace: Path, text: str, says: list[str]) -> None:
     (workplace / "perfloop.toml").write_text(text)
-    check(perfloop("load", "http://127.0.0.1:9/"), 2, *says)
-    help_text = perfloop("load", "--help")
+    check(here("load", "http://127.0.0.1:9/"), 2, *says)
+    help_text = here("load", "--help")
     assert help_text.returncode == 0, "a wrong configuration must not keep anybody from reading the help"
 
 
@@ -156,13 +174,63 @@ def test_a_wrong_configuration_names_the_key(perfloop: Perfloop, workplace: Path
 )
 @pytest.mark.parametrize("command", ["report", "compare"])
 def test_an_unreadable_record(
-    perfloop: Perfloop, workplace: Path, command: str, content: bytes | None, says: list[str]
+    here: Here, workplace: Path, command: str, content: bytes | None, says: list[str]
 ) -> None:
     if content is not None:
         (workplace / "record.json").write_bytes(content)
-    run = perfloop(command, *["record.json"] * (2 if command == "compare" else 1))
+    run = here(command, *["record.json"] * (2 if command == "compare" else 1))
     check(run, 2, *says, "record.json")
 
 
-def test_one_form_on_stdout(perfloop: Perfloop) -> None:
-    check(perfloop("report", "record.json", "--json", "--markdown"), 2, "--json or --markdown")
+def test_one_form_on_stdout(here: Here) -> None:
+    check(here("report", "record.json", "--json", "--markdown"), 2, "--json or --markdown")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["load", "ftp://127.0.0.1/"],
+        ["load", "http://127.0.0.1/", "--rate", "fast"],
+        ["report", "record.json"],
+        ["compare", "record.json", "newer.json"],
+    ],
+)
+def test_the_real_command_says_the_same(perfloop: Perfloop, here: Here, workplace: Path, words: list[str]) -> None:
+    (workplace / "record.json").write_text("not json")
+    real, same = perfloop(*words), here(*words)
+    check(real, 2)
+    assert (real.returncode, real.stderr) == (same.returncode, same.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], ["COMMAND", "hint: `perfloop diagnose --help`"]),
+        (["--fail-on", "n-plus-two", "--", "x"], ["a rule", "got    n-plus-two", "did you mean n-plus-one?"]),
+        (["--request", "orders", "--", "x"], ["Expected a request", "got    orders", "where  --request"]),
+        (["--header", "A: b", "--", "x"], ["Expected --request beside --header"]),
+        (["--duration", "soon", "--", "x"], ["a duration", "where  --duration"]),
+        (["--startup-timeout", "0s", "--", "x"], ["above zero", "where  --startup-timeout"]),
+        (["--output", "missing/a.json", "--", "x"], ["directory that exists"]),
+        (["--reqest", "GET /", "--", "x"], ["no such option", "did you mean --request?"]),
+    ],
+)
+def test_wrong_options_of_diagnose(here: Here, words: list[str], says: list[str]) -> None:
+    check(here("diagnose", *words), 2, *says)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], ["two records, or --cmd twice"]),
+        (["a.json"], ["two records, or --cmd twice", "got    a.json"]),
+        (["a.json", "b.json", "c.json"], ["two records", "got    a.json b.json c.json"]),
+        (["a.json", "b.json", "--cmd", "x"], ["got both"]),
+        (["--cmd", "x"], ["--cmd twice", "got    1 times"]),
+        (["--cmd", "x", "--cmd", "A=1"], ["Expected a command", "got    A=1", "where  --cmd"]),
+        (["--cmd", "x", "--cmd", "y", "--runs", "0"], ["whole number", "where  --runs"]),
+        (["--cmd", "x", "--cmd", "y", "--request", "z"], ["Expected a request", "where  --request"]),
+    ],
+)
+def test_wrong_options_of_compare(here: Here, words: list[str], says: list[str]) -> None:
+    check(here("compare", *words), 2, *says)

@@ -118,7 +118,7 @@ def test_secrets_work_and_are_neither_printed_nor_recorded(perfloop: Perfloop, s
 
 
 def test_progress_is_plain_lines_without_a_terminal(perfloop: Perfloop, service: str) -> None:
-    run = perfloop("load", f"{service}/", "--rate", "50", "--duration", "2500ms", "--json")
+    run = perfloop("load", f"{service}/", "--rate", "50", "--duration", "2200ms", "--json")
     assert run.returncode in (0, 3), run.stderr
     assert "requests/s" in run.stderr
     assert "\x1b" not in run.stderr
@@ -133,12 +133,6 @@ def test_targets_of_the_configuration_are_judged(perfloop: Perfloop, service: st
     assert outcomes["latency_p99"] == "missed"
     assert outcomes["latency_p50"] == "met"
     assert outcomes["disk"] == "not measured"
-
-
-def test_no_live_is_silent(perfloop: Perfloop, service: str) -> None:
-    run = perfloop("load", f"{service}/", "--rate", "50", "--duration", "2200ms", "--no-live")
-    assert run.returncode in (0, 3)
-    assert run.stderr == ""
 
 
 def test_the_configuration_file_gives_options_and_the_command_line_wins(

@@ -68,7 +68,7 @@ def compare(
         typer.Option(
             "--runs",
             metavar="N",
-            help="How often each command is started and measured. [default: 5]",
+            help="How often each command is started and measured. Fewer than 5 decide nothing. [default: 5]",
             rich_help_panel="Load",
         ),
     ] = None,
@@ -86,7 +86,9 @@ def compare(
     fail_if_slower: Annotated[
         bool,
         typer.Option(
-            "--fail-if-slower", help="Exit with status 1 when B is slower than A.", rich_help_panel="Judgement"
+            "--fail-if-slower",
+            help="Exit with status 1 when B is slower than A, and 3 when there is not enough data to say.",
+            rich_help_panel="Judgement",
         ),
     ] = False,
     json: JsonOption = False,
@@ -99,18 +101,22 @@ def compare(
     Two records are compared as they are. Two commands are each started several times in turn, so that a machine that
     slows down meanwhile slows both, and loaded with the same requests; the differences between runs give the interval.
     """
+    import msgspec
+
+    from .redaction import redact_command
+
     outputs = Outputs(json, Path(output) if output else None, Path(html) if html else None)
     outputs.check()
     if cmd and records:
         raise ConfigurationError("Expected two records or two --cmd, got both")
     if cmd:
         options = _options(context, cmd, request or (), header or (), runs, duration, ready, startup_timeout)
-        record = _compare_commands(options, live=not no_live)
+        record, interrupted = _compare_commands(options, live=not no_live)
     else:
-        record = _compare_records(records or ())
-    record = _described(record)
+        record, interrupted = _compare_records(records or ()), False
+    record = msgspec.structs.replace(record, command=redact_command(["perfloop", *sys.argv[1:]]))
     deliver(record, outputs)
-    return _status(record, fail_if_slower=fail_if_slower)
+    return _status(record, interrupted=interrupted, fail_if_slower=fail_if_slower)
 
 
 def _compare_records(paths: Sequence[str]) -> ComparisonRecord:
@@ -127,16 +133,42 @@ def _compare_records(paths: Sequence[str]) -> ComparisonRecord:
     return diagnosis.compare_records(load_record(first), load_record(second), name_a=first, name_b=second)
 
 
-def _compare_commands(options: ComparisonOptions, *, live: bool) -> ComparisonRecord:
+def _compare_commands(options: ComparisonOptions, *, live: bool) -> tuple[ComparisonRecord, bool]:
+    """The comparison, and whether it was interrupted."""
+    import msgspec
+
     from .. import diagnosis
+    from .redaction import redact_line
     from .running import run_until_stopped
     from .steps import Steps
 
     with Steps(enabled=live) as steps:
-        record, _ = run_until_stopped(
-            lambda stop: diagnosis.compare_commands(options, on_progress=steps.done, stop=stop)
-        )
-    return record
+        try:
+            record, interrupted = run_until_stopped(
+                lambda stop: diagnosis.compare_commands(options, on_progress=steps.done, stop=stop)
+            )
+        except KeyboardInterrupt:
+            record, interrupted = _nothing_compared(options), True
+    return msgspec.structs.replace(record, a=redact_line(record.a), b=redact_line(record.b)), interrupted
+
+
+def _nothing_compared(options: ComparisonOptions) -> ComparisonRecord:
+    """The record of a comparison that was stopped before both commands had one whole run."""
+    import shlex
+
+    from ..records import ComparisonRecord, current_environment
+
+    return ComparisonRecord(
+        environment=current_environment(),
+        partial=True,
+        a=shlex.join(options.a),
+        b=shlex.join(options.b),
+        runs=0,
+        confidence=options.confidence,
+        metrics=[],
+        verdict="not enough data",
+        reasons=["interrupted before both commands had one whole run"],
+    )
 
 
 def _options(
@@ -172,26 +204,15 @@ def _options(
     )
 
 
-def _described(record: ComparisonRecord) -> ComparisonRecord:
-    """The record with the command that made it, secrets removed."""
-    import msgspec
-
-    from .redaction import redact_command, redact_text
-
-    return msgspec.structs.replace(
-        record,
-        command=redact_command(["perfloop", *sys.argv[1:]]),
-        a=redact_text(record.a),
-        b=redact_text(record.b),
-    )
-
-
-def _status(record: ComparisonRecord, *, fail_if_slower: bool) -> int:
+def _status(record: ComparisonRecord, *, interrupted: bool, fail_if_slower: bool) -> int:
     """The exit status a comparison deserves."""
-    if record.partial:
-        note("interrupted: the comparison covers the runs that were finished until then")
+    if interrupted:
+        note("interrupted: the comparison covers the runs that were complete until then")
         return 130
     if fail_if_slower and record.verdict == "slower":
         note("failed: --fail-if-slower, B is slower than A")
         return 1
+    if fail_if_slower and record.verdict == "not enough data":
+        note("undecided: --fail-if-slower, there is not enough data to say whether B is slower")
+        return 3
     return 0

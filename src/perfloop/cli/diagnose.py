@@ -36,11 +36,7 @@ SETTINGS = {"allow_interspersed_args": False}
 
 EXAMPLES = (
     Example(
-        "what makes this page slow?",
-        'perfloop diagnose --request "GET /orders?page=1" -- uvicorn shop:app',
-    ),
-    Example(
-        "a mix of requests, twice as many of the first",
+        "what makes these pages slow? The first is asked for twice as often",
         'perfloop diagnose --request "2x GET /orders?page=1" --request "GET /products" -- uvicorn shop:app',
     ),
     Example(

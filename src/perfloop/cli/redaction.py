@@ -15,7 +15,7 @@ from ..records import redact_url
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["redact_command", "redact_text", "redact_words"]
+__all__ = ["redact_command", "redact_line", "redact_text", "redact_words"]
 
 _SECRET = re.compile(r"(?i)pass|secret|token|api[-_]?key|auth|signature|session|credential")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+")
@@ -70,6 +70,14 @@ def redact_words(words: Sequence[str]) -> list[str]:
     return redacted
 
 
+def redact_line(line: str) -> str:
+    """A command in one line, as a shell would read it, without its secrets; `***` when it cannot be read."""
+    try:
+        return shlex.join(redact_words(shlex.split(line)))
+    except ValueError:
+        return _HIDDEN
+
+
 def redact_text(text: str) -> str:
     """Any text with the secrets of the URLs in it replaced."""
     return _URL.sub(_redact_match, text)
@@ -103,10 +111,7 @@ def _value(option: str, value: str) -> str:
         return value if value.startswith("@") else _HIDDEN
     if option in _REQUEST:
         return _request(value)
-    try:
-        return shlex.join(redact_words(shlex.split(value)))
-    except ValueError:
-        return _HIDDEN
+    return redact_line(value)
 
 
 def _request(text: str) -> str:

@@ -1,0 +1,50 @@
+"""`perfloop report` as people run it: one record, every form."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+
+from perfloop.records import AnyRecord, ComparisonRecord, DiagnosisRecord, LoadRecord, json_schema, save_record
+
+from ..unit.reporting.sample_records import SAMPLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Perfloop
+
+
+# The first of each kind: the others are for the renderers' own tests.
+RECORDS = {type(record): record for record in reversed(SAMPLES.values())}
+
+
+def test_there_is_a_record_of_every_kind() -> None:
+    assert set(RECORDS) == {LoadRecord, DiagnosisRecord, ComparisonRecord}
+
+
+@pytest.mark.parametrize("record", RECORDS.values(), ids=lambda record: type(record).__name__)
+def test_every_form_of_every_record(perfloop: Perfloop, workplace: Path, record: AnyRecord) -> None:
+    save_record(record, "record.json")
+
+    shown = perfloop("report", "record.json")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "perfloop" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+
+    printed = perfloop("report", "record.json", "--json")
+    assert printed.returncode == 0, printed.stderr
+    jsonschema.Draft202012Validator(json_schema()).validate(json.loads(printed.stdout))
+    assert json.loads(printed.stdout) == json.loads((workplace / "record.json").read_text())
+
+    markdown = perfloop("report", "record.json", "--markdown")
+    assert markdown.returncode == 0, markdown.stderr
+    assert markdown.stdout.startswith("#")
+
+    page = perfloop("report", "record.json", "--html", "record.html")
+    assert (page.returncode, page.stdout, page.stderr) == (0, "", "report  record.html\n")
+    assert (workplace / "record.html").stat().st_size > 1000
