@@ -62,7 +62,7 @@ class _Retry(NamedTuple):
 
 def backoff(failed_attempts: int) -> float:
     """Seconds to wait before connecting again after so many failures in a row: 0, 10, 20, 40 … 250 ms."""
-    return min(0.25, 0.01 * 2 ** (failed_attempts - 1)) if failed_attempts else 0.0
+    return min(0.25, 0.01 * 2 ** min(failed_attempts - 1, 5)) if failed_attempts else 0.0
 
 
 class Engine:
@@ -328,7 +328,6 @@ class Engine:
             return
         dues = self._start + self._arrival.dues(first, total)
         indices = np.fromiter(itertools.islice(self._order, total - first), dtype=np.int32, count=total - first)
-        self.recorder.fold(self.in_flight)
         self.recorder.add_never_sent(first + 1, dues, indices, now)
         self._sent = total
         self.recorder.failures.add(
@@ -489,8 +488,7 @@ class Engine:
     def _report(self, now: float) -> None:
         recorder = self.recorder
         in_flight = self.in_flight
-        recorder.fold(in_flight)
-        recorder.roll(int(now - self._start))
+        recorder.fold(in_flight, now - self._start)
         since, self._last_progress = now - self._last_progress, now
         finished = recorder.requests - self._progress_requests
         self._progress_requests = recorder.requests

@@ -144,11 +144,12 @@ class Recorder:
         if self.offset >= FOLD_AT:
             self.fold()
 
-    def fold(self, in_flight: int = -1) -> None:
+    def fold(self, in_flight: int = -1, elapsed: float = 0.0) -> None:
         """Take the buffered entries into the figures.
 
         Args:
             in_flight: how many requests are in flight now, for the series; negative: as last time.
+            elapsed: seconds since the start: whole seconds before it are closed, also when nothing finished in them.
         """
         if in_flight >= 0:
             self._in_flight = in_flight
@@ -156,6 +157,7 @@ class Recorder:
         if count:
             self.offset = 0
             self.add(self._entries[:count])
+        self._roll(int(elapsed))
 
     def add(self, entries: NDArray[np.void]) -> None:
         """Take finished requests into the figures; `entries` may be overwritten afterwards."""
@@ -225,7 +227,7 @@ class Recorder:
         seconds = np.maximum(done - self.start, 0).astype(np.int64)
         first, last = int(seconds.min()), int(seconds.max())
         for second in range(first, last + 1) if first != last else (first,):
-            self.roll(second)
+            self._roll(second)
             if first == last:
                 of_second, bad, size = latency, failed, received
             else:
@@ -238,7 +240,7 @@ class Recorder:
             self._second_bytes += int(size.sum())
             self._second_latency.record_many(of_second if int(of_second.min()) >= 0 else of_second[of_second >= 0])
 
-    def roll(self, second: int) -> None:
+    def _roll(self, second: int) -> None:
         """Close the seconds of the series before `second`."""
         while self._second < second:
             self.series.append(self._point())
@@ -271,12 +273,12 @@ class Recorder:
 
     def finish(self) -> None:
         """Fold what is buffered and close the last second."""
-        self.fold(0)
+        self.fold()
         for start in range(0, self._did_not_queue, _ZEROS.size):
             self.queue.record_many(_ZEROS[: self._did_not_queue - start])
         self._did_not_queue = 0
         if self._second_requests:
-            self.roll(self._second + 1)
+            self._roll(self._second + 1)
 
     def samples(self) -> Samples | None:
         """Every finished request, when they were kept."""
@@ -295,6 +297,7 @@ class Recorder:
         Args:
             first: the number of the first of them; the others follow.
         """
+        self.fold()
         for start in range(0, len(dues), 4096):
             part = dues[start : start + 4096]
             entries = np.zeros(len(part), dtype=_DTYPE)

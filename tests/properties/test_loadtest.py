@@ -1,0 +1,153 @@
+"""Properties of the load engine's pure parts."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import httptools
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perfloop.exceptions import InvalidValue
+from perfloop.loadtest import Request, Target
+from perfloop.loadtest.arrival import ConstantArrival, PoissonArrival
+from perfloop.loadtest.recording import Recorder
+from perfloop.loadtest.request import prepare, smooth_order
+
+rates = st.floats(min_value=0.01, max_value=1e6)
+
+
+@given(rate=rates, numbers=st.lists(st.integers(0, 10**7), min_size=1, max_size=20))
+def test_counting_constant_arrivals_inverts_their_due_times(rate, numbers) -> None:
+    profile = ConstantArrival(rate)
+    for number in numbers:
+        due = profile.due(number)
+        assert profile.count(due) <= number
+        assert profile.count(np.nextafter(due, math.inf)) >= number + 1
+        assert profile.due(number + 1) >= due
+
+
+@settings(max_examples=30, deadline=None)
+@given(rate=rates, seed=st.integers(0, 2**32), first=st.integers(0, 9000), length=st.integers(0, 5000))
+def test_poisson_arrivals_are_the_same_however_they_are_asked_for(rate, seed, first, length) -> None:
+    dues = PoissonArrival(rate, seed).dues(first, first + length)
+    one_by_one = PoissonArrival(rate, seed)
+    assert [one_by_one.due(number) for number in range(first, first + length)] == dues.tolist()
+    assert (np.diff(dues) >= 0).all()
+    if length:
+        assert PoissonArrival(rate, seed).count(dues[-1]) <= first + length - 1
+        assert PoissonArrival(rate, seed).count(np.nextafter(dues[-1], math.inf)) >= first + length
+
+
+@given(weights=st.lists(st.integers(1, 20), min_size=1, max_size=6), seed=st.integers(0, 1000))
+def test_weighted_requests_are_never_further_than_one_from_their_share(weights, seed) -> None:
+    total = sum(weights)
+    whole_cycles = list(itertools.islice(smooth_order(weights, seed), 2 * total))
+    for index, weight in enumerate(weights):
+        assert whole_cycles.count(index) == 2 * weight
+    sent = [0] * len(weights)
+    for turn, index in enumerate(itertools.islice(smooth_order(weights), total), 1):
+        sent[index] += 1
+        # Smooth weighted round robin keeps within less than the number of requests of the exact share.
+        assert all(abs(sent[i] - turn * weights[i] / total) < len(weights) for i in range(len(weights)))
+
+
+@given(weights=st.lists(st.floats(0.01, 100), min_size=2, max_size=5))
+def test_any_weights_come_in_proportion(weights) -> None:
+    count = 2000
+    picked = list(itertools.islice(smooth_order(weights), count))
+    for index, weight in enumerate(weights):
+        share = weight / sum(weights)
+        assert abs(picked.count(index) - count * share) <= len(weights) + count * share * 0.06
+
+
+class _Reader:
+    """What a server would read."""
+
+    def __init__(self) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = b""
+        self.url = b""
+        self.messages = 0
+
+    def on_url(self, url):
+        self.url += url
+
+    def on_header(self, name, value):
+        self.headers.append((name, value))
+
+    def on_body(self, body):
+        self.body += body
+
+    def on_message_complete(self):
+        self.messages += 1
+
+
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+    target=st.text(max_size=30).map(lambda text: "/" + text),
+    headers=st.lists(st.tuples(st.text(max_size=12), st.text(max_size=20)), max_size=4),
+    body=st.binary(max_size=200),
+    traced=st.booleans(),
+)
+def test_a_request_is_refused_or_read_back_as_exactly_one_request(method, target, headers, body, traced) -> None:
+    request = Request(method=method, target=target, headers=tuple(headers), body=body)
+    try:
+        request.validate()
+    except InvalidValue:
+        return
+    prepared = prepare(request, Target.parse("http://localhost/"), "ab" * 16 if traced else None)
+    message = prepared.prefix + (b"%016x" % 7 + prepared.suffix if traced else b"")
+    reader = _Reader()
+    httptools.HttpRequestParser(reader).feed_data(message)
+    assert reader.messages == 1
+    assert reader.url.decode() == target
+    assert reader.body == body
+    for name, value in headers:
+        assert (name.encode(), value.strip().encode("latin-1")) in [(n, v.strip()) for n, v in reader.headers]
+
+
+@given(st.text(max_size=60))
+def test_a_path_of_a_url_is_always_a_sound_target_or_refused(path) -> None:
+    try:
+        target = Target.parse(f"http://localhost/{path}")
+    except InvalidValue:
+        return
+    Request(target=target.path).validate()
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 5),  # due
+            st.floats(0, 2),  # queue
+            st.floats(0, 0.1),  # lag
+            st.floats(0, 3),  # service
+            st.sampled_from([200, 204, 404, 500, 0, -1]),
+            st.integers(0, 10**6),
+        ),
+        max_size=60,
+    )
+)
+def test_nothing_is_lost_between_entries_and_figures(entries) -> None:
+    record = Recorder(["GET /"], None)
+    record.start = 1000.0
+    ordered = sorted(entries, key=lambda entry: sum(entry[:4]))
+    for number, (due, queue, lag, service, status, received) in enumerate(ordered, 1):
+        free = 1000.0 + due + queue
+        record.put(1000.0 + due, free, free + lag, 0.0, free + lag + service, number, received, 0, status)
+    record.finish()
+    counted = [status for *_, status, _ in entries]
+    assert record.requests == len(entries)
+    assert record.errors == sum(status >= 400 or status <= 0 for status in counted)
+    assert record.bytes_received == sum(received for *_, received in entries)
+    assert sum(record.statuses.values()) == sum(status > 0 for status in counted)
+    assert record.latency.count == sum(status != 0 for status in counted)
+    assert record.send_lag.count == record.queue.count == len(entries)
+    assert sum(point.requests for point in record.series) == len(entries)
+    assert sum(point.errors for point in record.series) == record.errors
+    if entries:
+        assert [point.second for point in record.series] == list(range(len(record.series)))

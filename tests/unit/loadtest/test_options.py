@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from perfloop.exceptions import InvalidValue
+from perfloop.loadtest import LoadOptions, Request
+
+URL = "http://localhost:8000/orders?token=secret&page=1"
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"rate": 0}, "rate"),
+        ({"rate": -1.0}, "rate"),
+        ({"rate": float("nan")}, "rate"),
+        ({"rate": float("inf")}, "rate"),
+        ({"connections": 0}, "connections"),
+        ({"connections": -3}, "connections"),
+        ({"duration": 0}, "duration"),
+        ({"duration": float("nan")}, "duration"),
+        ({"request_limit": 0}, "requests"),
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": float("inf")}, "timeout"),
+        ({"arrival": "bursty"}, "arrival"),
+        ({"seed": -1}, "seed"),
+        ({"expect_status": frozenset({42})}, "expect_status"),
+        ({"url": "gopher://localhost/"}, "gopher"),
+        ({"duration": None}, "never end"),
+        ({"headers": (("X", "a\r\nb"),)}, "line breaks"),
+        ({"method": "G T"}, "method"),
+        ({"requests": (Request(), Request(target="no-slash"))}, "path"),
+    ],
+)
+def test_a_value_out_of_range_names_the_option(options, where) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        LoadOptions(**{"url": URL, **options}).validate()
+    assert where in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"rate": 0.1},
+        {"duration": None, "request_limit": 1},
+        {"method": "GET", "body": b"a body"},
+        {"expect_status": frozenset({200, 404})},
+        {"arrival": "poisson", "rate": 1e6, "connections": 10_000},
+    ],
+)
+def test_sound_options_are_taken(options) -> None:
+    LoadOptions(url=URL, **options).validate()
+
+
+def test_without_requests_there_is_one_of_the_url() -> None:
+    options = LoadOptions(url=URL, method="POST", headers=(("X-A", "1"),), body=b"x")
+    assert options.effective_requests() == (
+        Request(method="POST", target="/orders?token=secret&page=1", headers=(("X-A", "1"),), body=b"x"),
+    )
+
+
+def test_headers_are_shared_by_requests_that_do_not_have_their_own() -> None:
+    requests = (Request(target="/a"), Request(target="/b", headers=(("x-a", "own"),), weight=2))
+    options = LoadOptions(url=URL, requests=requests, headers=(("X-A", "shared"), ("X-B", "too")))
+    first, second = options.effective_requests()
+    assert first.headers == (("X-A", "shared"), ("X-B", "too"))
+    assert second.headers == (("X-B", "too"), ("x-a", "own"))
+    assert second.weight == 2
+
+
+def test_the_plan_tells_the_model_and_no_secret() -> None:
+    closed = LoadOptions(url=URL).plan()
+    assert (closed.model, closed.rate, closed.arrival) == ("closed", None, None)
+    assert len(closed.requests) == 1
+    assert "secret" not in closed.requests[0]
+    assert closed.requests[0].startswith("GET /orders?")
+    opened = LoadOptions(url=URL, rate=5, arrival="poisson", requests=(Request(weight=3),)).plan()
+    assert (opened.model, opened.rate, opened.arrival) == ("open", 5, "poisson")
+    assert opened.requests == ["3x GET /"]
