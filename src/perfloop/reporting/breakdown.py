@@ -11,7 +11,7 @@ from . import figures
 if TYPE_CHECKING:
     from perfloop.records import CohortBreakdown, DiagnosisRecord, RouteBreakdown
 
-__all__ = ["PartRow", "parts_of", "routes_in_order"]
+__all__ = ["PartRow", "parts_of", "routes_in_order", "slowest_name"]
 
 
 class PartRow(Struct, frozen=True):
@@ -54,6 +54,12 @@ def parts_of(route: RouteBreakdown, *, least: float = 0.0) -> list[PartRow]:
     ]
     worth = [row for row in rows if max(row.typical_share, row.slowest_share) > least]
     return sorted(worth, key=lambda row: (row.part == "unaccounted", -row.slowest_share, -row.typical_share, row.part))
+
+
+def slowest_name(route: RouteBreakdown) -> str:
+    """What the slowest group is: `slowest 1 %`, or `slowest 5` where so few requests ran that it holds more."""
+    slowest = route.slowest.requests
+    return "slowest 1 %" if slowest <= 0.015 * route.requests else f"slowest {figures.count(slowest)}"
 
 
 def _share(group: CohortBreakdown, part: str) -> float:

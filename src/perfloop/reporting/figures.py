@@ -29,11 +29,14 @@ __all__ = [
     "share",
     "shorten",
     "small_share",
+    "spaced",
     "span",
     "with_unit",
 ]
 
 PART_NAMES = {
+    "queue": "connection wait",
+    "send_lag": "generator lag",
     "cpu": "on CPU",
     "event_loop_wait": "event-loop wait",
     "worker_wait": "worker-thread wait",
@@ -44,6 +47,7 @@ PART_NAMES = {
     "sleep": "asyncio.sleep",
     "interpreter_wait": "interpreter wait",
     "gc": "garbage collection",
+    "network": "network",
     "unaccounted": "unaccounted",
 }
 """The parts of a latency breakdown in words; other names are shown with their underscores as spaces."""
@@ -56,7 +60,12 @@ _UNIT = re.compile(r"[^\d.,]+$")
 
 def part_name(part: str) -> str:
     """The part of a breakdown in words."""
-    return PART_NAMES.get(part, part.replace("_", " "))
+    return PART_NAMES.get(part) or spaced(part)
+
+
+def spaced(name: str) -> str:
+    """A name of a record's field in words: `latency_p99` reads `latency p99`."""
+    return clean(name.replace("_", " "))
 
 
 def number(value: float) -> str:

@@ -18,7 +18,7 @@ from perfloop.records import ComparisonRecord, DiagnosisRecord, LoadRecord
 from perfloop.units import format_bytes, format_duration
 
 from . import figures, pictures
-from .breakdown import parts_of, routes_in_order
+from .breakdown import parts_of, routes_in_order, slowest_name
 from .description import plan_in_words
 from .over_time import over_time
 from .verdict import before, finding_title, gain_in_words, verdict
@@ -111,6 +111,7 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
         sentence=figures.sentence,
         share=figures.share,
         small_share=figures.small_share,
+        spaced=figures.spaced,
         span=figures.span,
         tie=_tie,
         with_unit=figures.with_unit,
@@ -211,6 +212,7 @@ def _route_view(route: RouteBreakdown, most: int) -> dict[str, Any]:
         "route": route,
         "bars": pictures.breakdown_bars(route),
         "parts": parts_of(route),
+        "slowest": slowest_name(route),
         "statements": statements[:most],
         "hidden_statements": max(len(statements) - most, 0),
     }

@@ -116,7 +116,7 @@ def _comparison(record: ComparisonRecord) -> list[str]:
             ratio = f"{metric.ratio[1]:.2f} ({metric.ratio[0]:.2f}–{metric.ratio[2]:.2f})"
         words = f"**{metric.verdict}**" if metric.verdict in ("faster", "slower") else metric.verdict
         values = (figures.with_unit(metric.a, metric.unit), figures.with_unit(metric.b, metric.unit))
-        rows.append((_text(metric.metric), *values, ratio, words))
+        rows.append((_text(figures.spaced(metric.metric)), *values, ratio, words))
     return [
         f"A: {_code(record.a)}<br>B: {_code(record.b)}",
         _table(("Metric", "A", "B", "B ÷ A", "B is"), rows),
@@ -146,7 +146,7 @@ def _targets(targets: Sequence[TargetResult]) -> list[str]:
     marks = {"met": "✅ met", "missed": "❌ missed"}
     rows = [
         (
-            _text(target.name),
+            _text(figures.spaced(target.name)),
             figures.with_unit(target.measured, target.unit),
             figures.with_unit(target.target, target.unit),
             marks.get(target.outcome, "not measured"),

@@ -9,7 +9,7 @@ from perfloop.stats import Histogram
 from perfloop.units import format_duration
 
 from . import figures
-from .breakdown import parts_of
+from .breakdown import parts_of, slowest_name
 from .charts import (
     Axis,
     BeforeAfter,
@@ -221,8 +221,8 @@ def breakdown_bars(route: RouteBreakdown) -> Chart:
         return StackedBar(name, f"{figures.milliseconds(group.mean_ms)} on average, {requests}", segments)
 
     return stacked_bars(
-        [bar("All requests", route.typical), bar("Slowest 1 %", route.slowest)],
-        f"Where the time of {figures.clean(route.route)} goes, all requests and the slowest 1 %",
+        [bar("All requests", route.typical), bar(figures.sentence(slowest_name(route)), route.slowest)],
+        f"Where the time of {figures.clean(route.route)} goes, all requests and the {slowest_name(route)}",
     )
 
 
@@ -252,10 +252,10 @@ def comparison_intervals(record: ComparisonRecord) -> Chart:
     """B ÷ A of every metric with its interval."""
     css = {"faster": "faster", "slower": "slower", "no difference": "same", "not enough data": "unknown"}
     rows = [
-        IntervalRow(metric.metric, metric.ratio, metric.verdict, css[metric.verdict])
+        IntervalRow(figures.spaced(metric.metric), metric.ratio, metric.verdict, css[metric.verdict])
         for metric in record.metrics[:_METRICS_SHOWN]
     ]
-    words = "; ".join(f"{metric.metric} {metric.verdict}" for metric in record.metrics[:_METRICS_SHOWN])
+    words = "; ".join(f"{figures.spaced(metric.metric)} {metric.verdict}" for metric in record.metrics[:_METRICS_SHOWN])
     return interval_chart(
         rows,
         f"B against A: {words}",

@@ -139,10 +139,10 @@ def _comparison(record: ComparisonRecord) -> Verdict:
         reason = f": {figures.clean(record.reasons[0])}" if record.reasons else ""
         return Verdict("warning", f"Not enough data to tell A and B apart{reason}")
     if record.verdict == "no difference":
-        return Verdict("neutral", f"No difference between A and B in {figures.clean(first.metric)}")
+        return Verdict("neutral", f"No difference between A and B in {figures.spaced(first.metric)}")
     gain, interval = _gain(first)
     values = f"{figures.with_unit(first.a, first.unit)} → {figures.with_unit(first.b, first.unit)}"
-    name = figures.clean(first.metric)
+    name = figures.spaced(first.metric)
     return Verdict(
         "good" if record.verdict == "faster" else "bad",
         f"B is {record.verdict} than A: {name} {gain or values}",

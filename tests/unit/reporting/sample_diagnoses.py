@@ -171,12 +171,12 @@ def diagnosis() -> DiagnosisRecord:
         ],
         findings=_findings(),
         targets=[
-            TargetResult(name="latency p50", target=100, measured=108.2, unit="ms", outcome="missed"),
-            TargetResult(name="latency p99", target=1000, measured=412.3, unit="ms", outcome="met"),
-            TargetResult(name="capacity", target=10_000, measured=38.0, unit="requests/s", outcome="missed"),
-            TargetResult(name="cpu utilisation", target=0.7, measured=0.52, unit="share", outcome="met"),
+            TargetResult(name="latency_p50", target=100, measured=108.2, unit="ms", outcome="missed"),
+            TargetResult(name="latency_p99", target=1000, measured=412.3, unit="ms", outcome="met"),
+            TargetResult(name="requests_per_second", target=10_000, measured=38.0, unit="requests/s", outcome="missed"),
+            TargetResult(name="cpu", target=0.7, measured=0.52, unit="share", outcome="met"),
             TargetResult(
-                name="disk utilisation",
+                name="disk",
                 target=0.4,
                 measured=None,
                 unit="share",

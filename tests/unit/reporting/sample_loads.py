@@ -40,10 +40,10 @@ def load() -> LoadRecord:
         results=results,
         thresholds=[Threshold(expression="p99>500ms", measured=summary.latency_ms.p99, unit="ms", failed=False)],
         targets=[
-            TargetResult(name="latency p50", target=100, measured=summary.latency_ms.p50, unit="ms", outcome="met"),
-            TargetResult(name="latency p99", target=1000, measured=summary.latency_ms.p99, unit="ms", outcome="met"),
+            TargetResult(name="latency_p50", target=100, measured=summary.latency_ms.p50, unit="ms", outcome="met"),
+            TargetResult(name="latency_p99", target=1000, measured=summary.latency_ms.p99, unit="ms", outcome="met"),
             TargetResult(
-                name="capacity",
+                name="requests_per_second",
                 target=10_000,
                 measured=None,
                 unit="requests/s",
@@ -75,7 +75,7 @@ def failing_load() -> LoadRecord:
             Threshold(expression="p50>1s", measured=summary.latency_ms.p50, unit="ms", failed=False),
         ],
         targets=[
-            TargetResult(name="latency p50", target=100, measured=summary.latency_ms.p50, unit="ms", outcome="missed")
+            TargetResult(name="latency_p50", target=100, measured=summary.latency_ms.p50, unit="ms", outcome="missed")
         ],
     )
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from perfloop.records import CohortBreakdown
-from perfloop.reporting.breakdown import parts_of, routes_in_order
+from perfloop.reporting.breakdown import parts_of, routes_in_order, slowest_name
 
 from .sample_diagnoses import diagnosis, healthy_diagnosis
 
@@ -38,6 +38,16 @@ def test_parts_come_by_their_weight_in_the_slowest_requests_and_unaccounted_last
     assert rows[0].typical_ms is None
     assert rows[2].slowest_ms is None
     assert [row.part for row in parts_of(route, least=0.3)] == ["cpu", "gc", "unaccounted"]
+
+
+@pytest.mark.parametrize(
+    ("requests", "slowest", "name"),
+    [(570, 6, "slowest 1 %"), (73, 5, "slowest 5"), (1, 1, "slowest 1"), (0, 0, "slowest 1 %")],
+)
+def test_the_slowest_group_is_called_what_it_is(requests: int, slowest: int, name: str) -> None:
+    route = diagnosis().routes[0]
+    group = msgspec.structs.replace(route.slowest, requests=slowest)
+    assert slowest_name(msgspec.structs.replace(route, requests=requests, slowest=group)) == name
 
 
 def test_a_route_without_time_has_no_parts() -> None:

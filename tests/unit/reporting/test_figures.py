@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfloop.monitoring.observations import PARTS
+from perfloop.diagnosis.matching import CLIENT_PARTS
 from perfloop.reporting import figures
 
 
@@ -175,5 +175,5 @@ def test_shortened_text_is_short(text: str, most: int) -> None:
 
 
 def test_every_part_of_a_breakdown_has_words() -> None:
-    assert set(figures.PART_NAMES) == set(PARTS)
+    assert set(figures.PART_NAMES) == set(CLIENT_PARTS)
     assert figures.part_name("some_later_part") == "some later part"

@@ -56,7 +56,7 @@ def _row(metric: MetricComparison) -> list[Cell]:
         interval = f"({_ratio(metric.ratio[0])}–{_ratio(metric.ratio[2])})"
     style = "bold" if metric.verdict in ("faster", "slower") else ""
     return [
-        figures.clean(metric.metric),
+        figures.spaced(metric.metric),
         figures.with_unit(metric.a, metric.unit, short=True),
         figures.with_unit(metric.b, metric.unit, short=True),
         (ratio, style),

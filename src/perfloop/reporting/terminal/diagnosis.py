@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import figures
-from ..breakdown import parts_of, routes_in_order
+from ..breakdown import parts_of, routes_in_order, slowest_name
 from ..description import plan_in_words
 from ..knee import knee
 from ..verdict import before, finding_title, verdict
@@ -162,7 +162,7 @@ def _print_healthy(record: DiagnosisRecord, paper: Paper) -> None:
 def _print_route(route: RouteBreakdown, paper: Paper) -> None:
     name = figures.clean(route.route)
     bars = max(10, paper.width - 62)
-    rows: list[list[Cell]] = [[(name, "bold"), ("typical", "dim"), "", ("slowest 1 %", "dim"), "", ""]]
+    rows: list[list[Cell]] = [[(name, "bold"), ("typical", "dim"), "", (slowest_name(route), "dim"), "", ""]]
     rows += [
         [
             part.name,

@@ -189,7 +189,7 @@ def print_targets(targets: list[TargetResult], paper: Paper) -> None:
     heads: list[Cell] = [("targets", "bold"), ("measured", "dim"), ("target", "dim"), ""]
     rows: list[list[Cell]] = [
         [
-            figures.clean(target.name),
+            figures.spaced(target.name),
             figures.with_unit(target.measured, target.unit),
             figures.with_unit(target.target, target.unit),
             looks.get(target.outcome, ("· not measured", "dim")),
@@ -199,4 +199,4 @@ def print_targets(targets: list[TargetResult], paper: Paper) -> None:
     paper.table([heads, *rows], "<>><")
     for target in targets:
         if target.why:
-            paper.hanging("", (f"{figures.clean(target.name)}: {figures.clean(target.why)}", "dim"), label_width=2)
+            paper.hanging("", (f"{figures.spaced(target.name)}: {figures.clean(target.why)}", "dim"), label_width=2)
