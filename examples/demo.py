@@ -100,7 +100,8 @@ class Demo:
             # perfloop and uvicorn of the environment that runs this, whether it is activated or not
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         }
-        (self.out / f"{name}.json").unlink(missing_ok=True)
+        for kind in ("json", "html"):
+            (self.out / f"{name}.{kind}").unlink(missing_ok=True)
         for attempt in range(1, ATTEMPTS + 1):
             status = subprocess.run(["perfloop", *arguments], env=environment, cwd=ROOT).returncode
             if status != UNTRUSTWORTHY or attempt == ATTEMPTS:
@@ -108,6 +109,8 @@ class Demo:
             self.say("Something else kept this machine busy, and perfloop does not trust its own figures. Again:")
         if status:
             raise DemoFailed(f"perfloop {arguments[0]} ended with exit status {status}, its message is above")
+        if not (self.out / f"{name}.html").exists():
+            raise DemoFailed(f"perfloop {arguments[0]} wrote no report, {self.file(f'{name}.html')}")
         return load_record(self.out / f"{name}.json")
 
     def summarise(
@@ -127,9 +130,6 @@ class Demo:
         ]
         for label, text in rows:
             print(f"  {label:<12}{text}")
-        for name in ("before", "comparison", "after"):
-            if not (self.out / f"{name}.html").stat().st_size:
-                raise DemoFailed(f"the report {self.file(f'{name}.html')} is empty")
 
     def gains(self, before: DiagnosisRecord, finding: Finding, comparison: ComparisonRecord) -> list[tuple[str, str]]:
         """Predicted next to measured, at half of what the faulty shop can do."""
