@@ -22,7 +22,8 @@ _MAX_STACK = 80
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 # By id: hashing a code object compares all of it. The object is kept, so that its id stays its own.
-_USER: dict[int, tuple[bool, CodeType]] = {}
+_USER: dict[int, tuple[bool, CodeType, bool]] = {}
+"""Code object's id → (the user's, the object, the agent's)."""
 
 
 def _library_prefixes() -> tuple[str, ...]:
@@ -53,7 +54,7 @@ def is_user_code(filename: str) -> bool:
 def _is_user(code: CodeType) -> bool:
     known = _USER.get(id(code))
     if known is None:
-        known = (is_user_code(code.co_filename), code)
+        known = (is_user_code(code.co_filename), code, code.co_filename.startswith(_OWN))
         if len(_USER) < 100_000:
             _USER[id(code)] = known
     return known[0]
@@ -119,20 +120,25 @@ def _parent_greenlet_frame() -> FrameType | None:
 def stack_of(frame: FrameType | None) -> int:
     """The number of the whole stack from `frame` outwards, without the agent's frames; 0 for an empty one."""
     key: list[int] = []
-    found: list[tuple[CodeType, FrameType]] = []
+    found: list[FrameType] = []
+    user = _USER
     while type(frame) is FrameType and len(found) < _MAX_STACK:
         code = frame.f_code
-        if not code.co_filename.startswith(_OWN):
-            key += (id(code), frame.f_lineno or 0)
-            found.append((code, frame))
+        known = user.get(id(code))
+        if known is None:
             _is_user(code)
+        if known is None or not known[2]:
+            # The instruction is cheaper to ask for than the line; only the innermost has many to a line.
+            key += (id(code), frame.f_lasti if found else frame.f_lineno or 0)
+            found.append(frame)
         frame = frame.f_back
     if not found:
         return 0
     stack = tuple(key)
     number = TABLES.stacks.get(stack)
     if number is None:
-        number = TABLES.stacks.number(stack, [_frame_number(each) for _, each in found])
+        frames = [each for each in found if not each.f_code.co_filename.startswith(_OWN)]
+        number = TABLES.stacks.number(stack, [_frame_number(each) for each in frames])
     return number
 
 

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["CARRIED_SITE", "CURRENT", "Request", "Segment", "close_segment", "open_segment"]
 
 get_ident = _thread.get_ident
-pread = os.pread
 
 _MAX_EVENTS = 4000 * WIDTH
 _LONG_STEP = 20_000_000
 _NOTICEABLE = 50_000
+_LONG_ENOUGH = 200_000
+_STALE = 20_000_000
 
 CURRENT: ContextVar[Any] = ContextVar("perfloop_request", default=None)
 """The request this context works for, or None. It may have ended already: see `Request.live`."""
@@ -49,6 +50,8 @@ class _ThreadFacts(_thread._local):
 
     def __init__(self) -> None:
         self.native = _thread.get_native_id()
+        self.read_at = 0
+        self.runnable = 0
         self.schedule = -1
         if sys.platform == "linux" and _ThreadFacts.open_files < _MAX_DESCRIPTORS:
             try:
@@ -57,6 +60,17 @@ class _ThreadFacts(_thread._local):
                 self.closer = _Closer(self.schedule)
             except OSError:
                 pass
+
+    def runnable_since_last(self, now: int) -> int:
+        """How long the kernel kept this thread waiting for a processor since the last call, in nanoseconds.
+
+        Reading lets go of the interpreter's lock, so it is done where the time is gone anyway, or seldom.
+        """
+        self.read_at = now
+        if self.schedule < 0:
+            return 0
+        before, self.runnable = self.runnable, int(os.pread(self.schedule, 64, 0).split()[1])
+        return self.runnable - before
 
 
 class _Closer:
@@ -93,7 +107,7 @@ os.register_at_fork(after_in_child=_start_over)
 class Segment:
     """One stretch in which a thread runs a request's code: a step on the loop, or a worker's call."""
 
-    __slots__ = ("depth", "kind", "native", "others_start", "queued", "request", "samples", "start", "start_cpu")
+    __slots__ = ("depth", "kind", "native", "others_start", "request", "samples", "start", "start_cpu")
 
     def __init__(self, request: Request, kind: int) -> None:
         self.request = request
@@ -102,8 +116,9 @@ class Segment:
         self.samples: dict[int, int] | None = None
         thread = _THREAD
         self.native = thread.native
-        self.queued = pread(thread.schedule, 64, 0) if thread.schedule >= 0 else b""
-        self.start = monotonic_ns()
+        self.start = now = monotonic_ns()
+        if now - thread.read_at > _STALE:
+            thread.runnable_since_last(now)
         self.start_cpu = thread_time_ns()
         self.others_start = process_time_ns() - self.start_cpu
 
@@ -228,9 +243,8 @@ def _record_segment(segment: Segment, now: int, ready: int) -> None:
     others = 0
     if wall - cpu > _NOTICEABLE:
         others = process_time_ns() - segment.start_cpu - cpu - segment.others_start
-        if segment.queued:
-            # Runnable, but another process had the processor: the kernel's own count.
-            others += int(pread(_THREAD.schedule, 64, 0).split()[1]) - int(segment.queued.split()[1])
+        if wall - cpu > _LONG_ENOUGH:
+            others += _THREAD.runnable_since_last(now)
     request = segment.request
     request.add(segment.kind, segment.start, wall, cpu, others, ready)
     if segment.kind == STEP:

@@ -194,6 +194,20 @@ class _Process:
             counted[0] += samples
             counted[1] += cpu
 
+    def distinct_stacks(self, counted: dict[tuple[int, int], list[int]]) -> list[Stack]:
+        """One Stack for each route and list of frames; agents may number the same lines more than once."""
+        merged: dict[tuple[str | None, tuple[Frame, ...]], list[int]] = {}
+        for (stack, route), (samples, cpu) in counted.items():
+            frames = self.stacks.get(stack)
+            if frames:
+                total = merged.setdefault((self.route(route), tuple(frames)), [0, 0])
+                total[0] += samples
+                total[1] += cpu
+        return [
+            Stack(pid=self.pid, route=route, frames=list(frames), samples=samples, cpu_seconds=cpu * _SECOND)
+            for (route, frames), (samples, cpu) in merged.items()
+        ]
+
     def explain(self, payload: bytes) -> None:
         value = decode_json(payload)
         if not isinstance(value, dict):
@@ -263,17 +277,7 @@ def decode_process(
         problem = error
     loop = BusyLoop(_steps(records))
     observations.requests.extend(process.request(record, loop) for record in records)
-    observations.stacks.extend(
-        Stack(
-            pid=process.pid,
-            route=process.route(route),
-            frames=process.stacks[stack],
-            samples=samples,
-            cpu_seconds=cpu * _SECOND,
-        )
-        for (stack, route), (samples, cpu) in stacks.items()
-        if stack in process.stacks
-    )
+    observations.stacks.extend(process.distinct_stacks(stacks))
     if problem is not None:
         raise problem
 
