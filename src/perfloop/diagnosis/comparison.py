@@ -167,7 +167,8 @@ def _record(options: ComparisonOptions, a: _Arm, b: _Arm, pairs: int, rate: floa
     order = [_P50, _P99, _CAPACITY, _ERRORS]
     if min(*a.requests, *b.requests) >= _ENOUGH_FOR_P99:
         order = [_P99, _P50, _CAPACITY, _ERRORS]
-    metrics, said = [], []
+    metrics: list[MetricComparison] = []
+    said: list[str] = []
     for metric in order:
         # The last pair may be half done.
         result = compare(

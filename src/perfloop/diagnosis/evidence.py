@@ -84,8 +84,10 @@ class Evidence:
 
     def place(self, frame: Frame | None, route: str) -> Place:
         """A frame as a place; without one, the route's handler, else the route itself."""
-        frame = frame or self.handler(route)
-        return self.sources.place(frame) if frame else Place(file="(unknown)", line=0, function=route)
+        if frame is not None:
+            return self.sources.place(frame)
+        handler = self.handler(route)
+        return self.sources.handler_place(handler) if handler else Place(file="(unknown)", line=0, function=route)
 
     def none(self) -> Seconds:
         """No seconds for every request of the model."""

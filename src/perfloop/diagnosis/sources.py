@@ -157,6 +157,16 @@ class Sources:
                 name = node.name
         return name
 
+    def handler_place(self, frame: Frame) -> Place:
+        """Where a function is defined: its `def` line, which a code object does not know when there are decorators."""
+        tree = self._tree(frame.file)
+        for node in ast.walk(tree) if tree is not None else ():
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                if first <= frame.line <= node.lineno and node.name == frame.function:
+                    return self._place(frame.file, node.lineno, frame.function)
+        return self.place(frame)
+
     def relationship(self, file: str, attributes: Iterable[str]) -> Relationship | None:
         """The first of the attributes that some model class near `file` declares as a relationship."""
         known: dict[str, Relationship] = {}

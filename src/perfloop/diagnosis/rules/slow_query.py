@@ -22,7 +22,9 @@ __all__ = ["RULE"]
 
 NAME = "slow-query"
 # An index that makes the statement less than this much faster is not what it lacks.
-_LEAST_GAIN = 1.3
+_LEAST_GAIN = 2.0
+# Under load a statement takes longer than in the trial, where nothing else runs; beyond this it is the others' doing.
+_CONTENTION = 3.0
 # Without a trial: what SQLite takes to find and return rows by an index, generously.
 _LOOKUP_SECONDS, _ROW_SECONDS = 50e-6, 10e-6
 _LITTLE = 0.6
@@ -92,7 +94,8 @@ def _remaining(trial: IndexTrial | NoTrial, mean: float, rows: float) -> tuple[f
     if isinstance(trial, IndexTrial):
         if not trial.used or trial.before_seconds < _LEAST_GAIN * trial.after_seconds:
             return None
-        part = trial.after_seconds / trial.before_seconds
+        gained = min(mean, _CONTENTION * trial.before_seconds)
+        part = 1.0 - gained / mean * (1.0 - trial.after_seconds / trial.before_seconds)
         # The first call's parameters stand for all; with others more rows may be found.
         return min(2.0 * part + 0.05, 1.0), part, 0.5 * part
     with_index = _LOOKUP_SECONDS + _ROW_SECONDS * rows

@@ -1,0 +1,164 @@
+"""Diagnoses that cannot go as planned."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import textwrap
+
+import psutil
+import pytest
+
+from perfloop.diagnosis import DiagnosisOptions, diagnose
+from perfloop.exceptions import ConfigurationError, NoServer, ServiceDied
+from perfloop.loadtest import Request
+
+SERVER = (sys.executable, "-m", "uvicorn", "service:app", "--port", "0", "--no-access-log")
+HEALTHY = """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+"""
+
+
+def service(tmp_path, text: str = HEALTHY) -> DiagnosisOptions:
+    (tmp_path / "service.py").write_text(textwrap.dedent(text))
+    return DiagnosisOptions(command=SERVER, cwd=tmp_path, duration=1.0, step_duration=0.2)
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process(os.getpid()).children(recursive=True)}
+
+
+async def test_a_healthy_service_has_a_whole_record_and_no_findings(tmp_path) -> None:
+    before = children()
+    told: list[str] = []
+    record = await diagnose(service(tmp_path), on_progress=told.append)
+    assert record.findings == []
+    assert not record.partial
+    assert record.capacity_rps > 100
+    assert [point.in_flight for point in record.curve][:3] == [1, 2, 4]
+    (route,) = record.routes
+    assert route.requests == record.summary.requests
+    assert sum(route.typical.parts_ms.values()) == pytest.approx(route.typical.mean_ms)
+    assert record.plan.model == "open"
+    assert record.plan.rate == pytest.approx(record.capacity_rps / 2)
+    assert record.plan.requests == ["GET /"]
+    assert any("no OpenAPI page" in note for note in record.notes)
+    outcomes = {target.name: target.outcome for target in record.targets}
+    assert outcomes["latency_p50"] == "met"
+    assert outcomes["disk"] == "not measured"
+    assert told[0].startswith("service up on 127.0.0.1:")
+    assert any(text.startswith("load curve 1 → ") for text in told)
+    assert children() == before
+
+
+async def test_only_parameterless_gets_of_the_openapi_page_are_sent(tmp_path) -> None:
+    text = """
+    from fastapi import FastAPI
+    app = FastAPI()
+    SENT = set()
+
+    @app.middleware("http")
+    async def note(request, call_next):
+        SENT.add((request.method, request.url.path))
+        return await call_next(request)
+
+    @app.get("/a")
+    async def a(page: int = 1): return {}
+
+    @app.get("/b/{key}")
+    async def b(key: int): return {}
+
+    @app.get("/c")
+    async def c(needed: int): return {}
+
+    @app.post("/a")
+    async def post(): return {}
+
+    @app.delete("/d")
+    async def delete(): return {}
+
+    @app.get("/sent")
+    async def sent(): return sorted(SENT)
+    """
+    record = await diagnose(service(tmp_path, text))
+    assert sorted(record.plan.requests) == ["GET /a", "GET /sent"]
+    assert sorted(route.route for route in record.routes) == ["GET /a", "GET /sent"]
+
+
+async def test_a_service_that_mostly_fails_is_not_judged(tmp_path) -> None:
+    text = HEALTHY.replace('"status": 200', '"status": 500')
+    record = await diagnose(service(tmp_path, text))
+    assert not record.summary.trustworthy
+    assert any("requests failed" in reason for reason in record.summary.reasons)
+    assert record.findings == []
+    assert all(target.outcome == "not measured" for target in record.targets)
+
+
+async def test_a_service_that_hides_from_the_agent(tmp_path) -> None:
+    options = service(tmp_path)
+    command = (sys.executable, "-I", *options.command[1:], "--app-dir", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="agent did not start") as caught:
+        await diagnose(DiagnosisOptions(command=command, cwd=tmp_path))
+    assert "-I" in (caught.value.hint or "")
+
+
+async def test_a_command_that_is_no_server(tmp_path) -> None:
+    with pytest.raises(NoServer):
+        await diagnose(DiagnosisOptions(command=(sys.executable, "-c", "print('done')"), cwd=tmp_path))
+
+
+async def test_a_service_that_dies_meanwhile(tmp_path) -> None:
+    text = "import os, threading\nthreading.Timer(1.5, os._exit, (7,)).start()\n" + HEALTHY
+    with pytest.raises(ServiceDied, match="exit status 7"):
+        await diagnose(service(tmp_path, text))
+
+
+async def test_stopped_before_the_judged_run_leaves_nothing(tmp_path) -> None:
+    before = children()
+    stop = asyncio.Event()
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        stop.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await diagnose(service(tmp_path), on_progress=tell, stop=stop)
+    assert len(told) == 1
+    assert children() == before
+
+
+async def test_stopped_in_the_judged_run_leaves_a_partial_record(tmp_path) -> None:
+    before = children()
+    stop = asyncio.Event()
+
+    def tell(text: str) -> None:
+        if text.startswith("load curve"):
+            asyncio.get_running_loop().call_later(0.5, stop.set)
+
+    options = service(tmp_path)
+    record = await diagnose(
+        DiagnosisOptions(command=options.command, cwd=tmp_path, duration=30.0, step_duration=0.2),
+        on_progress=tell,
+        stop=stop,
+    )
+    assert record.partial
+    assert record.summary.requests > 0
+    assert record.summary.elapsed_seconds < 10
+    assert record.routes
+    assert children() == before
+
+
+async def test_an_unusable_request_is_refused_before_anything_starts(tmp_path) -> None:
+    options = DiagnosisOptions(command=SERVER, cwd=tmp_path, requests=(Request(target="no slash"),))
+    with pytest.raises(ConfigurationError):
+        await diagnose(options)
+
+
+async def test_no_command() -> None:
+    with pytest.raises(ConfigurationError, match="command"):
+        await diagnose(DiagnosisOptions(command=()))
