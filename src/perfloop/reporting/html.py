@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["render_html"]
 
 _LARGEST_BYTES = 490_000
+_PART_WORTH_A_LINE = 0.001
 _FIGURE_AND_UNIT = re.compile(r"(?<=\d) (?=(?:[mµn]?s|min|%|times|errors?|requests/s)\b|%)")
 
 
@@ -211,7 +212,7 @@ def _route_view(route: RouteBreakdown, most: int) -> dict[str, Any]:
     return {
         "route": route,
         "bars": pictures.breakdown_bars(route),
-        "parts": parts_of(route),
+        "parts": parts_of(route, least=_PART_WORTH_A_LINE),
         "slowest": slowest_name(route),
         "statements": statements[:most],
         "hidden_statements": max(len(statements) - most, 0),
