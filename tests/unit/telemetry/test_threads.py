@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from perfloop.telemetry import OVERFLOW, Event, Registry
+from perfloop.telemetry import OVERFLOW, Counter, Event, Family, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,5 +160,29 @@ def test_events() -> None:
 
 def test_registering_at_once_gives_one_instrument() -> None:
     registry = Registry()
-    in_threads(lambda number: [registry.counter(f"c{turn}", "C.").inc() for turn in range(50)] and None)
-    assert [family.series[0].value for family in registry.collect()] == [THREADS] * 50
+    together = threading.Barrier(THREADS, timeout=20)
+
+    def work(number: int) -> None:
+        for turn in range(300):
+            together.wait()
+            registry.counter(f"c{turn}", "C.").inc()
+
+    in_threads(work)
+    assert [family.series[0].value for family in registry.collect()] == [THREADS] * 300
+
+
+def test_children_are_made_one_at_a_time() -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def make() -> Counter:
+        inside.append(1)
+        for _ in range(2000):  # long enough for another thread to come in, if it could
+            pass
+        most.append(len(inside))
+        inside.pop()
+        return Counter()
+
+    family = Family("f", "counter", "F.", "", ("n",), make, max_series=1000)
+    in_threads(lambda number: [family.labels(f"{number}-{turn}").inc() for turn in range(50)] and None)
+    assert set(most) == {1}
