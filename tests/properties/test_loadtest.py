@@ -19,6 +19,7 @@ from perfloop.loadtest.request import prepare, smooth_order
 rates = st.floats(min_value=0.01, max_value=1e6)
 
 
+@settings(deadline=None)
 @given(rate=rates, numbers=st.lists(st.integers(0, 10**7), min_size=1, max_size=20))
 def test_counting_constant_arrivals_inverts_their_due_times(rate, numbers) -> None:
     profile = ConstantArrival(rate)
@@ -41,6 +42,7 @@ def test_poisson_arrivals_are_the_same_however_they_are_asked_for(rate, seed, fi
         assert PoissonArrival(rate, seed).count(np.nextafter(dues[-1], math.inf)) >= first + length
 
 
+@settings(deadline=None)
 @given(weights=st.lists(st.integers(1, 20), min_size=1, max_size=6), seed=st.integers(0, 1000))
 def test_weighted_requests_are_never_further_than_one_from_their_share(weights, seed) -> None:
     total = sum(weights)
@@ -54,6 +56,7 @@ def test_weighted_requests_are_never_further_than_one_from_their_share(weights, 
         assert all(abs(sent[i] - turn * weights[i] / total) < len(weights) for i in range(len(weights)))
 
 
+@settings(deadline=None)
 @given(weights=st.lists(st.floats(0.01, 100), min_size=2, max_size=5))
 def test_any_weights_come_in_proportion(weights) -> None:
     count = 2000
@@ -85,6 +88,7 @@ class _Reader:
         self.messages += 1
 
 
+@settings(deadline=None)
 @given(
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
     target=st.text(max_size=30).map(lambda text: "/" + text),
@@ -109,6 +113,7 @@ def test_a_request_is_refused_or_read_back_as_exactly_one_request(method, target
         assert (name.encode(), value.strip().encode("latin-1")) in [(n, v.strip()) for n, v in reader.headers]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_a_path_of_a_url_is_always_a_sound_target_or_refused(path) -> None:
     try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connector"]
 
+_OPENING_AT_ONCE = 64
 _HINTS = {
     failures.REFUSED: "nothing listens there: start the service, or check the port",
     failures.CONNECT_TIMEOUT: "no answer in time: check the address, a firewall, or whether the service hangs",
@@ -37,12 +38,32 @@ class Connector:
         self._addresses: list[str] = []
         self._tls = _tls_context(target) if target.tls else None
 
-    async def resolve(self) -> None:
-        """Look the host name up.
+    async def open_all(self, count: int) -> set[Connection]:
+        """So many connections, before the run.
 
         Raises:
-            UnreachableTarget: it has no address.
+            UnreachableTarget: the host has no address, or one of them cannot be opened.
         """
+        await self._resolve()
+        opened: set[Connection] = set()
+        gate = asyncio.Semaphore(_OPENING_AT_ONCE)
+
+        async def open_one() -> None:
+            async with gate:
+                opened.add(await self.open())
+
+        tasks = [asyncio.ensure_future(open_one()) for _ in range(count)]
+        try:
+            await asyncio.gather(*tasks)
+        except (OSError, TimeoutError) as error:
+            raise self._unreachable(error, count, len(opened)) from error
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return opened
+
+    async def _resolve(self) -> None:
         target = self._target
         if target.unix_path is not None:
             return
@@ -51,7 +72,7 @@ class Connector:
             async with asyncio.timeout(self._timeout):
                 found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         except (OSError, TimeoutError, UnicodeError) as error:
-            raise self.unreachable(error) from error
+            raise self._unreachable(error) from error
         self._addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
     async def open(self, failed_attempts: int = 0) -> Connection:
@@ -88,18 +109,13 @@ class Connector:
             else:
                 self._addresses = [address]
                 return
-        assert last is not None, "resolve() was called and found an address"
+        assert last is not None, "open_all() looked it up and found an address"
         raise last
 
-    def unreachable(self, error: BaseException, opened: int = 0) -> UnreachableTarget:
-        """The error for a target that cannot be connected to before the run.
-
-        Args:
-            opened: how many connections could be opened before this one.
-        """
+    def _unreachable(self, error: BaseException, count: int = 1, opened: int = 0) -> UnreachableTarget:
         kind, text = failures.classify(error)
         target = self._target
-        wanted = f"Expected to open {self._engine.options.connections} connections to {target.address}"
+        wanted = f"Expected to open {count} connection{'s' if count > 1 else ''} to {target.address}"
         reached = f", opened {opened}" if opened else ""
         hint = _HINTS.get(kind)
         if opened and kind in (failures.REFUSED, failures.CONNECT_TIMEOUT, failures.RESET):

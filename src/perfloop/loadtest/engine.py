@@ -18,17 +18,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..records import LoadResults, LoadSummary
-from ..stats import Histogram
 from . import failures
 from .arrival import Arrival, arrival
 from .connector import Connector
-from .outcome import LoadOutcome, Progress
-from .recording import TIMEOUT_STATUS, Recorder, figures
+from .outcome import LoadOutcome, Progress, conclude
+from .recording import TIMEOUT_STATUS, Recorder
 from .request import prepare, smooth_order
 from .ticker import PERIOD, Ticker, open_ticker
-from .trust import LOWEST_LAG, GeneratorFacts, allowed_lag, untrustworthy_reasons
-from .usage import GeneratorUsage
+from .watch import GeneratorWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +39,6 @@ _HOUSEKEEPING = 0.05
 _PROGRESS_EVERY = 0.25
 # Below half the periodic wake-ups, arming the timer for each request costs less.
 _ARM_BELOW_RATE = 0.5 / PERIOD
-_OPENING_AT_ONCE = 64
 # While all connections are busy no request needs a wake-up; these tell whether the generator could send.
 _LOOK_EVERY = 5e-3
 # A connection that was never used but idle for so long may have been closed for its idleness.
@@ -104,14 +100,11 @@ class Engine:
         self._start = self._deadline = self._next_due = _NEVER
         self._started = self._finished = False
         self._ticker: Ticker | None = None
-        self._arming = False
+        self._arming = options.rate is not None and options.rate < _ARM_BELOW_RATE
         self._housekeeping: asyncio.TimerHandle | None = None
-        self._housekeeping_interval = min(_HOUSEKEEPING, options.timeout / 10)
+        self._housekeeping_interval = max(_HOUSEKEEPING / 10, min(_HOUSEKEEPING, options.timeout / 10))
         self._last_housekeeping = self._last_progress = 0.0
         self._progress_requests = 0
-        self._longest_stall = self._longest_stall_at = 0.0
-        self._wake_expected = 0.0
-        self._lateness = Histogram()
 
     # The run.
 
@@ -125,8 +118,7 @@ class Engine:
         self._done: asyncio.Future[None] = self._loop.create_future()
         waiting: set[asyncio.Future[object]] = set()
         try:
-            await self._open_connections()
-            usage = GeneratorUsage()
+            self._live.update(await self._connector.open_all(self.options.connections))
             self._begin()
             waiting = {self._done}  # type: ignore[arg-type]
             if stop is not None:
@@ -134,59 +126,40 @@ class Engine:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             ended = _monotonic()
             partial = not self._done.done()
-            usage.stop()
             if not partial:
                 self._done.result()  # raises what a callback raised
-            return self._outcome(ended, partial, usage)
+            return self._outcome(ended, partial)
         finally:
             self._finished = True
             for future in waiting:
                 future.cancel()
             await self._close()
 
-    async def _open_connections(self) -> None:
-        await self._connector.resolve()
-        gate = asyncio.Semaphore(_OPENING_AT_ONCE)
-
-        async def open_one() -> None:
-            async with gate:
-                connection = await self._connector.open()
-            self._live.add(connection)
-
-        tasks = [asyncio.ensure_future(open_one()) for _ in range(self.options.connections)]
-        try:
-            await asyncio.gather(*tasks)
-        except (OSError, TimeoutError) as error:
-            raise self._connector.unreachable(error, len(self._live)) from error
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
     def _begin(self) -> None:
-        options = self.options
-        self._started = True
+        duration = _NEVER if self.options.duration is None else self.options.duration
+        if self._arrival is not None:
+            if duration < _NEVER:
+                self._total = min(self._total, self._arrival.count(duration))
+            total = int(self._total)
+            # From the last due time on the backlog drains.
+            duration = min(duration, float(self._arrival.dues(max(0, total - 1), total).max(initial=0.0)))
+            self._ticker = open_ticker(self._loop, self._guarded_tick)
         self._start = self.recorder.start = start = _monotonic()
+        self._deadline = start + duration
         self._last_housekeeping = self._last_progress = start
-        self._deadline = start + (_NEVER if options.duration is None else options.duration)
+        self._watch = GeneratorWatch(start)
+        self._started = True
         self._schedule_housekeeping()
-        connections = list(self._live)
-        for connection in connections:
-            if connection.dead:  # lost again before the start
-                self._live.discard(connection)
-                self._reopen(1, start)
+        for connection in [one for one in self._live if one.dead]:  # lost again before the start
+            self._live.discard(connection)
+            self._reopen(1, start)
         if self._arrival is None:
             for connection in list(self._live):
                 self._free_closed(connection, start)
             return
-        if options.duration is not None:
-            self._total = min(self._total, self._arrival.count(options.duration))
         self._idle.extend(self._live)
         self._next_due = start + self._arrival.due(0) if self._total else _NEVER
-        self._ticker = open_ticker(self._loop, self._guarded_tick)
-        assert options.rate is not None
-        self._arming = options.rate < _ARM_BELOW_RATE
-        self._wake_expected = _monotonic()
+        assert self._ticker is not None
         if self._arming:
             self._tick()
         else:
@@ -267,10 +240,9 @@ class Engine:
         """Send what is due on the connections that are idle."""
         idle = self._idle
         now = _monotonic()
-        late = now - self._wake_expected
-        if late > LOWEST_LAG:
-            self._lateness.record(int(late * 1e6))
-        self._wake_expected = now + PERIOD
+        watch = self._watch
+        watch.woken(now)
+        watch.expected = now + PERIOD
         due = self._next_due
         while due <= now and idle:
             connection = idle.popleft()
@@ -283,7 +255,7 @@ class Engine:
 
     def _arm(self, at: float) -> None:
         assert self._ticker is not None
-        self._wake_expected = at
+        self._watch.expected = at
         self._ticker.arm(at)
 
     def _guarded_tick(self) -> None:
@@ -343,7 +315,6 @@ class Engine:
         """The connection's request is over and so is the connection: open another in its place."""
         heard = connection.served or connection.received
         self._drop(connection)
-        self.events.add("reconnected", "")
         self._reopen(0 if heard else connection.failed_attempts + 1, now)
 
     def idle_connection_lost(self, connection: Connection) -> None:
@@ -353,7 +324,6 @@ class Engine:
             return
         self._drop(connection)
         if self._started:
-            self.events.add("reconnected", "")
             served = connection.served or _monotonic() - connection.opened > _IDLE_LONG
             self._reopen(0 if served else connection.failed_attempts + 1, _monotonic())
 
@@ -420,6 +390,7 @@ class Engine:
                 failed_attempts += 1
                 continue
             self._live.add(connection)
+            self.events.add("reconnected", "")
             now = _monotonic()
             connection.free = now
             if retry is not None:
@@ -470,9 +441,7 @@ class Engine:
 
     def _housekeep(self) -> None:
         now = _monotonic()
-        stall = now - self._last_housekeeping - self._housekeeping_interval
-        if stall > self._longest_stall:
-            self._longest_stall, self._longest_stall_at = stall, now - self._start
+        self._watch.kept_house(now, self._last_housekeeping + self._housekeeping_interval)
         self._last_housekeeping = now
         timeout = self.options.timeout
         expired = now - timeout
@@ -515,73 +484,25 @@ class Engine:
             )
         )
 
-    # The result.
-
-    def _outcome(self, ended: float, partial: bool, usage: GeneratorUsage) -> LoadOutcome:
-        recorder = self.recorder
+    def _outcome(self, ended: float, partial: bool) -> LoadOutcome:
+        options, recorder = self.options, self.recorder
         abandoned = self.in_flight if partial else 0
         recorder.finish()
-        limited = self.options.request_limit is not None and recorder.requests >= self.options.request_limit
         if partial:
             elapsed = ended - self._start
         else:
             elapsed = recorder.last_done - self._start
-            if not limited and self.options.duration is not None:
-                elapsed = max(elapsed, self.options.duration)
-        elapsed = max(elapsed, 1e-9)
-        latency_p50 = recorder.latency.percentile(50) / 1e6
-        allowed = allowed_lag(latency_p50)
-        lag, latency = figures(recorder.send_lag), figures(recorder.latency)
-        reasons = untrustworthy_reasons(
-            GeneratorFacts(
-                open_model=self._arrival is not None,
-                elapsed=ended - self._start,
-                send_lag_p99=lag.p99 / 1000,
-                latency_p50=latency_p50,
-                held_up=_excess(self._lateness, allowed),
-                cpu=usage.cpu,
-                waited_for_cpu=usage.waited_for_cpu,
-                longest_stall=self._longest_stall,
-                longest_stall_at=self._longest_stall_at,
-                clock_jump=usage.clock_jump,
-            )
+            if options.duration is not None and recorder.requests != options.request_limit:
+                elapsed = max(elapsed, options.duration)
+        facts = self._watch.facts(
+            ended, open_model=self._arrival is not None, latency=recorder.latency, send_lag=recorder.send_lag
         )
-        return LoadOutcome(
-            summary=LoadSummary(
-                requests=recorder.requests,
-                errors=recorder.errors,
-                rate=recorder.requests / elapsed,
-                elapsed_seconds=elapsed,
-                bytes_received=recorder.bytes_received,
-                bytes_per_second=recorder.bytes_received / elapsed,
-                latency_ms=latency,
-                service_time_ms=figures(recorder.service_time),
-                queue_ms=figures(recorder.queue),
-                send_lag_ms=lag,
-                generator_cpu_seconds=usage.cpu,
-                trustworthy=not reasons,
-                reasons=reasons,
-            ),
-            results=LoadResults(
-                statuses={str(status): count for status, count in sorted(recorder.statuses.items())},
-                error_kinds=recorder.failures.kinds(),
-                series=recorder.series,
-                latency_histogram=recorder.latency.encode(),
-                service_time_histogram=recorder.service_time.encode(),
-            ),
-            plan=self.options.plan(),
+        return conclude(
+            recorder,
+            facts,
+            plan=options.plan(),
+            elapsed=max(elapsed, 1e-9),
             partial=partial,
-            latency=recorder.latency,
-            service_time=recorder.service_time,
-            queue=recorder.queue,
-            send_lag=recorder.send_lag,
-            samples=recorder.samples(),
             abandoned=abandoned,
             events=self.events.counts(),
         )
-
-
-def _excess(lateness: Histogram, allowed: float) -> float:
-    """Seconds in all by which the values of a histogram exceed `allowed` seconds."""
-    values, counts = lateness.distribution()
-    return float(np.sum(np.maximum(values / 1e6 - allowed, 0.0) * counts))

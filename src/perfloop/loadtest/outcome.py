@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from ..records import LoadPlan, LoadResults, LoadSummary
-    from ..stats import Histogram
-    from .recording import Samples
+from ..records import LoadPlan, LoadResults, LoadSummary
+from .recording import figures
+from .trust import untrustworthy_reasons
 
-__all__ = ["LoadOutcome", "Progress"]
+if TYPE_CHECKING:
+    from ..stats import Histogram
+    from .recording import Recorder, Samples
+    from .trust import GeneratorFacts
+
+__all__ = ["LoadOutcome", "Progress", "conclude"]
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -61,3 +65,54 @@ class LoadOutcome(Struct, kw_only=True, eq=False):
     events: dict[str, int] = {}
     """What happened to connections and is no failed request: `retried` (a keep-alive connection was closed just as a
     request was written), `reconnected`, `reconnect failed`, `unsolicited data`."""
+
+
+def conclude(
+    recorder: Recorder,
+    facts: GeneratorFacts,
+    *,
+    plan: LoadPlan,
+    elapsed: float,
+    partial: bool,
+    abandoned: int,
+    events: dict[str, int],
+) -> LoadOutcome:
+    """The outcome of a run that is over.
+
+    Args:
+        elapsed: seconds the run counts as: to the last answer, and no less than was planned.
+    """
+    reasons = untrustworthy_reasons(facts)
+    return LoadOutcome(
+        summary=LoadSummary(
+            requests=recorder.requests,
+            errors=recorder.errors,
+            rate=recorder.requests / elapsed,
+            elapsed_seconds=elapsed,
+            bytes_received=recorder.bytes_received,
+            bytes_per_second=recorder.bytes_received / elapsed,
+            latency_ms=figures(recorder.latency),
+            service_time_ms=figures(recorder.service_time),
+            queue_ms=figures(recorder.queue),
+            send_lag_ms=figures(recorder.send_lag),
+            generator_cpu_seconds=facts.cpu,
+            trustworthy=not reasons,
+            reasons=reasons,
+        ),
+        results=LoadResults(
+            statuses={str(status): count for status, count in sorted(recorder.statuses.items())},
+            error_kinds=recorder.failures.kinds(),
+            series=recorder.series,
+            latency_histogram=recorder.latency.encode(),
+            service_time_histogram=recorder.service_time.encode(),
+        ),
+        plan=plan,
+        partial=partial,
+        latency=recorder.latency,
+        service_time=recorder.service_time,
+        queue=recorder.queue,
+        send_lag=recorder.send_lag,
+        samples=recorder.samples(),
+        abandoned=abandoned,
+        events=events,
+    )

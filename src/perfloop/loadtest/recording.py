@@ -252,7 +252,7 @@ class Recorder:
     def _point(self) -> SeriesPoint:
         histogram = self._second_latency
         p50 = p99 = highest = None
-        if len(histogram):
+        if histogram.count:
             low, high = histogram.percentiles((50.0, 99.0))
             p50, p99, highest = low / 1000, high / 1000, histogram.max / 1000
         return SeriesPoint(
