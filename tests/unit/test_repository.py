@@ -32,13 +32,13 @@ def pyproject() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def test_every_package_has_unit_tests() -> None:
-    packages = [path.parent for path in SOURCE.rglob("__init__.py") if path.parent != SOURCE]
+def test_every_package_has_tests_in_a_directory_of_its_name() -> None:
+    packages = [path.parent for path in SOURCE.glob("*/__init__.py")]
     assert packages
     missing = [
         name(package)
         for package in packages
-        if not list((ROOT / "tests" / "unit" / package.relative_to(SOURCE)).glob("test_*.py"))
+        if not any(list((ROOT / "tests" / kind / package.name).rglob("test_*.py")) for kind in ("unit", "integration"))
     ]
     assert missing == []
 
