@@ -142,6 +142,16 @@ def test_an_interruption_writes_a_partial_record(workplace: Path, after: str, nu
         assert record.summary.requests > 0
 
 
+def test_a_diagnosis_that_is_killed_takes_its_service_along(workplace: Path) -> None:
+    words = ["diagnose", "--request", "GET /", "-o", "a.json", "--no-files", "--", *SERVE]
+    with subprocess.Popen([PERFLOOP, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "service up" in process.stderr.readline()
+        process.kill()
+        assert process.wait(30) == -signal.SIGKILL
+    assert not (workplace / "a.json").exists()
+
+
 def test_a_service_that_dies_meanwhile(perfloop: Perfloop, workplace: Path) -> None:
     (workplace / "dies.py").write_text(
         re.sub(r"^async def app", "import os, sys\nasync def app", SHOP, flags=re.MULTILINE)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 import threading
 from typing import TYPE_CHECKING, TextIO
 
@@ -52,6 +54,9 @@ class Steps:
         mark = "\x1b[32m✓\x1b[0m" if self._coloured else "✓"
         self._began = self._clock.now()
         if self._enabled:
+            if self._terminal:
+                width = max(40, shutil.get_terminal_size((80, 24)).columns - 1)
+                text = textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  ")[2:]
             self._write(f"{self._clear()}{mark} {text}\n")
 
     def __enter__(self) -> Steps:

@@ -74,3 +74,13 @@ def test_disabled_it_is_silent() -> None:
 def test_a_terminal_that_is_gone_is_no_error() -> None:
     with Steps(stream=Terminal(gone=True), interval=0.001, clock=FixedClock()) as steps:
         steps.done("service up")
+
+
+def test_a_long_step_is_wrapped_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    with Steps(stream=terminal, interval=1000) as steps:
+        steps.done("service up on 127.0.0.1:8000 after 0.4 s · 1 process · FastAPI, SQLAlchemy")
+    lines = terminal.getvalue().replace("\r\x1b[K", "").splitlines()
+    assert lines == ["✓ service up on 127.0.0.1:8000 after 0.4 s · 1", "  process · FastAPI, SQLAlchemy"]
