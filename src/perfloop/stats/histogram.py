@@ -155,9 +155,6 @@ class Histogram:
         """How many values were recorded."""
         return int(self._counts.sum())
 
-    def __len__(self) -> int:
-        return self.count
-
     @property
     def min(self) -> int:
         """The smallest value, exactly as recorded (within 0 … 1 h); 0 without values."""
