@@ -14,7 +14,7 @@ import math
 import secrets
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from . import failures
 from .arrival import Arrival, arrival
 from .connector import Connector
 from .outcome import LoadOutcome, Progress, conclude
+from .reconnection import Retry, backoff
 from .recording import TIMEOUT_STATUS, Recorder
 from .request import prepare, smooth_order
 from .ticker import PERIOD, Ticker, open_ticker
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .options import LoadOptions
 
-__all__ = ["Engine", "backoff"]
+__all__ = ["Engine"]
 
 _HOUSEKEEPING = 0.05
 _PROGRESS_EVERY = 0.25
@@ -46,19 +47,6 @@ _IDLE_LONG = 1.0
 _NEVER = math.inf
 _NAN = math.nan
 _monotonic = time.monotonic
-
-
-class _Retry(NamedTuple):
-    """A request that a closing keep-alive connection swallowed: it is sent once more."""
-
-    number: int
-    request_index: int
-    due: float
-
-
-def backoff(failed_attempts: int) -> float:
-    """Seconds to wait before connecting again after so many failures in a row: 0, 10, 20, 40 … 250 ms."""
-    return min(0.25, 0.01 * 2 ** min(failed_attempts - 1, 5)) if failed_attempts else 0.0
 
 
 class Engine:
@@ -198,7 +186,7 @@ class Engine:
             connection.expect(head=False)
         connection.send(message)
 
-    def _send_again(self, connection: Connection, retry: _Retry, now: float) -> None:
+    def _send_again(self, connection: Connection, retry: Retry, now: float) -> None:
         connection.number, connection.index, connection.due = retry
         connection.free = now
         connection.attempt = 2
@@ -339,7 +327,7 @@ class Engine:
         self.events.add("retried", "")
         self._drop(connection)
         self._retries += 1
-        self._reopen(0, now, _Retry(connection.number, connection.index, connection.due))
+        self._reopen(0, now, Retry(connection.number, connection.index, connection.due))
         return True
 
     def count_failure(self, kind: str, index: int, example: str) -> None:
@@ -352,7 +340,7 @@ class Engine:
             self._idle.remove(connection)
         connection.close()
 
-    def _reopen(self, failed_attempts: int, due: float, retry: _Retry | None = None) -> None:
+    def _reopen(self, failed_attempts: int, due: float, retry: Retry | None = None) -> None:
         if self._finished:
             return
         task = asyncio.ensure_future(self._reopen_until_open(failed_attempts, due, retry))
@@ -369,7 +357,7 @@ class Engine:
         else:
             self._check_finished(_monotonic())
 
-    async def _reopen_until_open(self, failed_attempts: int, due: float, retry: _Retry | None) -> None:
+    async def _reopen_until_open(self, failed_attempts: int, due: float, retry: Retry | None) -> None:
         while not self._finished:
             if failed_attempts:
                 await asyncio.sleep(backoff(failed_attempts))
@@ -406,7 +394,7 @@ class Engine:
         if retry is not None:
             self._retries -= 1
 
-    def _connect_failed(self, error: BaseException, due: float, retry: _Retry | None) -> None:
+    def _connect_failed(self, error: BaseException, due: float, retry: Retry | None) -> None:
         """No connection: the request that would have gone over it has failed, if there is one."""
         kind, text = failures.classify(error)
         now = _monotonic()

@@ -8,15 +8,6 @@ import pytest
 import perfloop.loadtest
 from perfloop.exceptions import InvalidValue
 from perfloop.loadtest import Engine, LoadOptions
-from perfloop.loadtest.engine import backoff
-
-
-def test_back_off_starts_at_once_doubles_and_is_bounded() -> None:
-    waits = [backoff(attempts) for attempts in range(12)]
-    assert waits[:5] == [0.0, 0.01, 0.02, 0.04, 0.08]
-    assert max(waits) == 0.25 == waits[-1]
-    assert waits == sorted(waits)
-    assert backoff(10_000) == 0.25
 
 
 def test_options_are_checked_before_anything_is_opened() -> None:
