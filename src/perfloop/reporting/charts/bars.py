@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["BeforeAfter", "Segment", "StackedBar", "before_after", "stacked_bars"]
 
 _BAR, _ROW = 30, 56
+_GAIN_WIDTH = 320
 # A gap between segments tells them apart without colour.
 _GAP = 1.5
 
@@ -92,7 +93,7 @@ def _stacked(bars: Sequence[StackedBar], label: str, width: int) -> Markup:
 
 def before_after(rows: Sequence[BeforeAfter], label: str) -> Markup:
     """Each figure as two bars on a scale of its own, now above after, with the interval as a whisker."""
-    width, name_width, height, gap = NARROW, 78, 15, 62
+    width, name_width, height, gap = _GAIN_WIDTH, 78, 15, 62
     drawn: list[str] = []
     for position, row in enumerate(rows):
         top = position * gap
