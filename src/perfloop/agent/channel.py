@@ -41,6 +41,7 @@ _CAPACITY = 20_000
 _FLUSH_SECONDS = 0.08
 _IDLE_SECONDS = 0.25
 _EXIT_SECONDS = 1.0
+_CONNECT_SECONDS = 0.2
 
 
 class Channel:
@@ -51,8 +52,8 @@ class Channel:
         self.open = bool(path)
         self.dropped = 0
         self.failed: dict[str, str] = {}
-        self.at_flush: list[Callable[[int], None]] = []
-        """Called by the flush thread with the moment, before it sends: they may `put` more."""
+        self.at_flush: list[Callable[[int, bool], None]] = []
+        """Called by the flush thread before it sends, with the moment and whether the parent asked: they may `put`."""
         self.at_connect: list[Callable[[], None]] = []
         """Called once per process before its first record is sent."""
         self.before_acknowledge: list[Callable[[], None]] = []
@@ -97,7 +98,7 @@ class Channel:
                 self._queue.append(encode_json(FAILED, {"hook": hook, "error": text}))
 
     def begin(self) -> None:
-        """Start the flush thread of this process; it connects."""
+        """Connect, so that the parent knows of this process at once, and start its flush thread."""
         with self._lock:
             if self._started or not self.open:
                 return
@@ -110,6 +111,7 @@ class Channel:
             if not self.at_connect:
                 SAMPLER.attach(self)
                 atexit.register(self.close)
+            self._connect()
             for callback in self.at_connect:
                 callback()
             _thread.start_new_thread(self._run, ())
@@ -124,8 +126,6 @@ class Channel:
         try:
             if self._sending.acquire(timeout=_EXIT_SECONDS):
                 try:
-                    if self._socket is None:
-                        self._connect()
                     self._socket.settimeout(_EXIT_SECONDS)
                     self._send()
                 finally:
@@ -137,8 +137,7 @@ class Channel:
     def _run(self) -> None:
         try:
             with self._sending:
-                if self._socket is None:
-                    self._connect()
+                self._socket.sendall(encode_json(HELLO, self._hello()))
             poller = poll()
             poller.register(self._socket.fileno(), 1)
             pause = _FLUSH_SECONDS
@@ -163,25 +162,27 @@ class Channel:
 
     def _connect(self) -> None:
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        connection.settimeout(5.0)
+        # The parent's backlog takes it at once; a request is waiting.
+        connection.settimeout(_CONNECT_SECONDS)
         connection.connect(self._path)
         connection.settimeout(None)
         connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, 1 << 20)
         self._socket = connection
-        hello = {
+
+    def _hello(self) -> dict[str, Any]:
+        return {
             "pid": os.getpid(),
             "parent": os.getppid(),
             "python": sys.version.split()[0],
             "argv": list(getattr(sys, "orig_argv", sys.argv)),
             "frameworks": _frameworks(),
         }
-        connection.sendall(encode_json(HELLO, hello))
 
     def _send(self, acknowledge: bool = False) -> None:
         now = monotonic_ns()
         for callback in self.at_flush:
             try:
-                callback(now)
+                callback(now, acknowledge)
             except Exception as error:
                 self.hook_failed(getattr(callback, "__qualname__", "flush"), error)
         queue = self._queue

@@ -157,7 +157,7 @@ class Sampler:
         counted[0] += 1
         counted[1] += int(cpu)
 
-    def flush(self, now: int) -> None:
+    def flush(self, now: int, asked: bool) -> None:
         """Called before the channel sends: hand over what was gathered since the last time."""
         if self._stacks:
             stacks, self._stacks = self._stacks, {}
@@ -166,7 +166,7 @@ class Sampler:
                 record.extend((stack, route, samples, cpu))
             CHANNEL.put(STACK, record.tobytes())
         self._since = now
-        if now - self._last_resource >= _FLUSH_NS:
+        if asked or now - self._last_resource >= _FLUSH_NS:
             self._last_resource = now
             CHANNEL.put(RESOURCE, _resources(now))
 

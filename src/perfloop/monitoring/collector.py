@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Collector"]
 
 _CHUNK = 1 << 18
+_ACCEPT_SECONDS = 0.01
+"""An agent connects during its first request: give our thread the moment to accept it."""
 _LIMIT = 512 * 1024 * 1024
 
 
@@ -72,11 +74,17 @@ class Collector:
             each.close()
         self.path.unlink(missing_ok=True)
 
+    def wait_agent(self, timeout: float) -> bool:
+        """Wait until an agent has connected; False when none did within `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._connections), timeout)
+
     def flush(self, timeout: float = 2.0) -> bool:
         """Ask every agent for what it has gathered, and wait until it is here.
 
         False when an agent did not answer within `timeout` seconds: stuck, or stopped by its service's own load.
         """
+        time.sleep(_ACCEPT_SECONDS)
         with self._changed:
             asked = [(each, each.acknowledged) for each in self._connections if each.open]
         waiting: list[tuple[_Connection, int]] = []
@@ -128,6 +136,7 @@ class Collector:
         connection = _Connection(accepted)
         with self._changed:
             self._connections.append(connection)
+            self._changed.notify_all()
         self._selector.register(accepted, selectors.EVENT_READ, connection)
 
     def _receive(self, connection: _Connection) -> None:

@@ -28,6 +28,7 @@ __all__ = ["Service"]
 _INJECTED = Path(__file__).resolve().parent.parent / "agent" / "inject"
 _GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.05
+_AGENT_SECONDS = 0.5
 _LONGEST_SOCKET_PATH = 90
 _IN_USE = re.compile(
     r"address already in use|that port is already in use|connection in use|errno (?:98|48)\b", re.IGNORECASE
@@ -167,6 +168,9 @@ class Service:
                 raise self._not_ready()
             await asyncio.sleep(_POLL_SECONDS)
         self.startup_seconds = time.monotonic() - started
+        if self._collector is not None:
+            # Its first request was ours; a command that is no Python, or an old one, has no agent to wait for.
+            await asyncio.to_thread(self._collector.wait_agent, _AGENT_SECONDS)
 
     async def _find_endpoint(self, child: ChildProcess, deadline: float) -> Endpoint | None:
         found = listeners(child.processes(), exclude=str(self._collector.path) if self._collector else None)
