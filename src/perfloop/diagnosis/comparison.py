@@ -26,10 +26,8 @@ __all__ = ["compare_commands", "metric_of", "overall"]
 # In flight when the capacity is measured: enough to saturate a few workers, too few to make queues the subject.
 _IN_FLIGHT = 8
 _CONNECTIONS = 64
-_WARM_UP_SECONDS = 0.5
-_CAPACITY_SECONDS = 1.0
-# The pilot runs find the rate; they warm up longer, since they also fill the machine's caches.
-_PILOT_WARM_UP_SECONDS = 1.5
+# Warm-up, in capacity measurements. The pilot runs, which find the rate, also fill the machine's caches.
+_WARM_UP, _PILOT_WARM_UP = 0.5, 1.5
 # A run with fewer requests has no p99 to speak of: then the median is the first metric, which decides.
 _ENOUGH_FOR_P99 = 500
 
@@ -124,8 +122,8 @@ async def _pilot(
         if not requests:
             requests, _ = await asyncio.to_thread(discover_requests, service.url)
         driver = Driver(service, requests, options.timeout, stop)
-        await driver.closed(_IN_FLIGHT, _PILOT_WARM_UP_SECONDS)
-        return answered_rate(await driver.closed(_IN_FLIGHT, _CAPACITY_SECONDS)), requests
+        await driver.closed(_IN_FLIGHT, _PILOT_WARM_UP * options.step_duration)
+        return answered_rate(await driver.closed(_IN_FLIGHT, options.step_duration)), requests
 
 
 async def _run(
@@ -135,8 +133,8 @@ async def _run(
         service = _service(options, arm)
         await entered(stack, service, stop)
         driver = Driver(service, requests, options.timeout, stop)
-        await driver.closed(_IN_FLIGHT, _WARM_UP_SECONDS)
-        closed = await driver.closed(_IN_FLIGHT, _CAPACITY_SECONDS)
+        await driver.closed(_IN_FLIGHT, _WARM_UP * options.step_duration)
+        closed = await driver.closed(_IN_FLIGHT, options.step_duration)
         outcome = await driver.open(rate, options.duration, connections=_CONNECTIONS)
     if outcome.partial:
         raise asyncio.CancelledError

@@ -77,6 +77,7 @@ class ComparisonOptions(Struct, frozen=True, kw_only=True):
         requests: what to send to both; default as for a diagnosis, found at A.
         runs: how often each is started and measured; fewer than 5 decide nothing.
         duration: seconds each open run lasts.
+        step_duration: seconds the capacity of each run is measured, after half as long for warming up.
         ready_url, startup_timeout, timeout: as for a diagnosis.
         confidence: of the intervals.
         seed: of the bootstrap.
@@ -90,6 +91,7 @@ class ComparisonOptions(Struct, frozen=True, kw_only=True):
     requests: tuple[Request, ...] = ()
     runs: int = 5
     duration: float = 3.0
+    step_duration: float = 1.0
     ready_url: str | None = None
     startup_timeout: float = 30.0
     timeout: float = 10.0
@@ -109,7 +111,12 @@ class ComparisonOptions(Struct, frozen=True, kw_only=True):
             raise InvalidValue("Expected at least one run", got=self.runs, where="runs")
         if not 0 < self.confidence < 1:
             raise InvalidValue("Expected a confidence between 0 and 1", got=self.confidence, where="confidence")
-        _positive(duration=self.duration, startup_timeout=self.startup_timeout, timeout=self.timeout)
+        _positive(
+            duration=self.duration,
+            step_duration=self.step_duration,
+            startup_timeout=self.startup_timeout,
+            timeout=self.timeout,
+        )
         for request in self.requests:
             request.validate()
 

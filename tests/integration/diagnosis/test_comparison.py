@@ -28,11 +28,12 @@ def options(tmp_path, **changes) -> ComparisonOptions:
     values = {
         "a": COMMAND,
         "b": COMMAND,
-        "env_a": {"PAUSE": "0.2"},
-        "env_b": {"PAUSE": "0.02"},
+        "env_a": {"PAUSE": "0.1"},
+        "env_b": {"PAUSE": "0.01"},
         "cwd": tmp_path,
         "runs": 5,
         "duration": 0.5,
+        "step_duration": 0.2,
         **changes,
     }
     return ComparisonOptions(**values)
@@ -49,17 +50,11 @@ async def test_ten_times_faster_is_faster(tmp_path) -> None:
     assert record.verdict == "faster"
     assert record.runs == 5
     assert [metric.metric for metric in record.metrics] == ["latency p50", "latency p99", "capacity", "errors"]
-    assert record.metrics[0].a == pytest.approx(200, rel=0.3)
-    assert record.b.startswith("PAUSE=0.02 ")
+    assert record.metrics[0].a == pytest.approx(100, rel=0.5)
+    assert record.b.startswith("PAUSE=0.01 ")
     order = [text.split(",")[1][1] for text in told if text.startswith("run ")]
     assert order == ["A", "B", "B", "A", "A", "B", "B", "A", "A", "B"]
     assert children() == before
-
-
-async def test_failing_at_once_is_not_faster(tmp_path) -> None:
-    record = await compare_commands(options(tmp_path, env_b={"PAUSE": "0", "STATUS": "500"}))
-    assert record.verdict == "not enough data"
-    assert any("requests to B failed" in reason for reason in record.reasons)
 
 
 async def test_stopped_after_the_first_pair_is_partial(tmp_path) -> None:

@@ -15,7 +15,8 @@ SUBSET = ("n_plus_one_orm", "n_plus_one_django", "missing_index", "cpu_in_async"
 def test_names_what_is_planted(exhibit, tmp_path) -> None:
     verdict = examine(exhibit, tmp_path, duration=2.0, step_duration=0.3)
     named = [finding for finding in verdict.record.findings if finding.rule == exhibit.rule]
-    assert named, [finding.evidence for finding in verdict.record.findings]
+    record = verdict.record
+    assert named, (record.findings, record.summary, record.notes, [route.statements for route in record.routes])
     assert named[0].place.line in exhibit.planted_lines
     assert exhibit.fix in named[0].fix
     assert not verdict.mistakes

@@ -94,10 +94,10 @@ def _remaining(trial: IndexTrial | NoTrial, mean: float, rows: float) -> tuple[f
     if isinstance(trial, IndexTrial):
         if not trial.used or trial.before_seconds < _LEAST_GAIN * trial.after_seconds:
             return None
-        gained = min(mean, _CONTENTION * trial.before_seconds)
-        part = 1.0 - gained / mean * (1.0 - trial.after_seconds / trial.before_seconds)
+        part = trial.after_seconds / trial.before_seconds
+        own = min(_CONTENTION * trial.before_seconds / mean, 1.0)
         # The first call's parameters stand for all; with others more rows may be found.
-        return min(2.0 * part + 0.05, 1.0), part, 0.5 * part
+        return 1.0 - own * (1.0 - min(2.0 * part + 0.05, 1.0)), 1.0 - own * (1.0 - part), 0.5 * part
     with_index = _LOOKUP_SECONDS + _ROW_SECONDS * rows
     if mean < _LEAST_GAIN * with_index:
         return None
