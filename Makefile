@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 DEBIAN_PACKAGES := postgresql redis-server nginx-light wrk apache2-utils nghttp2-client hey chromium util-linux
 
 .PHONY: setup demo test check bench docs zoo clean
