@@ -8,11 +8,12 @@ from perfloop.units import format_bytes, format_duration
 
 from .. import figures
 from ..description import plan_in_words
+from ..over_time import over_time
 from ..verdict import verdict
 from .paper import Cell, Paper, sparkline, tie
 
 if TYPE_CHECKING:
-    from perfloop.records import Figures, LoadRecord, LoadSummary, SeriesPoint, TargetResult, Threshold
+    from perfloop.records import Figures, LoadRecord, LoadSummary, TargetResult, Threshold
 
 __all__ = ["STYLES", "print_load", "print_notices", "print_targets", "print_verdict"]
 
@@ -41,7 +42,7 @@ def print_load(record: LoadRecord, paper: Paper) -> None:
         paper.blank()
         _print_latencies(record.summary, paper)
         paper.blank()
-        _print_series(record.results.series, paper)
+        _print_series(record, paper)
     if record.thresholds:
         paper.blank()
         _print_thresholds(record.thresholds, paper)
@@ -135,28 +136,27 @@ def _print_latencies(summary: LoadSummary, paper: Paper) -> None:
     )
 
 
-def _print_series(series: list[SeriesPoint], paper: Paper) -> None:
-    if len(series) < 2:
+def _print_series(record: LoadRecord, paper: Paper) -> None:
+    run = over_time(record.results.series, record.summary.elapsed_seconds)
+    rates = [rate for rate in run.rate if rate is not None]
+    if len(run.seconds) < 2 or not rates:
         return
     room = max(10, min(paper.width - 46, 60))
-    rates = [float(point.requests) for point in series]
-    tails = [point.p99_ms for point in series]
-    seen = [tail for tail in tails if tail is not None]
     rows: list[list[Cell]] = [
         [
             ("requests/s", "bold"),
-            (sparkline(rates, room), "cyan"),
+            (sparkline(run.rate, room), "cyan"),
             (_range(figures.number(min(rates)), figures.number(max(rates))), "dim"),
         ]
     ]
-    if seen:
-        span = _range(figures.milliseconds(min(seen)), figures.milliseconds(max(seen)))
-        rows.append([("p99", "bold"), (sparkline(tails, room), "cyan"), (span, "dim")])
-    if any(point.errors for point in series):
-        errors = [float(point.errors) for point in series]
-        rows.append(
-            [("errors", "bold"), (sparkline(errors, room), "red"), (f"at most {max(errors):,.0f} a second", "dim")]
-        )
+    tails = [tail for tail in run.p99_ms if tail is not None]
+    if tails:
+        span = _range(figures.milliseconds(min(tails)), figures.milliseconds(max(tails)))
+        rows.append([("p99", "bold"), (sparkline(run.p99_ms, room), "cyan"), (span, "dim")])
+    errors = [rate for rate in run.errors if rate]
+    if errors:
+        most = f"at most {figures.number(max(errors))} a second"
+        rows.append([("errors", "bold"), (sparkline(run.errors, room), "red"), (most, "dim")])
     paper.table(rows, "<<<")
 
 

@@ -6,6 +6,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
@@ -84,3 +85,13 @@ def test_what_does_not_fit_is_counted() -> None:
     assert "… and 280 more" in text
     assert "… and 395 more routes" in text
     assert len(text) < 40_000
+
+
+def test_a_second_that_was_hardly_measured_shows_no_fall() -> None:
+    record = SAMPLES["load"]
+    assert isinstance(record, LoadRecord)
+    stray = msgspec.structs.replace(record.results.series[0], second=30, requests=1)
+    results = msgspec.structs.replace(record.results, series=[*record.results.series, stray])
+    text = rendered(msgspec.structs.replace(record, results=results))
+    (line,) = (line for line in text.splitlines() if line.startswith("  requests/s"))
+    assert line.split() == ["requests/s", "█" * 30, "200"]
