@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["RULE"]
 
 NAME = "loop-blocked-by-cpu"
-# Part of a long step's wall time on the processor that makes it computing.
-_COMPUTING = 0.6
+# Part of a long step's wall time on the processor that makes it computing; or so many seconds of it, whatever else it
+# did, for on a busy machine a step that only computes waits for the processor too.
+_COMPUTING, _LONG_COMPUTING = 0.6, 0.015
 # Steps of a route that computing must explain; one slow step may be a garbage collection.
 _LEAST_STEPS = 3
 # Part of the route's CPU time in one function, below which there is no single culprit to move.
@@ -90,7 +91,7 @@ def computing_steps(evidence: Evidence, route: str) -> list[LongStep]:
             for pause in evidence.observations.gc_pauses
             if pause.pid == step.pid and step.started <= pause.started < step.started + step.wall
         )
-        if step.cpu - elsewhere >= _COMPUTING * step.wall:
+        if step.cpu - elsewhere >= min(_COMPUTING * step.wall, _LONG_COMPUTING):
             found.append(step)
     return found if len(found) >= _LEAST_STEPS else []
 
