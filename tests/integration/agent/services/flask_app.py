@@ -20,7 +20,7 @@ class Base(DeclarativeBase):
 class Purchase(Base):
     __tablename__ = "purchase"
     id: Mapped[int] = mapped_column(primary_key=True)
-    items: Mapped[list["Item"]] = relationship()
+    items: Mapped[list[Item]] = relationship()
 
 
 class Item(Base):

@@ -1,0 +1,103 @@
+"""The receiving end of the agents' socket."""
+
+from __future__ import annotations
+
+import socket
+import time
+from array import array
+from typing import TYPE_CHECKING
+
+import pytest
+
+from perfloop.agent.protocol import ACKNOWLEDGE, DROPPED, FLUSH, HELLO, RESOURCE, encode, encode_json
+from perfloop.monitoring.collector import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SAMPLE = encode(RESOURCE, array("q", (1, 1, 1, 1, -1, 0)).tobytes())
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[Collector]:
+    made = Collector(tmp_path / "s")
+    yield made
+    made.close()
+
+
+def connect(collector: Collector, pid: int = 1) -> socket.socket:
+    agent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    agent.connect(str(collector.path))
+    agent.sendall(encode_json(HELLO, {"pid": pid}))
+    assert collector.wait_agent(5.0)
+    return agent
+
+
+def flushed(collector: Collector, agent: socket.socket) -> None:
+    """Answer the collector's flush from the agent's side."""
+    import threading
+
+    def answer() -> None:
+        assert agent.recv(1) == FLUSH
+        agent.sendall(encode(ACKNOWLEDGE, b""))
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    assert collector.flush(5.0)
+    thread.join()
+
+
+def test_what_was_sent_before_the_acknowledgement_is_there(collector: Collector) -> None:
+    agent = connect(collector)
+    agent.sendall(SAMPLE * 3)
+    flushed(collector, agent)
+    assert len(collector.observations().resources) == 3
+    agent.close()
+
+
+def test_an_agent_that_does_not_answer_is_not_waited_for_long(collector: Collector) -> None:
+    agent = connect(collector)
+    assert not collector.flush(0.05)
+    agent.close()
+
+
+def test_an_agent_that_went_is_not_waited_for(collector: Collector) -> None:
+    connect(collector).close()
+    began = time.monotonic()
+    assert collector.flush(30.0)
+    assert time.monotonic() - began < 20
+
+
+def test_a_damaged_stream_is_closed_with_a_note_and_the_others_go_on(collector: Collector) -> None:
+    damaged, sound = connect(collector, 1), connect(collector, 2)
+    damaged.sendall(b"\xff" * 100)
+    assert damaged.recv(1) == b""
+    sound.sendall(SAMPLE)
+    flushed(collector, sound)
+    observations = collector.observations()
+    assert [sample.pid for sample in observations.resources] == [2]
+    assert len(collector.notes) == 1
+    assert "damaged" in collector.notes[0]
+    damaged.close()
+    sound.close()
+
+
+def test_memory_is_bounded_and_what_is_lost_is_counted(tmp_path: Path) -> None:
+    collector = Collector(tmp_path / "s", limit=1_000)
+    agent = connect(collector)
+    agent.sendall(SAMPLE * 100 + encode(DROPPED, array("q", [5]).tobytes()))
+    flushed(collector, agent)
+    observations = collector.observations()
+    assert 0 < len(observations.resources) < 20
+    assert observations.dropped + len(observations.resources) >= 100
+    agent.close()
+    collector.close()
+
+
+def test_closing_ends_the_thread_and_removes_the_socket(collector: Collector) -> None:
+    agent = connect(collector)
+    collector.close()
+    assert not collector.path.exists()
+    assert agent.recv(1) == b""
+    agent.close()
