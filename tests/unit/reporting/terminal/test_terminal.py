@@ -11,6 +11,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from perfloop.records import LoadRecord
 from perfloop.reporting import render_terminal, summary_line
 
 from ..sample_records import SAMPLES
