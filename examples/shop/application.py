@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +19,9 @@ __all__ = ["app"]
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(ensure_database, DATABASE)
+    # What is loaded now stays: no collection need look at it again.
+    gc.collect()
+    gc.freeze()
     yield
     engine.dispose()
 
