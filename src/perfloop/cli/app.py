@@ -12,7 +12,7 @@ import typer.core
 import typer.main
 
 from ..exceptions import ConfigurationError
-from .command import PerfloopCommand
+from .command import PerfloopCommand, take_as_given
 from .help import overview
 from .registry import COMMANDS, CommandEntry
 
@@ -46,6 +46,10 @@ def build_command(entry: CommandEntry) -> PerfloopCommand:
 
 class LazyGroup(typer.core.TyperGroup):
     """The commands of the registry, none imported before it is asked for."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Every option, that of --help too."""
+        return take_as_given(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Every command's name, in the registry's order."""

@@ -11,15 +11,39 @@ from .help import command_help
 if TYPE_CHECKING:
     from .help import Example
 
-__all__ = ["PerfloopCommand", "where"]
+__all__ = ["PerfloopCommand", "take_as_given", "where"]
 
 _PLACES = "perfloop.places"
+
+
+class _AsGiven:
+    """Gives typer the words of a parameter as they are."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value itself; what a repeatable parameter was not given is empty."""
+        return () if value is None and (param.multiple or param.nargs == -1) else value
+
+
+def take_as_given(parameters: list[Any]) -> list[Any]:
+    """Have typer give the parameters' words as they are: ours are text, which the commands parse themselves.
+
+    Newer typers would pass them through pydantic, whose import takes longer than all the rest of a short command;
+    older ones have no such attribute.
+    """
+    for parameter in parameters:
+        if hasattr(parameter, "_runtime_param"):
+            parameter._runtime_param = _AsGiven()
+    return parameters
 
 
 class PerfloopCommand(typer.core.TyperCommand):
     """A typer command that prints perfloop's help and reads perfloop's configuration."""
 
     examples: tuple[Example, ...] = ()
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Every parameter, that of --help too."""
+        return take_as_given(super().get_params(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help text of this command."""

@@ -56,6 +56,19 @@ def test_the_overview_imports_no_command_and_nothing_heavy() -> None:
     assert heavy & set(modules) == set()
 
 
+@pytest.mark.parametrize("entry", COMMANDS, ids=NAMES)
+def test_help_of_a_command_imports_nothing_heavy(entry: CommandEntry) -> None:
+    script = (
+        f"import sys; from perfloop.cli import main; status = main(['{entry.name}', '--help']); "
+        "print(status, *sorted(sys.modules), file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    status, *modules = run.stderr.split()
+    assert status == "0"
+    assert {"numpy", "msgspec", "rich.console", "jinja2", "uvloop", "psutil", "pydantic"} & set(modules) == set()
+    assert {other.module for other in COMMANDS} & set(modules) == {entry.module}
+
+
 def test_importing_perfloop_imports_next_to_nothing() -> None:
     script = "import sys; before = set(sys.modules); import perfloop; print(*(set(sys.modules) - before))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
