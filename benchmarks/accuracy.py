@@ -22,7 +22,7 @@ import numpy as np
 
 from perfloop.loadtest import LoadOptions, LoadOutcome, run_sync
 
-from .machine import ahead_on, client_core, server_core
+from .machine import ahead_on, client_core, server_core, session_ahead
 from .nginx import Nginx, nginx
 from .progress import say
 
@@ -46,7 +46,7 @@ def run(full: bool) -> dict[str, Any]:
     pauses: list[dict[str, float]] = []
     reasons: list[str] = []
     runs = 0
-    with nginx(server_core()) as server, ahead_on(client_core()):
+    with session_ahead(), nginx(server_core()) as server, ahead_on(client_core()):
         for _ in range(_PAUSES * (3 if full else 1)):
             healthy = run_sync(_options(server, _HEALTHY_SECONDS, keep_samples=False))
             paused, figures = _paused_run(server)

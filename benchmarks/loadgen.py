@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from .clients import CLIENTS, Client
-from .machine import client_core, on_core, server_core
+from .machine import client_core, on_core, server_core, session_ahead
 from .nginx import Nginx, nginx
 from .processes import run_measured
 from .progress import say
@@ -49,7 +49,7 @@ def run(full: bool) -> dict[str, Any]:
     rates: dict[str, list[float]] = {client.name: [] for client in clients}
     mismatches: dict[str, int] = dict.fromkeys(costs, 0)
     checked = 0
-    with nginx(server_core()) as server:
+    with session_ahead(), nginx(server_core()) as server:
         for number in range(rounds):
             # Each round starts with another client, so that none always follows the same one.
             turn = number % len(clients)

@@ -56,7 +56,6 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_recorder",
         "_should_keep_alive",
-        "attempt",
         "dead",
         "due",
         "expected",
@@ -70,6 +69,7 @@ class Connection(asyncio.Protocol):
         "on_message_begin",
         "opened",
         "received",
+        "retried",
         "served",
         "status",
         "transport",
@@ -88,7 +88,8 @@ class Connection(asyncio.Protocol):
         self.in_flight = False
         self.dead = False
         self.served = False
-        self.attempt = 1
+        self.retried = 0
+        """The number of the request that is already a second attempt."""
         self.number = self.index = self.received = self.status = 0
         self.due = self.free = self.written = self.first_byte = self.opened = 0.0
         self.held = b""
@@ -116,8 +117,11 @@ class Connection(asyncio.Protocol):
         if head or not self.usual_parser:
             self._use_parser(_HeadReader(self) if head else None)
 
-    def send(self, message: bytes) -> None:
-        """Write the request that the slots describe."""
+    def send(self, message: bytes, number: int, due: float, free: float) -> None:
+        """Write a request; its response is `index`'s."""
+        self.number = number
+        self.due = due
+        self.free = free
         self.expected.append(None)
         self.first_byte = 0.0
         self.received = self.status = 0

@@ -174,36 +174,32 @@ class Engine:
 
     def _dispatch(self, connection: Connection, due: float, free: float) -> None:
         self._sent = number = self._sent + 1
-        connection.number = number
-        connection.due = due
-        connection.free = free
-        connection.attempt = 1
         message = self._message
-        if message is None:
-            connection.index = next(self._order)
-            message = self._prepare(connection)
-        elif connection.held:
-            connection.expect(head=False)
-        connection.send(message)
+        if message is None or connection.held:
+            message = self._prepare_next(connection, number)
+        connection.send(message, number, due, free)
 
-    def _send_again(self, connection: Connection, retry: Retry, now: float) -> None:
-        connection.number, connection.index, connection.due = retry
-        connection.free = now
-        connection.attempt = 2
-        connection.send(self._prepare(connection))
+    def _prepare_next(self, connection: Connection, number: int) -> bytes:
+        connection.index = next(self._order)
+        return self._prepare(connection, number)
 
-    def _prepare(self, connection: Connection) -> bytes:
+    def _prepare(self, connection: Connection, number: int) -> bytes:
         """The message of the connection's request, with the connection ready to read its response."""
         request = self.prepared[connection.index]
         if request.is_head or not connection.usual_parser or connection.held:
             connection.expect(head=request.is_head)
         if request.suffix:
-            return b"%b%016x%b" % (request.prefix, connection.number, request.suffix)
+            return b"%b%016x%b" % (request.prefix, number, request.suffix)
         return request.prefix
 
     def _free_closed(self, connection: Connection, now: float) -> None:
         if now < self._deadline and self._sent < self._total:
-            self._dispatch(connection, now, now)
+            # _dispatch written out: this is every request's path.
+            self._sent = number = self._sent + 1
+            message = self._message
+            if message is None or connection.held:
+                message = self._prepare_next(connection, number)
+            connection.send(message, number, now, now)
         else:
             self._park(connection, now)
 
@@ -322,7 +318,12 @@ class Engine:
         connection that had been in use or idle for long: a fresh one that closes is a failure of the service.
         """
         stale = connection.served or connection.written - connection.opened > _IDLE_LONG
-        if not stale or connection.attempt > 1 or not self.prepared[connection.index].idempotent or self._finished:
+        if (
+            not stale
+            or connection.retried == connection.number
+            or not self.prepared[connection.index].idempotent
+            or self._finished
+        ):
             return False
         self.events.add("retried", "")
         self._drop(connection)
@@ -383,7 +384,8 @@ class Engine:
             connection.free = now
             if retry is not None:
                 self._retries -= 1
-                self._send_again(connection, retry, now)
+                connection.index, connection.retried = retry.request_index, retry.number
+                connection.send(self._prepare(connection, retry.number), retry.number, retry.due, now)
             elif self._arrival is not None:
                 self._free_open(connection, now)
             elif now < self._deadline and self._sent < self._total:

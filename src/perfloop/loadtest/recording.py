@@ -1,9 +1,9 @@
 """What happened to each finished request, written to a small buffer and folded into figures a little at a time.
 
 The engine packs one fixed-size entry a request into a preallocated buffer: one C call, no object kept. Every FOLD_AT
-entries, and now and then in quiet times, they are folded into histograms and the per-second series: about a fifth of
-a millisecond, no more than the period of the wake-ups that send requests. Memory does not grow with the
-number of requests, unless samples are kept.
+entries, and now and then in quiet times, they are folded into histograms and the per-second series: about a tenth of a
+millisecond, less than the period of the wake-ups that send requests. Memory does not grow with the number of requests,
+unless samples are kept.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DTYPE = np.dtype(
     ]
 )
 _NAN = float("nan")
-_FOLD_ENTRIES = 1024
+_FOLD_ENTRIES = 2048
 FOLD_AT = _FOLD_ENTRIES * ENTRY.size
 """The offset in the buffer at which the engine must fold."""
 

@@ -23,6 +23,7 @@ __all__ = ["PERIOD", "LoopTicker", "Ticker", "TimerfdTicker", "open_ticker"]
 PERIOD = 200e-6
 """Seconds between periodic wake-ups: half of it is the mean send lag they cause."""
 
+_SECOND = 1_000_000_000
 _CLOCK_MONOTONIC = 1
 _TFD_NONBLOCK = 0o4000
 _TFD_CLOEXEC = 0o2000000
@@ -53,27 +54,60 @@ class _Itimerspec(ctypes.Structure):
     _fields_ = [("interval", _Timespec), ("value", _Timespec)]
 
 
-class TimerfdTicker(Ticker):
-    """A timerfd on the monotonic clock, through ctypes: Python has `os.timerfd_create` only from 3.13 on."""
+class _Timerfd:
+    """Linux's timerfd_create and timerfd_settime through ctypes."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
-        """Raises OSError where the system has no timerfd."""
+    def __init__(self) -> None:
         try:
             library: Any = ctypes.CDLL(None, use_errno=True)
             create, self._settime = library.timerfd_create, library.timerfd_settime
         except (OSError, AttributeError) as error:
             raise OSError("this system has no timerfd") from error
-        descriptor: int = create(_CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
-        if descriptor < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+        self.descriptor: int = create(_CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
+        if self.descriptor < 0:
+            self._raise()
         self._settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
         self._spec = _Itimerspec()
-        self._spec_address = ctypes.addressof(self._spec)
-        self._descriptor = descriptor
+        self._address = ctypes.addressof(self._spec)
+
+    def set(self, flags: int, initial: int, interval: int) -> None:
+        """Expire at `initial` nanoseconds, and then every `interval`, if that is not 0."""
+        spec = self._spec
+        spec.value.seconds, spec.value.nanoseconds = divmod(initial, _SECOND)
+        spec.interval.seconds, spec.interval.nanoseconds = divmod(interval, _SECOND)
+        if self._settime(self.descriptor, flags, self._address, None) != 0:
+            self._raise()
+
+    @staticmethod
+    def _raise() -> None:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+class _OsTimerfd:
+    """The same through os, from Python 3.13 on."""
+
+    def __init__(self) -> None:
+        system: Any = os
+        self._settime = system.timerfd_settime_ns
+        self.descriptor: int = system.timerfd_create(_CLOCK_MONOTONIC, flags=_TFD_NONBLOCK | _TFD_CLOEXEC)
+
+    def set(self, flags: int, initial: int, interval: int) -> None:
+        """Expire at `initial` nanoseconds, and then every `interval`, if that is not 0."""
+        self._settime(self.descriptor, flags=flags, initial=initial, interval=interval)
+
+
+class TimerfdTicker(Ticker):
+    """A timerfd on the monotonic clock."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
+        """Raises OSError where the system has no timerfd."""
+        self._timer: _Timerfd | _OsTimerfd | None = _OsTimerfd() if hasattr(os, "timerfd_create") else _Timerfd()
+        self._set = self._timer.set
+        self._descriptor = self._timer.descriptor
         self._loop = loop
         self._wake = wake
-        loop.add_reader(descriptor, self._readable)
+        loop.add_reader(self._descriptor, self._readable)
 
     def _readable(self) -> None:
         try:
@@ -82,30 +116,19 @@ class TimerfdTicker(Ticker):
             return
         self._wake()
 
-    def _set(self, flags: int) -> None:
-        if self._settime(self._descriptor, flags, self._spec_address, None) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-
     def start_periodic(self) -> None:
-        nanoseconds = round(PERIOD * 1e9)
-        self._spec.value.seconds = self._spec.interval.seconds = 0
-        self._spec.value.nanoseconds = self._spec.interval.nanoseconds = nanoseconds
-        self._set(0)
+        nanoseconds = round(PERIOD * _SECOND)
+        self._set(0, nanoseconds, nanoseconds)
 
     def arm(self, at: float) -> None:
-        seconds = int(at)
-        value = self._spec.value
-        value.seconds = seconds
         # Zero would disarm: a moment that has passed wakes at once.
-        value.nanoseconds = max(1, int((at - seconds) * 1e9))
-        self._set(_TFD_TIMER_ABSTIME)
+        self._set(_TFD_TIMER_ABSTIME, max(1, int(at * _SECOND)), 0)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
+        if self._timer is not None:
             self._loop.remove_reader(self._descriptor)
             os.close(self._descriptor)
-            self._descriptor = -1
+            self._timer = None
 
 
 class LoopTicker(Ticker):
