@@ -82,7 +82,7 @@ def _usage_error(error: Any, words: Sequence[str]) -> PerfloopError:
     path = context.command_path if context is not None else _command_path(words)
     help_hint = f"`{path} --help` shows what it takes, with examples"
     unknown = getattr(error, "option_name", None)
-    message = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".").replace("'-- ", "'")
     if unknown and "requires" not in message and context is not None:
         options = [name for parameter in context.command.get_params(context) for name in parameter.opts]
         near = difflib.get_close_matches(unknown, options, 1, cutoff=0.5)

@@ -53,7 +53,9 @@ def option_rows(command: Any, ctx: Any) -> list[OptionRow]:
         default = parameter.default
         if isinstance(default, str | int | float) and not isinstance(default, bool):
             text += f" [default: {default}]"
-        rows.append(OptionRow(parameter.rich_help_panel or "Options", f"{names} {metavar}".rstrip(), text))
+        rows.append(
+            OptionRow(getattr(parameter, "rich_help_panel", None) or "Options", f"{names} {metavar}".rstrip(), text)
+        )
     order = list(dict.fromkeys(row.section for row in rows))
     order.sort(key=lambda section: (section == "Options", section != "Arguments"))
     return [row for section in order for row in rows if row.section == section]
