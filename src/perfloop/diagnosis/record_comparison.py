@@ -28,6 +28,8 @@ from .comparison import metric_of, overall
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 __all__ = ["blocks", "compare_records"]
 
 RUN_TO_RUN = 0.10
@@ -90,20 +92,27 @@ def compare_records(a: AnyRecord, b: AnyRecord, *, name_a: str = "A", name_b: st
 def blocks(values: Sequence[float]) -> list[float]:
     """Means of consecutive values, in blocks just long enough that neighbouring blocks are uncorrelated.
 
-    Empty when fewer than five such blocks are left.
+    Empty when fewer than five such blocks are left, or when the values drift: then the run was not steady.
     """
     series = np.asarray(values, dtype=np.float64)
     size = 1
     while series.size // size >= _LEAST_BLOCKS:
         count = series.size // size
         means = series[: count * size].reshape(count, size).mean(axis=1)
-        if _lag_one(means) <= 2.0 / np.sqrt(count):
+        # Two standard errors of a correlation of nothing with nothing.
+        doubt = 2.0 / np.sqrt(count)
+        if _lag_one(means) <= doubt and abs(_trend(means)) <= doubt:
             return [float(mean) for mean in means]
         size += 1
     return []
 
 
-def _lag_one(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+def _trend(values: NDArray[np.float64]) -> float:
+    """Correlation with time; 0 for a constant series."""
+    return float(np.corrcoef(values, np.arange(values.size))[0, 1]) if np.ptp(values) > 0 else 0.0
+
+
+def _lag_one(values: NDArray[np.float64]) -> float:
     """Autocorrelation of neighbours; 0 for a constant series."""
     centred = values - values.mean()
     variance = float((centred**2).sum())
