@@ -74,14 +74,21 @@ class DrivenRequest(DrivenTask):
         self.entered = False
 
     def send(self, value: Any) -> Any:
+        request = self.request
         if not self.entered:
             self.entered = True
-            CURRENT.set(self.request)
+            CURRENT.set(request)
+        segment = open_segment(request, STEP) if request.started else None
         try:
-            return super().send(value)
+            result = self.coroutine.send(value)
         except BaseException as error:
+            if segment is not None:
+                close_segment(segment)
             self._over(error)
             raise
+        if segment is not None:
+            close_segment(segment, result is None)
+        return result
 
     def throw(self, *exception: Any) -> Any:
         try:

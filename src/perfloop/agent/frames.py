@@ -21,9 +21,15 @@ _MAX_STACK = 80
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
-# By id: hashing a code object compares all of it. The object is kept, so that its id stays its own.
-_USER: dict[int, tuple[bool, CodeType, bool]] = {}
-"""Code object's id → (the user's, the object, the agent's)."""
+_LIBRARY, _USER, _AGENT, _BOUNDARY, _SPAWN = 0, 1, 2, 3, 4
+
+# By id: hashing a code object compares all of it. The objects are kept, so that their ids stay their own.
+_KINDS: dict[int, int] = {}
+_KEPT: list[CodeType] = []
+
+# Where the agent calls the request's code: no frame further out belongs to the request.
+_BOUNDARIES = {("driving.py", "send"), ("driving.py", "throw"), ("workers.py", "__call__")}
+_BOUNDARIES |= {("wsgi.py", "call_application"), ("wsgi.py", "__next__")}
 
 
 def _library_prefixes() -> tuple[str, ...]:
@@ -51,13 +57,22 @@ def is_user_code(filename: str) -> bool:
     return not path.startswith(_LIBRARIES) and not path.startswith(_OWN)
 
 
-def _is_user(code: CodeType) -> bool:
-    known = _USER.get(id(code))
-    if known is None:
-        known = (is_user_code(code.co_filename), code, code.co_filename.startswith(_OWN))
-        if len(_USER) < 100_000:
-            _USER[id(code)] = known
-    return known[0]
+def _classify(code: CodeType) -> int:
+    """What the code is, looked up once per code object."""
+    kind = _KINDS.get(id(code))
+    if kind is not None:
+        return kind
+    file = code.co_filename
+    if file.startswith(_OWN):
+        kind = _BOUNDARY if (os.path.basename(file), code.co_name) in _BOUNDARIES else _AGENT
+    elif is_user_code(file):
+        kind = _USER
+    else:
+        kind = _SPAWN if code.co_name == "greenlet_spawn" else _LIBRARY
+    if len(_KEPT) < 100_000:
+        _KEPT.append(code)
+        _KINDS[id(code)] = kind
+    return kind
 
 
 def call_site(frame: FrameType | None) -> int:
@@ -65,31 +80,40 @@ def call_site(frame: FrameType | None) -> int:
 
     Crosses into the greenlet that SQLAlchemy's asyncio layer suspended, where the user's code waits.
     """
-    user = _USER
+    kind_of = _KINDS.get
     key: list[int] = []
     found: list[FrameType] = []
-    walked = 0
     crossed = False
-    while frame is not None and walked < _MAX_DEPTH:
-        walked += 1
-        code = frame.f_code
-        known = user.get(id(code))
-        if known[0] if known is not None else _is_user(code):
-            key += (id(code), frame.f_lasti)
-            found.append(frame)
-            if len(found) >= _MAX_SITE:
-                break
-        elif code.co_name == "greenlet_spawn" and not crossed:
-            inner = getattr(frame.f_locals.get("context"), "gr_frame", None)
-            if inner is not None:
+    try:
+        for _ in range(_MAX_DEPTH):
+            if frame is None:
+                if crossed:
+                    break
                 crossed = True
-                _collect(inner, key, found)
-        frame = frame.f_back
-        if frame is None and not crossed:
-            crossed = True
-            frame = _parent_greenlet_frame()
-        if frame is not None and type(frame) is not FrameType:
-            break
+                frame = _parent_greenlet_frame()
+                if frame is None:
+                    break
+            code = frame.f_code
+            kind = kind_of(id(code))
+            if kind is None:
+                kind = _classify(code)
+            if kind:
+                if kind == _USER:
+                    key += (id(code), frame.f_lasti)
+                    found.append(frame)
+                    if len(found) >= _MAX_SITE:
+                        break
+                elif kind == _BOUNDARY:
+                    break
+                elif kind == _SPAWN and not crossed:
+                    inner = getattr(frame.f_locals.get("context"), "gr_frame", None)
+                    if inner is not None:
+                        crossed = True
+                        _collect(inner, key, found)
+            frame = frame.f_back
+    except AttributeError:
+        # Under greenlets, f_back has been seen to be no frame: what was found until there counts.
+        pass
     if not found:
         return 0
     site = tuple(key)
@@ -103,7 +127,7 @@ def _collect(frame: Any, key: list[int], found: list[FrameType]) -> None:
     walked = 0
     while type(frame) is FrameType and walked < _MAX_DEPTH and len(found) < _MAX_SITE:
         walked += 1
-        if _is_user(frame.f_code):
+        if _classify(frame.f_code) == _USER:
             key += (id(frame.f_code), frame.f_lasti)
             found.append(frame)
         frame = frame.f_back
@@ -121,13 +145,13 @@ def stack_of(frame: FrameType | None) -> int:
     """The number of the whole stack from `frame` outwards, without the agent's frames; 0 for an empty one."""
     key: list[int] = []
     found: list[FrameType] = []
-    user = _USER
+    kind_of = _KINDS.get
     while type(frame) is FrameType and len(found) < _MAX_STACK:
         code = frame.f_code
-        known = user.get(id(code))
-        if known is None:
-            _is_user(code)
-        if known is None or not known[2]:
+        kind = kind_of(id(code))
+        if kind is None:
+            kind = _classify(code)
+        if kind not in (_AGENT, _BOUNDARY):
             # The instruction is cheaper to ask for than the line; only the innermost has many to a line.
             key += (id(code), frame.f_lasti if found else frame.f_lineno or 0)
             found.append(frame)
@@ -137,8 +161,7 @@ def stack_of(frame: FrameType | None) -> int:
     stack = tuple(key)
     number = TABLES.stacks.get(stack)
     if number is None:
-        frames = [each for each in found if not each.f_code.co_filename.startswith(_OWN)]
-        number = TABLES.stacks.number(stack, [_frame_number(each) for each in frames])
+        number = TABLES.stacks.number(stack, [_frame_number(each) for each in found])
     return number
 
 
@@ -156,7 +179,7 @@ def code_frame(function: Any) -> int:
         code = getattr(method, "__code__", None)
     if not isinstance(code, CodeType):
         return 0
-    return _enter(code.co_filename, code.co_firstlineno, _name(code), _is_user(code))
+    return _enter(code.co_filename, code.co_firstlineno, _name(code), _classify(code) == _USER)
 
 
 def _frame_number(frame: FrameType) -> int:
@@ -168,7 +191,7 @@ def _frame_number(frame: FrameType) -> int:
             line = template.get_corresponding_lineno(line)
         except Exception:
             pass
-    return _enter(code.co_filename, line, _name(code), _is_user(code))
+    return _enter(code.co_filename, line, _name(code), _classify(code) == _USER)
 
 
 def _enter(file: str, line: int, function: str, user: bool) -> int:

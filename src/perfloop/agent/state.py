@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["CARRIED_SITE", "CURRENT", "Request", "Segment", "close_segment", "open_segment"]
+__all__ = ["CARRIED_SITE", "CURRENT", "MAX_EVENTS", "Request", "Segment", "close_segment", "open_segment"]
 
 get_ident = _thread.get_ident
 
-_MAX_EVENTS = 4000 * WIDTH
+MAX_EVENTS = 4000 * WIDTH
+"""A request with more events loses the rest, counted."""
 _LONG_STEP = 20_000_000
 _NOTICEABLE = 50_000
 _LONG_ENOUGH = 200_000
@@ -132,8 +133,11 @@ class Request:
         "first_byte",
         "handler",
         "is_async",
+        "last_site",
+        "last_sql",
         "live",
         "method",
+        "repeats",
         "resolver",
         "route",
         "scope",
@@ -154,6 +158,10 @@ class Request:
         self.live = True
         self.error: str | None = None
         self.scope: Any = None
+        self.last_sql: Any = None
+        self.last_site = 0
+        self.repeats = 0
+        """The last statement's text, its call site, and how many times in a row it has come from there."""
         self.resolver: Callable[[Request, bool], None] | None = None
         """Finds route and handler once the framework has routed, for frameworks that leave them in the scope."""
         self.started = monotonic_ns()
@@ -161,10 +169,10 @@ class Request:
     def add(self, kind: int, start: int, duration: int, cpu: int = 0, x: int = 0, y: int = 0, z: int = 0) -> None:
         """Record one event of the calling thread; the numbers are those of `events`."""
         events = self.events
-        if len(events) >= _MAX_EVENTS:
+        if len(events) >= MAX_EVENTS:
             CHANNEL.dropped += 1
             return
-        events += (kind, get_ident() & 0x7FFFFFFFFFFFFFFF, start, duration, cpu, x, y, z)
+        events += (kind, get_ident(), start, duration, cpu, x, y, z)
 
     def resolve_route(self, final: bool = False) -> str | None:
         """The route template, as far as it is known by now; `final`: nothing more will be known."""
@@ -189,7 +197,7 @@ class Request:
         now = monotonic_ns()
         segment = ACTIVE.get(get_ident())
         if segment is not None and segment.request is self:
-            _record_segment(segment, now, 0)
+            _record_segment(segment, now, False)
         self.live = False
         route = self.resolve_route(final=True)
         started, self.started = self.started, 0
@@ -230,14 +238,14 @@ def open_segment(request: Request, kind: int) -> Segment | None:
 def close_segment(segment: Segment, ready: bool = False) -> None:
     """End this thread's segment and record it, unless its request has ended meanwhile."""
     try:
-        ACTIVE.pop(get_ident(), None)
+        del ACTIVE[get_ident()]
         if segment.request.started:
-            _record_segment(segment, monotonic_ns(), 1 if ready else 0)
+            _record_segment(segment, monotonic_ns(), ready)
     except Exception as error:
         CHANNEL.hook_failed("segment", error)
 
 
-def _record_segment(segment: Segment, now: int, ready: int) -> None:
+def _record_segment(segment: Segment, now: int, ready: bool) -> None:
     wall = now - segment.start
     cpu = thread_time_ns() - segment.start_cpu
     others = 0
@@ -246,7 +254,11 @@ def _record_segment(segment: Segment, now: int, ready: int) -> None:
         if wall - cpu > _LONG_ENOUGH:
             others += _THREAD.runnable_since_last(now)
     request = segment.request
-    request.add(segment.kind, segment.start, wall, cpu, others, ready)
+    events = request.events
+    if len(events) >= MAX_EVENTS:
+        CHANNEL.dropped += 1
+    else:
+        events += (segment.kind, get_ident(), segment.start, wall, cpu, others, 1 if ready else 0, 0)
     if segment.kind == STEP:
         LOOP_TIME.wall += wall
         LOOP_TIME.cpu += cpu

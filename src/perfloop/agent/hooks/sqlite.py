@@ -13,7 +13,7 @@ from ..events import STATEMENT, STEP
 from ..explain import Explainer
 from ..fingerprint import fingerprint
 from ..frames import call_site
-from ..state import CARRIED_SITE, CURRENT, Segment
+from ..state import CARRIED_SITE, CURRENT, MAX_EVENTS, Segment
 from ..tables import TABLES
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ get_ident = _thread.get_ident
 
 _OTHER, _CHANGE, _COMMIT = 0, 1, 2
 _MAX_CACHED = 5_000
+_SURE, _RECHECK = 4, 8
+"""After so many repetitions from one place it is taken for granted; every so many it is looked up again."""
 
 
 class _Counters:
@@ -294,13 +296,23 @@ def _note(
             COUNTERS.commits += 1
     elif does == _COMMIT:
         COUNTERS.commits += 1
-    site = _site(2)
+    if sql is request.last_sql and request.repeats >= _SURE and request.repeats % _RECHECK:
+        # The walk is the dearest part: a statement repeated from one place is looked after now and then only.
+        request.repeats += 1
+        site = request.last_site
+    else:
+        site = _site(2)
+        request.repeats = request.repeats + 1 if sql is request.last_sql and site == request.last_site else 1
+        request.last_sql, request.last_site = sql, site
     on_loop = 1 if segment is not None and segment.kind == STEP else 0
     events = request.events
     at = len(events)
-    request.add(STATEMENT, start, duration, cpu, statement, site, rows * 2 + on_loop)
+    if at >= MAX_EVENTS:
+        CHANNEL.dropped += 1
+        return
+    events += (STATEMENT, get_ident(), start, duration, cpu, statement, site, rows * 2 + on_loop)
     parameters = args[1] if len(args) > 1 else ()
     # Two threads of one request may append at once: make sure the place is this event's.
-    if len(events) > at and events[at + 2] == start:
+    if events[at + 2] == start:
         cursor._perfloop = (request, events, at, statement, sql, parameters)
     explainer.consider(statement, duration, cursor.connection, sql, parameters)
