@@ -96,6 +96,15 @@ async def test_work_after_the_response_and_failures_are_told_apart(service: Star
     assert orders.parts["database"] > 0
 
 
+async def test_waiting_for_others(service: Start) -> None:
+    async with service("uvicorn", "fastapi_app:app", *UVICORN) as running:
+        assert [status for status, _ in await get(running, "/upstream", "/outside")] == [200, 200]
+        observations = await running.observations()
+    assert of_route(observations, "/upstream").parts["upstream"] >= 0.02
+    assert of_route(observations, "/slow-answer").parts["sleep"] >= 0.01
+    assert of_route(observations, "/outside").parts["blocking"] >= 0.02
+
+
 async def test_starlette_with_the_async_sqlalchemy_engine(service: Start) -> None:
     async with service("uvicorn", "starlette_app:app", *UVICORN) as running:
         answers = await get(running, "/items", "/in-greenlet", "/under/me/sync/x")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import subprocess
 import time
+import urllib.request
 
 import aiosqlite
-from fastapi import APIRouter, BackgroundTasks, FastAPI
+from fastapi import APIRouter, BackgroundTasks, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from starlette.middleware.base import BaseHTTPMiddleware
 
@@ -85,6 +87,23 @@ async def background(tasks: BackgroundTasks) -> str:
 @app.get("/broken")
 def broken() -> None:
     raise LookupError("on purpose")
+
+
+@app.get("/upstream")
+def upstream(request: Request) -> int:
+    with urllib.request.urlopen(f"{request.base_url}slow-answer") as answer:
+        return len(answer.read())
+
+
+@app.get("/slow-answer")
+async def slow_answer() -> str:
+    await asyncio.sleep(0.02)
+    return "x" * 1000
+
+
+@app.get("/outside")
+def outside() -> int:
+    return subprocess.call(["sleep", "0.02"])
 
 
 router = APIRouter()
