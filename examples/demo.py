@@ -128,26 +128,34 @@ class Demo:
             ("statement", str(finding.measures["statement"])),
             ("issued", f"{finding.measures['statements_per_request']:.0f} times a request"),
             ("fixed by", finding.fix),
-            *self.gains(before, finding, comparison),
-            ("fixed shop", f"no {RULE} any more, capacity {after.capacity_rps:.0f} requests/s"),
+            *self.gains(before, finding, comparison, after),
+            ("fixed shop", f"no {RULE} any more"),
             ("reports", "  ".join(self.file(f"{name}.html") for name in ("before", "comparison", "after"))),
             ("took", f"{time.monotonic() - self.started:.0f} s"),
         ]
         for label, text in rows:
             print(f"  {label:<12}{text}")
 
-    def gains(self, before: DiagnosisRecord, finding: Finding, comparison: ComparisonRecord) -> list[tuple[str, str]]:
-        """Predicted next to measured, at half of what the faulty shop can do."""
+    def gains(
+        self, before: DiagnosisRecord, finding: Finding, comparison: ComparisonRecord, after: DiagnosisRecord
+    ) -> list[tuple[str, str]]:
+        """Predicted next to measured: latency under half of what the faulty shop can do, capacity by the load curve."""
         latency, predicted = before.summary.latency_ms, finding.predicted
+        p50, p99 = metric(comparison, "latency p50"), metric(comparison, "latency p99")
         rows = [("", f"{'predicted':<34}measured")]
-        for label, name, unit, now, (low, estimate, high) in (
-            ("p50", "latency p50", "ms", latency.p50, predicted.p50_ms),
-            ("p99", "latency p99", "ms", latency.p99, predicted.p99_ms),
-            ("capacity", "capacity", "requests/s", before.capacity_rps, predicted.capacity_rps),
+        for label, unit, now, (low, estimate, high), (a, b) in (
+            ("p50", "ms", latency.p50, predicted.p50_ms, (p50.a, p50.b)),
+            ("p99", "ms", latency.p99, predicted.p99_ms, (p99.a, p99.b)),
+            (
+                "capacity",
+                "req/s",
+                before.capacity_rps,
+                predicted.capacity_rps,
+                (before.capacity_rps, after.capacity_rps),
+            ),
         ):
-            measured = metric(comparison, name)
             change = f"{now:.3g} → {estimate:.3g} {unit} ({low:.3g}–{high:.3g})"
-            rows.append((label, f"{change:<34}{measured.a:.3g} → {measured.b:.3g} {unit}"))
+            rows.append((label, f"{change:<34}{a:.3g} → {b:.3g} {unit}"))
         return rows
 
     def say(self, *lines: str) -> None:

@@ -37,7 +37,7 @@ def test_the_demo_finds_fixes_and_proves(tmp_path: Path) -> None:
     assert re.search(r"statement +SELECT .* FROM order_items WHERE", summary)
     assert re.search(r"issued +50 times a request", summary)
     number = r"[\d.e+]+"
-    for label, unit in (("p50", "ms"), ("p99", "ms"), ("capacity", "requests/s")):
+    for label, unit in (("p50", "ms"), ("p99", "ms"), ("capacity", "req/s")):
         predicted = rf"{number} → {number} {unit} \({number}–{number}\)"
         assert re.search(rf"^  {label} +{predicted} +{number} → {number} {unit}$", summary, re.MULTILINE), label
     assert "no n-plus-one any more" in summary
