@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import _thread
 from time import monotonic_ns, thread_time_ns
 
 from .active import ACTIVE
+from .originals import get_ident
 from .state import CURRENT, Segment
 
 # Not from typing: importing that would cost every helper process of the service.
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = ["begin_call", "end_call", "time_method", "time_wait"]
-
-get_ident = _thread.get_ident
 
 
 def begin_call() -> tuple[Segment, int, int] | None:

@@ -7,7 +7,6 @@ Originals of everything that gevent and friends replace are taken when the inter
 from __future__ import annotations
 
 import _socket
-import _thread
 import os
 import sys
 from collections import deque
@@ -15,6 +14,7 @@ from select import poll
 from time import monotonic_ns
 
 from . import ENVIRONMENT_KEY
+from .originals import allocate_lock, start_new_thread
 from .protocol import (
     ACKNOWLEDGE,
     DROPPED,
@@ -62,8 +62,8 @@ class Channel:
         self._queue: deque[bytes] = deque()
         self._socket: Any = None
         self._started = False
-        self._lock = _thread.allocate_lock()
-        self._sending = _thread.allocate_lock()
+        self._lock = allocate_lock()
+        self._sending = allocate_lock()
 
     def put(self, kind: int, payload: bytes) -> None:
         """Queue one record; drop and count it when the buffer is full."""
@@ -114,7 +114,7 @@ class Channel:
             self._connect()
             for callback in self.at_connect:
                 callback()
-            _thread.start_new_thread(self._run, ())
+            start_new_thread(self._run, ())
         except BaseException as error:
             self._give_up()
             self.hook_failed("channel", error)
@@ -219,8 +219,8 @@ class Channel:
         except Exception:
             pass
         self._queue = deque()
-        self._lock = _thread.allocate_lock()
-        self._sending = _thread.allocate_lock()
+        self._lock = allocate_lock()
+        self._sending = allocate_lock()
         self._started = False
         self.dropped = 0
         TABLES.start_over()

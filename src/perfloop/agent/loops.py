@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
 from time import monotonic_ns, thread_time_ns
 from typing import Any
 
 from .channel import CHANNEL
+from .originals import get_ident
 from .state import LOOP_TIME
 
 __all__ = ["LOOPS", "LoopWatch", "take_lag", "watch_running_loop"]
@@ -26,7 +26,7 @@ class LoopWatch:
 
     def __init__(self, loop: Any) -> None:
         self.loop = loop
-        self.thread = _thread.get_ident()
+        self.thread = get_ident()
         self.running = False
         self.worst = 0
         self.due = 0
@@ -77,7 +77,7 @@ LOOPS: dict[int, LoopWatch] = {}
 
 def watch_running_loop() -> None:
     """At each request: see to it that the loop it runs on is being timed."""
-    thread = _thread.get_ident()
+    thread = get_ident()
     watch = LOOPS.get(thread)
     if watch is not None and watch.running:
         watch.last_request = monotonic_ns()

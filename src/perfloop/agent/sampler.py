@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
 from array import array
-from time import monotonic_ns, process_time_ns, sleep
+from time import monotonic_ns, process_time_ns
 from typing import Any
 
 from .active import ACTIVE
 from .channel import CHANNEL, Channel
 from .frames import stack_of
 from .loops import LOOPS, take_lag
+from .originals import sleep, start_new_thread
 from .protocol import RESOURCE, STACK
 from .tables import TABLES
 
@@ -27,9 +27,6 @@ _FLUSH_NS = 250_000_000
 _LATE_NS = 5_000_000
 _FINISH_STEP = 0.02
 _FINISH_STEPS = 10
-
-# The service may replace time.sleep (gevent does): this is the interpreter's own.
-_sleep = getattr(sleep, "__wrapped__", sleep)
 
 
 def thread_cpu_ns(native: int) -> int | None:
@@ -73,7 +70,7 @@ class Sampler:
         self._stacks.clear()
         self._last_cpu.clear()
         self._last_resource = 0
-        _thread.start_new_thread(self._run, ())
+        start_new_thread(self._run, ())
 
     def _run(self) -> None:
         try:
@@ -82,7 +79,7 @@ class Sampler:
                 if ACTIVE:
                     self.last_work = now
                 idle = now - self.last_work > _IDLE_NS
-                _sleep(_IDLE_PERIOD if idle else _PERIOD)
+                sleep(_IDLE_PERIOD if idle else _PERIOD)
                 if ACTIVE or LOOPS:
                     self._sample()
         except Exception as error:
@@ -174,7 +171,7 @@ class Sampler:
 def _let_finish() -> None:
     """Give requests whose answer is out the moment they need to close their records."""
     for _ in range(_FINISH_STEPS):
-        _sleep(_FINISH_STEP)
+        sleep(_FINISH_STEP)
         if not ACTIVE:
             return
 

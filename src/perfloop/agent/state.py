@@ -5,7 +5,6 @@ Hooks ask `current()`; it is a context variable, so child tasks and worker threa
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
 from array import array
@@ -15,6 +14,7 @@ from time import monotonic_ns, process_time_ns, thread_time_ns
 from .active import ACTIVE
 from .channel import CHANNEL
 from .events import STEP, WIDTH
+from .originals import _local, get_ident, get_native_id
 from .protocol import REQUEST
 from .tables import TABLES
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = ["CARRIED_SITE", "CURRENT", "MAX_EVENTS", "Request", "Segment", "close_segment", "open_segment"]
-
-get_ident = _thread.get_ident
 
 MAX_EVENTS = 4000 * WIDTH
 """A request with more events loses the rest, counted."""
@@ -44,13 +42,13 @@ CARRIED_SITE: dict[int, int] = {}
 _MAX_DESCRIPTORS = 64
 
 
-class _ThreadFacts(_thread._local):
+class _ThreadFacts(_local):
     """What does not change while a thread lives: its kernel number, and the file that counts its time runnable."""
 
     open_files = 0
 
     def __init__(self) -> None:
-        self.native = _thread.get_native_id()
+        self.native = get_native_id()
         self.read_at = 0
         self.runnable = 0
         self.schedule = -1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _thread
+from .originals import RLock
 
 # Not from typing: importing that would cost every helper process of the service.
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ class Tables:
 
     def __init__(self) -> None:
         # Re-entrant: a signal handler of the service may run anywhere.
-        self.lock = _thread.RLock()
+        self.lock = RLock()
         self.pending: list[tuple[str, int, Any]] = []
         self.overflows = 0
         self.texts = Table("text", 20_000, self)
@@ -74,7 +74,7 @@ class Tables:
 
     def start_over(self) -> None:
         """In a forked child: a new lock, and everything is news to the child's own connection."""
-        self.lock = _thread.RLock()
+        self.lock = RLock()
         self.pending = [
             (table.name, number, value) for table in self._all for number, value in enumerate(table.values, 1)
         ]

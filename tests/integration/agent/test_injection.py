@@ -87,6 +87,17 @@ async def test_the_services_own_sitecustomize_runs_and_is_what_import_finds(tmp_
     assert [each.status for each in observations.requests if each.span == 6] == [200]
 
 
+async def test_greenlets_keep_running(service: Start) -> None:
+    # gevent replaces threads, locks and sleep: the agent's own must stay real, or the hub would wait for them.
+    command = ("gunicorn", "flask_app:app", "-k", "gevent", "--bind", "127.0.0.1:0", "--log-level", "warning")
+    async with service(*command) as running:
+        answers = await asyncio.gather(*(get(running, "/slow", "/purchases/2") for _ in range(4)))
+        observations = await running.observations()
+    assert [status for pair in answers for status, _ in pair] == [200] * 8
+    routes = [request.route for request in observations.requests]
+    assert (routes.count("/slow"), routes.count("/purchases/<int:count>")) == (4, 4)
+
+
 async def test_without_the_agent_nothing_is_injected(service: Start) -> None:
     async with service("uvicorn", "raw_asgi:app", *UVICORN, agent=False) as running:
         assert (await get(running, "/"))[0][0] == 204

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from _thread import get_ident
 from time import monotonic_ns
 from typing import Any
 
 from ..events import WAIT_WORKER
 from ..frames import call_site
+from ..originals import get_ident
 from ..state import CARRIED_SITE, CURRENT
 
 __all__ = ["apply"]

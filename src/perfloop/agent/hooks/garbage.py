@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import _thread
 from time import monotonic_ns
 
 from ..active import ACTIVE
 from ..channel import CHANNEL
 from ..events import GC
+from ..originals import get_ident
 
 # Not from typing: importing that would cost every helper process of the service.
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ def apply(module: Any) -> None:
 
     def pause(phase: str, info: dict[str, int]) -> None:
         try:
-            thread = _thread.get_ident()
+            thread = get_ident()
             if phase == "start":
                 if CHANNEL.open:
                     _started[thread] = monotonic_ns()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import originals  # noqa: F401 - when the interpreter starts, before anything replaces them
 from ..active import ACTIVE
 from ..events import BLOCKING
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import sys
 from time import monotonic_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from ..events import STATEMENT, STEP
 from ..explain import Explainer
 from ..fingerprint import fingerprint
 from ..frames import call_site
+from ..originals import get_ident
 from ..state import CARRIED_SITE, CURRENT, MAX_EVENTS, Segment
 from ..tables import TABLES
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["COUNTERS", "apply"]
-
-get_ident = _thread.get_ident
 
 _OTHER, _CHANGE, _COMMIT = 0, 1, 2
 _MAX_CACHED = 5_000
