@@ -161,3 +161,17 @@ def test_the_essentials_are_there() -> None:
         assert (ROOT / essential).is_file(), essential
     assert "Apache License" in (ROOT / "LICENSE").read_text()
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_architecture_page_shows_every_package() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    packages = [path.parent.name for path in SOURCE.glob("*/__init__.py")]
+    assert [package for package in packages if f"| `{package}` |" not in page] == []
+    paths = re.findall(r"\| `([\w/]+/(?:\w+\.py)?|\w+\.py)`", page)
+    assert [path for path in paths if not (SOURCE / path).exists()] == []
+
+
+def test_the_index_lists_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert [page for page in sorted(pages) if f"]({page})" not in index] == []
