@@ -17,26 +17,39 @@ class DrivenTask(Coroutine[Any, Any, Any]):
     The attributes of the coroutine it drives (cr_frame, cr_await, __name__ …) show through, for debuggers.
     """
 
-    __slots__ = ("__weakref__", "coroutine", "request")
+    __slots__ = ("__weakref__", "_send", "coroutine", "request")
 
     def __init__(self, request: Request, coroutine: Any) -> None:
         self.request = request
         self.coroutine = coroutine
+        self._send = coroutine.send
 
     def send(self, value: Any) -> Any:
         request = self.request
-        if not request.started:
-            return self.coroutine.send(value)
-        segment = open_segment(request, STEP)
+        segment = open_segment(request, STEP) if request.started else None
         if segment is None:
-            return self.coroutine.send(value)
-        ready = False
+            return self._send(value)
         try:
-            result = self.coroutine.send(value)
-            ready = result is None
-            return result
-        finally:
-            close_segment(segment, ready)
+            result = self._send(value)
+        except BaseException:
+            close_segment(segment)
+            raise
+        close_segment(segment, result is None)
+        return result
+
+    def __next__(self) -> Any:
+        # What tasks and `await` call; as `send(None)`, without the call in between.
+        request = self.request
+        segment = open_segment(request, STEP) if request.started else None
+        if segment is None:
+            return self._send(None)
+        try:
+            result = self._send(None)
+        except BaseException:
+            close_segment(segment)
+            raise
+        close_segment(segment, result is None)
+        return result
 
     def throw(self, *exception: Any) -> Any:
         request = self.request
@@ -56,9 +69,6 @@ class DrivenTask(Coroutine[Any, Any, Any]):
 
     def __iter__(self) -> Any:
         return self
-
-    def __next__(self) -> Any:
-        return self.send(None)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.coroutine, name)
@@ -80,7 +90,24 @@ class DrivenRequest(DrivenTask):
             CURRENT.set(request)
         segment = open_segment(request, STEP) if request.started else None
         try:
-            result = self.coroutine.send(value)
+            result = self._send(value)
+        except BaseException as error:
+            if segment is not None:
+                close_segment(segment)
+            self._over(error)
+            raise
+        if segment is not None:
+            close_segment(segment, result is None)
+        return result
+
+    def __next__(self) -> Any:
+        request = self.request
+        if not self.entered:
+            self.entered = True
+            CURRENT.set(request)
+        segment = open_segment(request, STEP) if request.started else None
+        try:
+            result = self._send(None)
         except BaseException as error:
             if segment is not None:
                 close_segment(segment)

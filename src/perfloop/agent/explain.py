@@ -9,10 +9,11 @@ from typing import Any
 from .channel import CHANNEL
 from .protocol import EXPLAIN
 
-__all__ = ["Explainer"]
+__all__ = ["SLOW", "Explainer"]
 
-_SLOW_FIRST = 2_000_000
-_SLOW_MEAN = 1_000_000
+SLOW = 1_000_000
+"""A call that took so many nanoseconds, fetching included, is worth a look."""
+_VERY_SLOW = 2_000_000
 _EXPLAINABLE = re.compile(r"\s*(?:SELECT|WITH|UPDATE|DELETE)\b", re.IGNORECASE)
 _PLAIN = (int, float, str, bytes, type(None))
 _MAX_PARAMETERS = 4_000
@@ -25,33 +26,18 @@ class Explainer:
     def __init__(self, plain_cursor: Any) -> None:
         """`plain_cursor`: sqlite3's own cursor class, not a subclass of ours."""
         self._cursor = plain_cursor
-        self._calls: dict[int, list[int]] = {}
-        """Statement number → calls, total nanoseconds; a statement that is settled has calls -1."""
+        self._seen: dict[int, bool] = {}
+        """Statement number → whether it is settled; those seen slow once are not."""
 
     def consider(self, statement: int, duration: int, connection: Any, sql: Any, parameters: Any) -> None:
-        """After each call: explain the statement if it is slow and was not explained yet."""
-        seen = self._calls.get(statement)
-        if seen is None:
-            if len(self._calls) >= 5_000:
-                return
-            seen = self._calls[statement] = [0, 0]
-        elif seen[0] < 0:
+        """After a call of at least SLOW: explain the statement if it is very slow, or slow for the second time."""
+        settled = self._seen.get(statement)
+        if settled or (settled is None and len(self._seen) >= 5_000):
             return
-        seen[0] += 1
-        seen[1] += duration
-        self._settle(seen, statement, connection, sql, parameters)
-
-    def more(self, statement: int, duration: int, connection: Any, sql: Any, parameters: Any) -> None:
-        """After fetching the rows of a call already considered: its time belongs to the statement too."""
-        seen = self._calls.get(statement)
-        if seen is not None and seen[0] > 0:
-            seen[1] += duration
-            self._settle(seen, statement, connection, sql, parameters)
-
-    def _settle(self, seen: list[int], statement: int, connection: Any, sql: Any, parameters: Any) -> None:
-        if seen[1] < (_SLOW_FIRST if seen[0] == 1 else _SLOW_MEAN * seen[0]):
+        if settled is None and duration < _VERY_SLOW:
+            self._seen[statement] = False
             return
-        seen[0] = -1
+        self._seen[statement] = True
         try:
             self._explain(statement, connection, sql, parameters)
         except Exception:

@@ -28,7 +28,7 @@ _KINDS: dict[int, int] = {}
 _KEPT: list[CodeType] = []
 
 # Where the agent calls the request's code: no frame further out belongs to the request.
-_BOUNDARIES = {("driving.py", "send"), ("driving.py", "throw"), ("workers.py", "__call__")}
+_BOUNDARIES = {("driving.py", "send"), ("driving.py", "__next__"), ("driving.py", "throw"), ("workers.py", "__call__")}
 _BOUNDARIES |= {("wsgi.py", "call_application"), ("wsgi.py", "__next__")}
 
 
@@ -142,7 +142,10 @@ def _parent_greenlet_frame() -> FrameType | None:
 
 
 def stack_of(frame: FrameType | None) -> int:
-    """The number of the whole stack from `frame` outwards, without the agent's frames; 0 for an empty one."""
+    """The number of the stack from `frame` out to where the agent calls the request's code; 0 for an empty one.
+
+    The server's frames further out are the same for every request; outside requests all frames count.
+    """
     key: list[int] = []
     found: list[FrameType] = []
     kind_of = _KINDS.get
@@ -151,7 +154,9 @@ def stack_of(frame: FrameType | None) -> int:
         kind = kind_of(id(code))
         if kind is None:
             kind = _classify(code)
-        if kind not in (_AGENT, _BOUNDARY):
+        if kind == _BOUNDARY:
+            break
+        if kind != _AGENT:
             # The instruction is cheaper to ask for than the line; only the innermost has many to a line.
             key += (id(code), frame.f_lasti if found else frame.f_lineno or 0)
             found.append(frame)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextvars import Context
 from time import monotonic_ns, thread_time_ns
 from typing import Any
 
@@ -48,7 +49,8 @@ class LoopWatch:
         self.steps = LOOP_TIME.wall
         self.steps_cpu = LOOP_TIME.cpu
         self.stray = 0
-        self.loop.call_later(_PERIOD, self._tick)
+        # In an empty context: that of the request would keep it alive.
+        self.loop.call_later(_PERIOD, self._tick, context=Context())
 
     def _tick(self) -> None:
         try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from time import monotonic_ns, process_time_ns
+from time import monotonic_ns, process_time_ns, thread_time_ns
 from typing import Any
 
 from .active import ACTIVE
 from .channel import CHANNEL, Channel
+from .events import STEP
 from .frames import stack_of
 from .loops import LOOPS, take_lag
 from .originals import sleep, start_new_thread
@@ -19,6 +20,10 @@ from .tables import TABLES
 __all__ = ["SAMPLER", "Sampler", "thread_cpu_ns"]
 
 _PERIOD = 0.009
+_BUDGET = 0.01
+"""The share of a processor that sampling may take; it gets rarer as stacks get deeper and threads more."""
+_LONGEST_NS = 50_000_000
+_SUSPICIOUS_NS = 8_000_000
 _MOST = 3
 """So many threads at a time are sampled."""
 _IDLE_PERIOD = 0.05
@@ -57,6 +62,9 @@ class Sampler:
         self._last_tick = 0
         self._last_resource = 0
         self._turn = 0
+        self._cost = 100_000
+        """Mean CPU nanoseconds of a sample."""
+        self._next = 0
 
     def attach(self, channel: Channel) -> None:
         """Start with the channel's first record in each process, and hand over before each of its sendings."""
@@ -81,13 +89,25 @@ class Sampler:
                 idle = now - self.last_work > _IDLE_NS
                 sleep(_IDLE_PERIOD if idle else _PERIOD)
                 if ACTIVE or LOOPS:
-                    self._sample()
+                    self._tick()
         except Exception as error:
             CHANNEL.hook_failed("sampler", error)
 
-    def _sample(self) -> None:
+    def _tick(self) -> None:
+        """Sample, if the budget allows it or a step holds the loop for long and has not been seen yet."""
         now = monotonic_ns()
-        period = min(now - self._last_tick, 4 * int(_PERIOD * 1e9))
+        if now < self._next and not any(
+            segment.kind == STEP and segment.samples is None and now - segment.start > _SUSPICIOUS_NS
+            for segment in list(ACTIVE.values())
+        ):
+            return
+        before = thread_time_ns()
+        self._sample(now)
+        self._cost += (thread_time_ns() - before - self._cost) // 8
+        self._next = now + min(int(self._cost / _BUDGET), _LONGEST_NS)
+
+    def _sample(self, now: int) -> None:
+        period = min(now - self._last_tick, 2 * _LONGEST_NS)
         self._last_tick = now
         active = dict(ACTIVE)
         if len(active) > _MOST:

@@ -31,7 +31,8 @@ MAX_EVENTS = 4000 * WIDTH
 _LONG_STEP = 20_000_000
 _NOTICEABLE = 50_000
 _LONG_ENOUGH = 200_000
-_STALE = 20_000_000
+_STALE = 250_000_000
+_FRESH = 1_000_000
 
 CURRENT: ContextVar[Any] = ContextVar("perfloop_request", default=None)
 """The request this context works for, or None. It may have ended already: see `Request.live`."""
@@ -49,6 +50,9 @@ class _ThreadFacts(_local):
 
     def __init__(self) -> None:
         self.native = get_native_id()
+        self.others_at = 0
+        self.others = 0
+        """CPU time of the process without this thread, at `others_at`; asking each time would be dear."""
         self.read_at = 0
         self.runnable = 0
         self.schedule = -1
@@ -118,8 +122,11 @@ class Segment:
         self.start = now = monotonic_ns()
         if now - thread.read_at > _STALE:
             thread.runnable_since_last(now)
-        self.start_cpu = thread_time_ns()
-        self.others_start = process_time_ns() - self.start_cpu
+        self.start_cpu = cpu = thread_time_ns()
+        if now - thread.others_at > _FRESH:
+            thread.others_at = now
+            thread.others = process_time_ns() - cpu
+        self.others_start = thread.others
 
 
 class Request:
@@ -198,6 +205,8 @@ class Request:
             _record_segment(segment, now, False)
         self.live = False
         route = self.resolve_route(final=True)
+        # What the scope holds may hold us: no cycle is left for the collector.
+        self.scope = self.resolver = None
         started, self.started = self.started, 0
         span = self.span
         flags = (1 if span is not None else 0) | (2 if self.is_async else 0)

@@ -135,7 +135,7 @@ def test_a_slow_statement_is_explained_once_and_disturbs_nothing(explained: list
     assert cursor.fetchone() == (1,)
     changes, in_transaction = connection.total_changes, connection.in_transaction
     explainer = Explainer(sqlite3.Cursor)
-    for duration in (1_900_000, 50_000, 9_000_000, 9_000_000):
+    for duration in (1_900_000, 1_100_000, 9_000_000):
         explainer.consider(1, duration, connection, "SELECT a FROM t WHERE a > ?", (0,))
     assert [each["plan"] for each in explained] == [["SCAN t"]]
     assert explained[0]["parameters"] == "[0]"
@@ -167,11 +167,36 @@ def test_what_is_explained(explained: list[Any], sql: str, parameters: Any, plan
     assert connection.execute("SELECT a FROM t").fetchall() == [(1,)]
 
 
-def test_the_time_of_fetching_belongs_to_the_statement(explained: list[Any]) -> None:
+def test_a_statement_slow_once_is_explained_the_second_time(explained: list[Any]) -> None:
     connection = sqlite3.connect(":memory:")
     explainer = Explainer(sqlite3.Cursor)
-    explainer.consider(1, 100_000, connection, "SELECT 1", ())
-    explainer.more(1, 1_000_000, connection, "SELECT 1", ())
+    explainer.consider(1, 1_000_000, connection, "SELECT 1", ())
+    explainer.consider(2, 1_000_000, connection, "SELECT 2", ())
     assert explained == []
-    explainer.more(1, 1_000_000, connection, "SELECT 1", ())
-    assert len(explained) == 1
+    explainer.consider(1, 1_000_000, connection, "SELECT 1", ())
+    assert [each["statement"] for each in explained] == [1]
+
+
+def test_the_time_of_fetching_belongs_to_the_statement(module: Any, request_in_hand: Request) -> None:
+    connection = module.connect(":memory:")
+    rows = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT i FROM n"
+    cursor = connection.execute(rows)
+    executing = request_in_hand.events[3]
+    assert len(cursor.fetchall()) == 5000
+    duration, cpu = request_in_hand.events[3:5]
+    assert duration > executing
+    assert 0 < cpu <= duration * 1.2
+
+
+def test_a_repeated_statement_keeps_its_place_until_it_comes_from_another(
+    module: Any, request_in_hand: Request
+) -> None:
+    connection = module.connect(":memory:")
+    sql = "SELECT 1"
+    for _ in range(20):
+        connection.execute(sql)
+    for _ in range(20):
+        connection.execute(sql)
+    sites = request_in_hand.events[6 :: ev.WIDTH]
+    assert len(set(sites[:20])) == 1
+    assert sites[0] != sites[-1]

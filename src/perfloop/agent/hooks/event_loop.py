@@ -54,15 +54,25 @@ def _has_threads(executor: Any) -> bool:
     return module is not None and isinstance(executor, module.ThreadPoolExecutor)
 
 
+def _mark_coroutine_function(function: Any) -> None:
+    """Let a plain function that returns a coroutine pass for a coroutine function, as far as Python can say so."""
+    mark = getattr(sys.modules.get("inspect"), "markcoroutinefunction", None)
+    if mark is not None:
+        mark(function)
+    elif hasattr(asyncio.coroutines, "_is_coroutine"):
+        function._is_coroutine = asyncio.coroutines._is_coroutine
+
+
 def _hook_sleep(module: Any) -> None:
     sleep = module.sleep
 
-    async def traced_sleep(delay: Any, *args: Any, **options: Any) -> Any:
+    def traced_sleep(delay: Any, *args: Any, **options: Any) -> Any:
         request = CURRENT.get()
         if request is not None and request.live and isinstance(delay, (int, float)) and 0 < delay < 1e6:
             request.add(WAIT_SLEEP, monotonic_ns(), int(delay * 1e9))
-        return await sleep(delay, *args, **options)
+        return sleep(delay, *args, **options)
 
+    _mark_coroutine_function(traced_sleep)
     traced_sleep.__doc__ = sleep.__doc__
     traced_sleep.__wrapped__ = sleep  # type: ignore[attr-defined]
     module.sleep = traced_sleep

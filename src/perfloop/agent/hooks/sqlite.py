@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..active import ACTIVE
 from ..channel import CHANNEL
 from ..events import STATEMENT, STEP
-from ..explain import Explainer
+from ..explain import SLOW, Explainer
 from ..fingerprint import fingerprint
 from ..frames import call_site
 from ..originals import get_ident
@@ -23,6 +23,8 @@ __all__ = ["COUNTERS", "apply"]
 
 _OTHER, _CHANGE, _COMMIT = 0, 1, 2
 _MAX_CACHED = 5_000
+_SHORT = 50_000
+"""What took less nanoseconds is taken to have been on the processor: asking the clock would cost more than it tells."""
 _SURE, _RECHECK = 4, 8
 """After so many repetitions from one place it is taken for granted; every so many it is looked up again."""
 
@@ -104,41 +106,45 @@ def _cursor_class(plain: Any, explainer: Explainer) -> Any:
                 return call(cursor, *args)
             segment.depth = 1
         cursor._perfloop = None
-        cpu = thread_time_ns()
+        before = thread_time_ns()
         start = monotonic_ns()
         try:
             return call(cursor, *args)
         finally:
             duration = monotonic_ns() - start
-            cpu = thread_time_ns() - cpu
+            cpu = thread_time_ns() - before
             if segment is not None:
                 segment.depth = 0
-            try:
-                _note(cursor, request, segment, args, start, duration, cpu, explainer)
-            except Exception as error:
-                CHANNEL.hook_failed("sqlite3", error)
+            _note(cursor, request, segment, args, start, duration, cpu, before, explainer)
 
     def timed_fetch(cursor: Any, call: Callable[..., Any], args: tuple[Any, ...], many: bool) -> Any:
-        mark = cursor._perfloop
+        request, events, at, offset, sql, parameters = cursor._perfloop
         segment = ACTIVE.get(get_ident())
         if segment is not None:
             segment.depth += 1
-        cpu = thread_time_ns() if many else 0
         start = monotonic_ns()
         try:
             result = call(cursor, *args)
         finally:
             duration = monotonic_ns() - start
+            nested = False
             if segment is not None:
                 segment.depth -= 1
-            if mark[0].live and (segment is None or segment.depth == 0):
-                events, at = mark[1], mark[2]
-                events[at + 3] += duration
-                events[at + 4] += thread_time_ns() - cpu if many else duration
-        events, at = mark[1], mark[2]
+                nested = segment.depth > 0
+            if request.live and not nested:
+                earlier, earlier_cpu = events[at + 3], events[at + 4]
+                cpu = duration
+                if duration >= _SHORT and many:
+                    # From the execution's end until now the thread ran, but for what it waited within this call.
+                    waited = events[at + 2] + earlier
+                    cpu = thread_time_ns() - (offset + events[at + 2] + earlier_cpu) - (start - waited)
+                    cpu = max(0, min(cpu, duration))
+                events[at + 3] = earlier + duration
+                events[at + 4] = earlier_cpu + cpu
         if many:
             events[at + 7] += 2 * len(result)
-            explainer.more(mark[3], duration, cursor.connection, mark[4], mark[5])
+            if events[at + 3] >= SLOW:
+                explainer.consider(events[at + 5], events[at + 3], cursor.connection, sql, parameters)
         elif result is not None:
             events[at + 7] += 2
         return result
@@ -146,10 +152,29 @@ def _cursor_class(plain: Any, explainer: Explainer) -> Any:
     class Cursor(plain):  # type: ignore[misc]
         __doc__ = plain.__doc__
         _perfloop: Any = None
-        """(request, its events, index, statement, SQL, parameters) of the statement whose rows are being fetched."""
+        """(request, its events, index, CPU clock − time, SQL, parameters) of the statement being fetched from."""
 
         def execute(self, *args: Any) -> Any:
-            return timed(self, plain_execute, args)
+            # As `timed`, without its call: most statements pass here.
+            request = CURRENT.get()
+            if request is None or not request.live:
+                return timed(self, plain_execute, args)
+            segment = ACTIVE.get(get_ident())
+            if segment is not None:
+                if segment.depth:
+                    return plain_execute(self, *args)
+                segment.depth = 1
+            self._perfloop = None
+            before = thread_time_ns()
+            start = monotonic_ns()
+            try:
+                return plain_execute(self, *args)
+            finally:
+                duration = monotonic_ns() - start
+                cpu = duration if duration < _SHORT else thread_time_ns() - before
+                if segment is not None:
+                    segment.depth = 0
+                _note(self, request, segment, args, start, duration, cpu, before, explainer)
 
         def executemany(self, *args: Any) -> Any:
             return timed(self, plain_executemany, args)
@@ -281,36 +306,43 @@ def _note(
     start: int,
     duration: int,
     cpu: int,
+    before: int,
     explainer: Explainer,
 ) -> None:
-    if not args:
-        return
-    sql = args[0]
-    statement, does = _statement(sql)
-    rows = 0
-    if does == _CHANGE:
-        rows = max(cursor.rowcount, 0)
-        if not cursor.connection.in_transaction:
+    try:
+        if not args:
+            return
+        sql = args[0]
+        known = _STATEMENTS.get(sql) if type(sql) is str else None
+        statement, does = _statement(sql) if known is None else known
+        rows = 0
+        if does == _CHANGE:
+            rows = max(cursor.rowcount, 0)
+            if not cursor.connection.in_transaction:
+                COUNTERS.commits += 1
+        elif does == _COMMIT:
             COUNTERS.commits += 1
-    elif does == _COMMIT:
-        COUNTERS.commits += 1
-    if sql is request.last_sql and request.repeats >= _SURE and request.repeats % _RECHECK:
-        # The walk is the dearest part: a statement repeated from one place is looked after now and then only.
-        request.repeats += 1
-        site = request.last_site
-    else:
-        site = _site(2)
-        request.repeats = request.repeats + 1 if sql is request.last_sql and site == request.last_site else 1
-        request.last_sql, request.last_site = sql, site
-    on_loop = 1 if segment is not None and segment.kind == STEP else 0
-    events = request.events
-    at = len(events)
-    if at >= MAX_EVENTS:
-        CHANNEL.dropped += 1
-        return
-    events += (STATEMENT, get_ident(), start, duration, cpu, statement, site, rows * 2 + on_loop)
-    parameters = args[1] if len(args) > 1 else ()
-    # Two threads of one request may append at once: make sure the place is this event's.
-    if events[at + 2] == start:
-        cursor._perfloop = (request, events, at, statement, sql, parameters)
-    explainer.consider(statement, duration, cursor.connection, sql, parameters)
+        if sql is request.last_sql and request.repeats >= _SURE and request.repeats % _RECHECK:
+            # The walk is the dearest part: a statement repeated from one place is looked after now and then only.
+            request.repeats += 1
+            site = request.last_site
+        else:
+            site = _site(2)
+            request.repeats = request.repeats + 1 if sql is request.last_sql and site == request.last_site else 1
+            request.last_sql, request.last_site = sql, site
+        on_loop = 1 if segment is not None and segment.kind == STEP else 0
+        events = request.events
+        at = len(events)
+        if at >= MAX_EVENTS:
+            CHANNEL.dropped += 1
+            return
+        events += (STATEMENT, get_ident(), start, duration, cpu, statement, site, rows * 2 + on_loop)
+        parameters = args[1] if len(args) > 1 else ()
+        # Two threads of one request may append at once: make sure the place is this event's.
+        if events[at + 2] == start:
+            # What the thread's CPU clock showed when the statement began, less the time until then.
+            cursor._perfloop = (request, events, at, before - start, sql, parameters)
+        if duration >= SLOW:
+            explainer.consider(statement, duration, cursor.connection, sql, parameters)
+    except Exception as error:
+        CHANNEL.hook_failed("sqlite3", error)
