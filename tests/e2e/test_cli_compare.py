@@ -46,24 +46,19 @@ def test_two_records(perfloop: Perfloop, measured: Path, workplace: Path) -> Non
     assert (workplace / "c.html").stat().st_size > 1000
 
 
-def test_two_commands_with_an_environment_of_their_own(perfloop: Perfloop, workplace: Path) -> None:
-    (workplace / "shop.py").write_text(SHOP + "\nimport os\nassert os.environ['SIDE'] in 'AB'\n")
-    commands = ["--cmd", f"SIDE=A DB_PASSWORD=s3cret {SERVE}", "--cmd", f"SIDE=B {SERVE}"]
-    run = perfloop(
-        "compare", *commands, "--request", "GET /products", "--runs", "1", "--duration", "500ms", "-o", "c.json"
-    )
-    assert run.returncode == 0, run.stderr
-    assert "✓ " in run.stderr
-    record = load_record(workplace / "c.json")
-    assert isinstance(record, ComparisonRecord)
-    assert record.verdict == "not enough data"
-    assert record.a.startswith("SIDE=A")
-    assert "s3cret" not in run.stdout + run.stderr + (workplace / "c.json").read_text()
-
-
 def test_an_interruption_keeps_what_there_is(workplace: Path) -> None:
     (workplace / "shop.py").write_text(SHOP)
-    words = ["compare", "--cmd", SERVE, "--cmd", SERVE, "--request", "GET /products", "-o", "c.json"]
+    words = [
+        "compare",
+        "--cmd",
+        f"DB_PASSWORD=s3cret {SERVE}",
+        "--cmd",
+        SERVE,
+        "--request",
+        "GET /products",
+        "-o",
+        "c.json",
+    ]
     with subprocess.Popen([PERFLOOP, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert "A first tried" in process.stderr.readline()
@@ -74,6 +69,7 @@ def test_an_interruption_keeps_what_there_is(workplace: Path) -> None:
     record = load_record(workplace / "c.json")
     assert isinstance(record, ComparisonRecord)
     assert record.partial
+    assert "s3cret" not in (workplace / "c.json").read_text()
     assert record.verdict == "not enough data"
 
 

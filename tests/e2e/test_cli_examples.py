@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import pytest
+import jsonschema
 
 from perfloop.cli import main
 from perfloop.cli.registry import COMMANDS
+from perfloop.records import json_schema
 
-from ..servers.processes import free_port
 from .conftest import PERFLOOP, SHOP
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 SHORT = """\
 [load]
@@ -31,40 +37,53 @@ runs = 1
 PLACES = ("127.0.0.1:8000", "localhost:8000")
 
 
-def examples(text: str) -> list[str]:
-    """The command lines below `Examples:`, each in one line."""
-    lines = text.partition("Examples:\n")[2].replace("\\\n", " ").splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
-
-
-@pytest.mark.parametrize("command", [entry.name for entry in COMMANDS])
-def test_the_examples_run(
-    command: str,
-    service: str,
-    workplace: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def examples(command: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The command lines below `Examples:` in a command's help, each in one line."""
     assert main([command, "--help"]) == 0
-    lines = examples(capsys.readouterr().out)
-    assert len(lines) >= 2
-    (workplace / "perfloop.toml").write_text(SHORT)
-    (workplace / "shop.py").write_text(SHOP)
+    text = capsys.readouterr().out.partition("Examples:\n")[2]
+    lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_the_examples_of_every_command_run(
+    service: str, workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [line for entry in COMMANDS for line in examples(entry.name, capsys)]
+    assert len(lines) >= 3 * len(COMMANDS)
     monkeypatch.setenv("PATH", f"{PERFLOOP.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("UVICORN_PORT", str(free_port()))
-    if command in ("compare", "report"):
-        for name in ("before.json", "after.json"):
-            assert run(f"perfloop load {service}/ --requests 50 --output {name}").returncode in (0, 3)
-    for line in lines:
+    monkeypatch.setenv("UVICORN_PORT", "0")
+
+    template = workplace / "template"
+    template.mkdir()
+    (template / "perfloop.toml").write_text(SHORT)
+    (template / "shop.py").write_text(SHOP)
+    for name in ("before.json", "after.json"):
+        measured = run(f"perfloop load {service}/ --requests 50 --output {name}", template)
+        assert measured.returncode in (0, 3), measured.stderr
+
+    def check(number: int, line: str) -> None:
+        directory = workplace / str(number)
+        shutil.copytree(template, directory)
+        before = {path.name for path in directory.iterdir()}
         for place in PLACES:
             line = line.replace(place, service.removeprefix("http://"))
-        ended = run(line)
+        ended = run(line, directory)
         # A machine too busy to measure on (3) is not the example's fault; everything else is.
         assert ended.returncode in (0, 3) or (ended.returncode == 1 and "--fail-if" in line), f"{line}\n{ended.stderr}"
-        assert ended.stdout or "--html" in line, line
         assert "error: " not in ended.stderr, f"{line}\n{ended.stderr}"
+        assert ended.stdout or "--html" in line, line
+        written = {path.name for path in directory.iterdir()} - before - {"__pycache__"}
+        words = shlex.split(line)
+        assert all(word in written for option, word in itertools.pairwise(words) if option == "--html"), line
+        if "--json" in words:
+            jsonschema.Draft202012Validator(json_schema()).validate(json.loads(ended.stdout))
+            assert written == set(), line
+
+    # Side by side: nothing here depends on the figures.
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(check, range(len(lines)), lines))
 
 
-def run(line: str) -> subprocess.CompletedProcess[str]:
+def run(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
     assert re.match(r"perfloop \w+ ", line), line
-    return subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=60)
+    return subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=90, cwd=directory)

@@ -101,9 +101,11 @@ async def test_greenlets_keep_running(service: Start) -> None:
 async def test_without_the_agent_nothing_is_injected(service: Start) -> None:
     async with service("uvicorn", "raw_asgi:app", *UVICORN, agent=False) as running:
         assert (await get(running, "/"))[0][0] == 204
-        environment = Path(f"/proc/{running.pid}/environ").read_bytes()
+        environment = Path(f"/proc/{running.pid}/environ").read_bytes().split(b"\0")
         observations = await running.observations()
-    assert b"PERFLOOP" not in environment
+    names = {variable.partition(b"=")[0].decode() for variable in environment if variable}
+    assert names - set(os.environ) == {"TEST_DATABASE"}
+    assert not any(b"perfloop/agent/inject" in variable for variable in environment)
     assert observations.requests == []
 
 

@@ -3,8 +3,11 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
+import typer
 
-from perfloop.cli.compare import _status
+from perfloop.cli.app import build_command
+from perfloop.cli.compare import _options, _status
+from perfloop.cli.registry import COMMANDS
 from perfloop.records import ComparisonRecord, current_environment
 
 
@@ -27,3 +30,23 @@ def test_the_verdict_decides_the_exit_status_when_asked_to(
     )
     assert _status(record, interrupted=False, fail_if_slower=gate) == status
     assert _status(record, interrupted=True, fail_if_slower=gate) == 130
+
+
+def test_each_command_has_its_own_environment() -> None:
+    command = next(build_command(entry) for entry in COMMANDS if entry.name == "compare")
+    options = _options(
+        typer.Context(command, info_name="compare"),
+        ["uvicorn shop:app", "SHOP_FIX=n_plus_one uvicorn 'shop:app'"],
+        ["2x GET /orders"],
+        ["Accept: text/html"],
+        "7",
+        "2s",
+        "http://127.0.0.1:8000/ready",
+        "5s",
+    )
+    assert (options.a, options.env_a) == (("uvicorn", "shop:app"), {})
+    assert (options.b, options.env_b) == (("uvicorn", "shop:app"), {"SHOP_FIX": "n_plus_one"})
+    assert (options.runs, options.duration, options.startup_timeout) == (7, 2.0, 5.0)
+    assert options.ready_url == "http://127.0.0.1:8000/ready"
+    (request,) = options.requests
+    assert (request.weight, request.target, request.headers) == (2.0, "/orders", (("Accept", "text/html"),))
