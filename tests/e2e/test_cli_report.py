@@ -48,3 +48,22 @@ def test_every_form_of_every_record(perfloop: Perfloop, workplace: Path, record:
     page = perfloop("report", "record.json", "--html", "record.html")
     assert (page.returncode, page.stdout, page.stderr) == (0, "", "report  record.html\n")
     assert (workplace / "record.html").stat().st_size > 1000
+
+
+def test_the_name_of_a_file_decides_its_form(perfloop: Perfloop, workplace: Path) -> None:
+    save_record(RECORDS[LoadRecord], "record.json")
+    names = ["seconds.csv", "run.summary.csv", "junit.xml", "run.hlog", "run.md"]
+    options = [word for name in names for word in ("--report", name)]
+    run = perfloop("report", "record.json", *options)
+    assert (run.returncode, run.stdout) == (0, "")
+    assert run.stderr.split() == [word for name in names for word in ("report", name)]
+    assert all((workplace / name).stat().st_size for name in names)
+
+
+def test_a_form_that_a_record_has_not_is_one_clear_error(perfloop: Perfloop, workplace: Path) -> None:
+    save_record(RECORDS[ComparisonRecord], "record.json")
+    run = perfloop("report", "record.json", "--report", "seconds.csv")
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: Expected a form that a record of kind comparison has: .html")
+    assert "where  --report" in run.stderr
+    assert not (workplace / "seconds.csv").exists()

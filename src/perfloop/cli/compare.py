@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +17,7 @@ from .options import (  # noqa: TC001  # typer reads them
     NoLiveOption,
     OutputOption,
     ReadyOption,
+    ReportOption,
     RequestOption,
     StartupTimeoutOption,
 )
@@ -94,6 +94,7 @@ def compare(
     json: JsonOption = False,
     output: OutputOption = None,
     html: HtmlOption = None,
+    reports: ReportOption = None,
     no_live: NoLiveOption = False,
 ) -> int:
     """Say whether B is faster than A, slower, no different, or whether there is not enough data to say.
@@ -105,8 +106,8 @@ def compare(
 
     from .redaction import redact_command
 
-    outputs = Outputs(json, Path(output) if output else None, Path(html) if html else None)
-    outputs.check()
+    outputs = Outputs.of(json, output, html, reports)
+    outputs.check("comparison")
     if cmd and records:
         raise ConfigurationError("Expected two records or two --cmd, got both")
     if cmd:

@@ -18,6 +18,7 @@ from .options import (  # noqa: TC001  # typer reads them
     NoLiveOption,
     OutputOption,
     ReadyOption,
+    ReportOption,
     RequestOption,
     StartupTimeoutOption,
 )
@@ -87,6 +88,7 @@ def diagnose(
     json: JsonOption = False,
     output: OutputOption = None,
     html: HtmlOption = None,
+    reports: ReportOption = None,
     no_files: Annotated[
         bool,
         typer.Option(
@@ -115,8 +117,9 @@ def diagnose(
         json,
         Path(output) if output else _RECORD if default_files else None,
         Path(html) if html else _REPORT if default_files else None,
+        tuple(map(Path, reports or ())),
     )
-    outputs.check()
+    outputs.check("diagnosis")
     options = _options(context, command, request or (), header or (), ready, startup_timeout, duration)
     with Steps(enabled=not no_live) as steps:
         try:

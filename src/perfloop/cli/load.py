@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .command import where
 from .help import Example
-from .options import HeaderOption, HtmlOption, JsonOption, NoLiveOption, OutputOption, SeedOption  # noqa: TC001  # typer reads them
+from .options import (  # noqa: TC001  # typer reads them
+    HeaderOption,
+    HtmlOption,
+    JsonOption,
+    NoLiveOption,
+    OutputOption,
+    ReportOption,
+    SeedOption,
+)
 from .output import Outputs, deliver, note
 
 if TYPE_CHECKING:
@@ -40,6 +47,10 @@ EXAMPLES = (
     Example(
         "keep the record and a page to show",
         "perfloop load http://127.0.0.1:8000/ --duration 2s --output before.json --html before.html",
+    ),
+    Example(
+        "results that CI and a spreadsheet read",
+        "perfloop load http://127.0.0.1:8000/ --duration 2s --report junit.xml --report seconds.csv",
     ),
 )
 
@@ -149,6 +160,7 @@ def load(
     json: JsonOption = False,
     output: OutputOption = None,
     html: HtmlOption = None,
+    reports: ReportOption = None,
     no_live: NoLiveOption = False,
 ) -> int:
     """Load test a URL and say how long it lets its users wait.
@@ -162,8 +174,8 @@ def load(
     from .thresholds import parse_condition
 
     conditions = [parse_condition(text, where=where(context, "fail_if")) for text in fail_if or ()]
-    outputs = Outputs(json, Path(output) if output else None, Path(html) if html else None)
-    outputs.check()
+    outputs = Outputs.of(json, output, html, reports)
+    outputs.check("load")
     options = _options(
         context,
         url=url,

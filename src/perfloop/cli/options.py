@@ -13,6 +13,7 @@ __all__ = [
     "NoLiveOption",
     "OutputOption",
     "ReadyOption",
+    "ReportOption",
     "RequestOption",
     "SeedOption",
     "StartupTimeoutOption",
@@ -33,6 +34,16 @@ HtmlOption = Annotated[
         "--html",
         metavar="FILE",
         help="Write the report to FILE: one page that works offline.",
+        rich_help_panel=_RESULT,
+    ),
+]
+ReportOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write the result to FILE in the form that its name ends in: .csv (one row a second), .summary.csv (one "
+        "row), .xml (JUnit, for CI), .hlog (HdrHistogram log), .md, .html or .json. Repeatable.",
         rich_help_panel=_RESULT,
     ),
 ]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from ..records import AnyRecord
 
-__all__ = ["Outputs", "deliver", "note", "write_stdout"]
+__all__ = ["Outputs", "deliver", "note", "write_files", "write_stdout"]
 
 
 class Outputs(NamedTuple):
@@ -23,14 +24,33 @@ class Outputs(NamedTuple):
     """The record on stdout, and nothing else there."""
     record: Path | None = None
     html: Path | None = None
+    reports: tuple[Path, ...] = ()
+    """Further files, each in the form that its name asks for."""
 
-    def check(self) -> None:
+    @classmethod
+    def of(cls, json: bool, output: str | None, html: str | None, reports: Sequence[str] | None) -> Outputs:
+        """What the options of those names ask for."""
+        return cls(
+            json, Path(output) if output else None, Path(html) if html else None, tuple(map(Path, reports or ()))
+        )
+
+    def check(self, kind: str | None = None) -> None:
         """See that the files can be written, before anything is measured for them.
 
+        Args:
+            kind: of the record that will be written, where it is known.
+
         Raises:
-            ConfigurationError: a directory is missing or not writable, or the path is a directory.
+            ConfigurationError: a directory is missing or not writable, the path is a directory, or its name asks for a
+                form that there is not.
         """
-        for option, path in (("--output", self.record), ("--html", self.html)):
+        if self.reports:
+            from ..reporting import format_of
+
+            for report in self.reports:
+                format_of(report, kind=kind, where="--report")
+        further = [("--report", path) for path in self.reports]
+        for option, path in (("--output", self.record), ("--html", self.html), *further):
             if path is None:
                 continue
             parent = path.parent
@@ -54,20 +74,35 @@ def deliver(record: AnyRecord, outputs: Outputs) -> None:
         OSError: a file cannot be written.
     """
     from .. import reporting
-    from ..records import save_record
 
     # Files first: a closed stdout must not lose them.
-    if outputs.record is not None:
-        save_record(record, outputs.record)
-    if outputs.html is not None:
-        outputs.html.write_text(reporting.render_html(record), encoding="utf-8")
+    written = write_files(record, outputs)
     if outputs.json:
         write_stdout(reporting.render_json(record).rstrip(b"\n") + b"\n")
         return
     write_terminal(record)
-    written = [(name, path) for name, path in (("report", outputs.html), ("record", outputs.record)) if path]
     if written:
         write_stdout(("  " + "    ".join(f"{name}  {path}" for name, path in written) + "\n").encode())
+
+
+def write_files(record: AnyRecord, outputs: Outputs) -> list[tuple[str, Path]]:
+    """Write a record to its files; gives each with what it is.
+
+    Raises:
+        ConfigurationError: records of this kind do not have a form that was asked for.
+        OSError: a file cannot be written.
+    """
+    from .. import reporting
+    from ..records import save_record
+
+    written = []
+    if outputs.record is not None:
+        save_record(record, outputs.record)
+    for path in (*([outputs.html] if outputs.html else []), *outputs.reports):
+        form = reporting.FORMATS[0] if path is outputs.html else reporting.format_of(path)
+        path.write_bytes(reporting.render(record, form, where="--report"))
+        written.append(("report", path))
+    return [*written, *([("record", outputs.record)] if outputs.record else [])]
 
 
 def write_terminal(record: AnyRecord) -> None:

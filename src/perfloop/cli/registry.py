@@ -19,5 +19,5 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("load", "perfloop.cli.load", "Load test a URL, at a given rate or as fast as it answers"),
     CommandEntry("diagnose", "perfloop.cli.diagnose", "Run a service, load it, name its bottleneck and the fix"),
     CommandEntry("compare", "perfloop.cli.compare", "Say whether B is faster than A: two records, or two commands"),
-    CommandEntry("report", "perfloop.cli.report", "Show a record again: terminal, HTML, JSON or Markdown"),
+    CommandEntry("report", "perfloop.cli.report", "Show a record again: terminal, HTML, JSON, Markdown, CSV, JUnit …"),
 )

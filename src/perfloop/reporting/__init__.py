@@ -5,18 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .csv import render_series_csv, render_summary_csv
+    from .formats import FORMATS, format_of, render
+    from .hlog import render_hlog
     from .html import render_html
     from .json import render_json
+    from .junit import render_junit
     from .markdown import render_markdown
     from .terminal import render_terminal
     from .verdict import summary_line
 
-__all__ = ["render_html", "render_json", "render_markdown", "render_terminal", "summary_line"]
+__all__ = [
+    "FORMATS",
+    "format_of",
+    "render",
+    "render_hlog",
+    "render_html",
+    "render_json",
+    "render_junit",
+    "render_markdown",
+    "render_series_csv",
+    "render_summary_csv",
+    "render_terminal",
+    "summary_line",
+]
 
 _HOMES = {
+    "FORMATS": "formats",
+    "format_of": "formats",
+    "render": "formats",
+    "render_hlog": "hlog",
     "render_html": "html",
     "render_json": "json",
+    "render_junit": "junit",
     "render_markdown": "markdown",
+    "render_series_csv": "csv",
+    "render_summary_csv": "csv",
     "render_terminal": "terminal",
     "summary_line": "verdict",
 }

@@ -1,0 +1,66 @@
+"""A run as tables for a spreadsheet: RFC 4180, a head of column names that carry their units, empty where nothing was
+measured."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
+
+from perfloop.records import DiagnosisRecord, SeriesPoint
+
+from . import figures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from perfloop.records import LoadRecord
+
+__all__ = ["render_series_csv", "render_summary_csv"]
+
+_FORMULA = ("=", "+", "-", "@")
+
+
+def render_series_csv(record: LoadRecord | DiagnosisRecord) -> str:
+    """One row a second of the run, by the moment requests finished; latencies are empty in a second where none did."""
+    return _table(SeriesPoint.__struct_fields__, (to_builtins(point) for point in record.results.series))
+
+
+def render_summary_csv(record: LoadRecord | DiagnosisRecord) -> str:
+    """The run in one row below its head: rows of several runs can be put under each other."""
+    plan = record.plan
+    row: dict[str, Any] = {
+        "created": record.created,
+        "target": record.service.url if isinstance(record, DiagnosisRecord) else record.target,
+        "partial": record.partial,
+        "model": plan.model,
+        "connections": plan.connections,
+        "planned_rate": plan.rate,
+        "planned_duration_seconds": plan.duration_seconds,
+    }
+    for name, value in to_builtins(record.summary).items():
+        if isinstance(value, dict):  # latency_ms: {p50: …} as latency_p50_ms
+            row.update({f"{name.removesuffix('_ms')}_{figure}_ms": number for figure, number in value.items()})
+        else:
+            row[name] = "; ".join(value) if isinstance(value, list) else value
+    return _table(tuple(row), [row])
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return value
+    shown = figures.clean(value)
+    # A spreadsheet would run what looks like a formula.
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

@@ -1,0 +1,159 @@
+"""A record as JUnit XML: each limit, each target and the verdict on the measurement as a test case that CI shows.
+
+Only what Ant, Jenkins (its junit-10 schema), GitLab and GitHub's readers have in common is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from xml.etree import ElementTree
+
+from perfloop.records import ComparisonRecord, LoadRecord
+
+from . import figures
+from .verdict import finding_title, gain_in_words, summary_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from perfloop.records import AnyRecord, DiagnosisRecord, LoadSummary, TargetResult
+
+__all__ = ["render_junit"]
+
+_LONGEST_TEXT = 2_000
+_NOT_XML = str.maketrans(dict.fromkeys("\ufffe\uffff", "\ufffd"))
+
+
+class Case(NamedTuple):
+    """One test case. `outcome` None: it passed."""
+
+    group: str
+    name: str
+    outcome: Literal["failure", "error", "skipped"] | None = None
+    message: str = ""
+    detail: str = ""
+
+
+def render_junit(record: AnyRecord) -> bytes:
+    """The record as one test suite, UTF-8.
+
+    A limit that was broken, a target that was missed, a finding and a slower B are failures; a measurement that is not
+    trustworthy is an error, and what it would have decided is skipped.
+    """
+    if isinstance(record, ComparisonRecord):
+        cases = list(_comparison(record))
+    else:
+        cases = [_trust(record.summary), *(_load(record) if isinstance(record, LoadRecord) else _diagnosis(record))]
+        if not record.summary.trustworthy:
+            cases[1:] = [
+                Case(case.group, case.name, "skipped", "the measurement is not trustworthy") for case in cases[1:]
+            ]
+    kind = str(record.__struct_config__.tag)
+    seconds = 0.0 if isinstance(record, ComparisonRecord) else record.summary.elapsed_seconds
+    counts = {
+        "tests": str(len(cases)),
+        "failures": str(sum(case.outcome == "failure" for case in cases)),
+        "errors": str(sum(case.outcome == "error" for case in cases)),
+    }
+    root = ElementTree.Element("testsuites", {"name": "perfloop", **counts})
+    suite = ElementTree.SubElement(
+        root,
+        "testsuite",
+        {
+            "name": f"perfloop {kind}",
+            **counts,
+            "skipped": str(sum(case.outcome == "skipped" for case in cases)),
+            "time": f"{seconds:.3f}",
+            "timestamp": _text(record.created)[:19],  # the schema has no place for the zone, which is UTC
+        },
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in _properties(record):
+        ElementTree.SubElement(properties, "property", {"name": name, "value": _text(value)})
+    for case in cases:
+        _add(suite, f"perfloop.{kind}.{case.group}", case)
+    ElementTree.indent(root)
+    document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _add(suite: ElementTree.Element, classname: str, case: Case) -> None:
+    element = ElementTree.SubElement(
+        suite, "testcase", {"classname": classname, "name": _text(case.name), "time": "0.000"}
+    )
+    if case.outcome is not None:
+        told = ElementTree.SubElement(element, case.outcome, {"message": _text(case.message), "type": case.group})
+        told.text = _text(case.detail) or None
+
+
+def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
+    yield "verdict", summary_line(record)
+    yield "perfloop", record.perfloop
+    yield "python", f"{record.environment.implementation} {record.environment.python}"
+    if isinstance(record, ComparisonRecord):
+        yield from (("a", record.a), ("b", record.b))
+        return
+    yield "target", record.target if isinstance(record, LoadRecord) else record.service.url
+    summary = record.summary
+    yield "requests", str(summary.requests)
+    yield "errors", str(summary.errors)
+    yield "rate", f"{summary.rate:.6g}"
+    for name in ("p50", "p95", "p99", "p999", "max"):
+        yield f"latency_{name}_ms", f"{getattr(summary.latency_ms, name):.6g}"
+
+
+def _trust(summary: LoadSummary) -> Case:
+    name = "the measurement is trustworthy"
+    if summary.trustworthy:
+        return Case("trust", name)
+    return Case("trust", name, "error", f"untrustworthy: {'; '.join(summary.reasons)}")
+
+
+def _load(record: LoadRecord) -> Iterator[Case]:
+    for threshold in record.thresholds:
+        measured = figures.with_unit(threshold.measured, threshold.unit)
+        name = f"fail if {threshold.expression}"
+        yield Case("threshold", name, "failure" if threshold.failed else None, f"measured {measured}")
+    yield from _targets(record.targets)
+
+
+def _targets(targets: Iterable[TargetResult]) -> Iterator[Case]:
+    for target in targets:
+        name = f"{figures.spaced(target.name)} {figures.with_unit(target.target, target.unit)}"
+        if target.outcome == "not measured":
+            yield Case("target", name, "skipped", f"not measured: {target.why or 'no reason was recorded'}")
+        else:
+            measured = f"measured {figures.with_unit(target.measured, target.unit)}"
+            yield Case("target", name, "failure" if target.outcome == "missed" else None, measured, target.why or "")
+
+
+def _diagnosis(record: DiagnosisRecord) -> Iterator[Case]:
+    for finding in record.findings:
+        place = f"{finding.place.file}:{finding.place.line}"
+        message = f"{place} in {finding.place.function}: {finding.evidence}"
+        yield Case("finding", finding_title(finding), "failure", message, f"fix: {finding.fix}; cost: {finding.cost}")
+    if not record.findings and record.summary.requests:
+        yield Case("finding", "no bottleneck was found")
+    yield from _targets(record.targets)
+
+
+def _comparison(record: ComparisonRecord) -> Iterator[Case]:
+    reasons = "; ".join(record.reasons)
+    yield _compared("verdict", "B is not slower than A", record.verdict, "", reasons)
+    for metric in record.metrics:
+        # What must not be compared as a whole says nothing by parts.
+        verdict = record.verdict if record.verdict == "not enough data" else metric.verdict
+        yield _compared("metric", figures.spaced(metric.metric), verdict, gain_in_words(metric), reasons)
+
+
+def _compared(group: str, name: str, verdict: str, gain: str, reasons: str) -> Case:
+    if verdict == "slower":
+        return Case(group, name, "failure", f"B is slower than A{f': {gain}' if gain else ''}", reasons)
+    if verdict == "not enough data":
+        return Case(group, name, "skipped", "not enough data", reasons)
+    return Case(group, name)
+
+
+def _text(text: str) -> str:
+    """One line that XML can hold: control characters, lone surrogates and U+FFFE made visible."""
+    return figures.shorten(figures.clean(text), _LONGEST_TEXT).translate(_NOT_XML)

@@ -1,0 +1,63 @@
+"""Runs as tables: every figure under the name of its column."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import msgspec
+import pytest
+
+from perfloop.records import DiagnosisRecord, LoadRecord
+from perfloop.reporting import render_series_csv, render_summary_csv
+
+from .sample_loads import failing_load, load
+from .sample_records import SAMPLES
+
+RUNS = {name: record for name, record in SAMPLES.items() if isinstance(record, LoadRecord | DiagnosisRecord)}
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    assert all(line.endswith("\r\n") for line in text.splitlines(keepends=True))
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+@pytest.mark.parametrize("record", RUNS.values(), ids=RUNS)
+def test_a_row_a_second(record: LoadRecord | DiagnosisRecord) -> None:
+    table = rows(render_series_csv(record))
+    assert len(table) == len(record.results.series)
+    for row, point in zip(table, record.results.series, strict=True):
+        assert (int(row["second"]), int(row["requests"]), int(row["errors"])) == (
+            point.second,
+            point.requests,
+            point.errors,
+        )
+        assert row["p99_ms"] == ("" if point.p99_ms is None else repr(point.p99_ms))
+
+
+@pytest.mark.parametrize("record", RUNS.values(), ids=RUNS)
+def test_the_run_in_one_row(record: LoadRecord | DiagnosisRecord) -> None:
+    (row,) = rows(render_summary_csv(record))
+    summary = record.summary
+    assert int(row["requests"]) == summary.requests
+    assert float(row["latency_p99_ms"]) == summary.latency_ms.p99
+    assert float(row["send_lag_p999_ms"]) == summary.send_lag_ms.p999
+    assert row["trustworthy"] == str(summary.trustworthy).lower()
+    assert row["planned_rate"] == ("" if record.plan.rate is None else str(record.plan.rate))
+
+
+def test_rows_of_several_runs_fit_under_one_head() -> None:
+    heads = {render_summary_csv(record).split("\r\n")[0] for record in RUNS.values()}
+    assert len(heads) == 1
+
+
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=1"])
+def test_no_text_becomes_a_formula(text: str) -> None:
+    (row,) = rows(render_summary_csv(msgspec.structs.replace(load(), target=text)))
+    assert row["target"].startswith("'")
+
+
+def test_separators_and_line_ends_stay_in_their_cell() -> None:
+    summary = msgspec.structs.replace(failing_load().summary, reasons=['a, "b"', "c\r\nd"], trustworthy=False)
+    (row,) = rows(render_summary_csv(msgspec.structs.replace(failing_load(), summary=summary)))
+    assert row["reasons"] == 'a, "b"; c d'
