@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..records import LoadRecord, Threshold
     from ..stats import Histogram
     from ..targets import Targets
-    from .thresholds import Condition, Distribution
+    from ..thresholds import Condition, Distribution
 
 __all__ = ["EXAMPLES", "load"]
 
@@ -170,8 +170,8 @@ def load(
     called untrustworthy and the exit status is 3, which outranks a broken limit (1), since a limit judged by wrong
     figures says nothing. Ctrl-C ends the run early with what was measured until then (130).
     """
+    from ..thresholds import parse_condition
     from .configuration import configured_targets
-    from .thresholds import parse_condition
 
     conditions = [parse_condition(text, where=where(context, "fail_if")) for text in fail_if or ()]
     outputs = Outputs.of(json, output, html, reports)
@@ -283,8 +283,8 @@ def _record(
 ) -> LoadRecord:
     from ..records import LoadRecord, current_environment, redact_url
     from ..targets import Measured, evaluate
+    from ..thresholds import judge
     from .redaction import redact_command
-    from .thresholds import judge
 
     def percentile(distribution: Distribution, quantile: float) -> float:
         histogram: Histogram = getattr(outcome, distribution)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from perfloop.cli.thresholds import Distribution, judge, parse_condition
 from perfloop.exceptions import InvalidValue
 from perfloop.records import Figures, LoadSummary
+from perfloop.thresholds import Distribution, judge, parse_condition
 
 LATENCY = Figures(mean=20.0, p50=10.0, p95=80.0, p99=120.0, p999=300.0, max=400.0)
 

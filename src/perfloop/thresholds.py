@@ -15,14 +15,14 @@ import operator
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ..exceptions import InvalidValue
-from ..records import Figures, LoadSummary, Threshold
-from ..units import parse_bytes, parse_duration, parse_fraction
+from .exceptions import InvalidValue
+from .records import Figures, LoadSummary, Threshold
+from .units import parse_bytes, parse_duration, parse_fraction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Condition", "judge", "parse_condition"]
+__all__ = ["Condition", "holds", "judge", "parse_condition", "quantile"]
 
 _OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _CONDITION = re.compile(r"\s*([A-Za-z][\w.]*?)\s*(>=|<=|==|!=|=|>|<)\s*(.+?)\s*")
@@ -79,8 +79,25 @@ def judge(condition: Condition, summary: LoadSummary, percentile: Callable[[Dist
         percentile: gives any percentile (0 to 100) of a distribution in milliseconds.
     """
     measured = _measured(condition, summary, percentile)
-    failed = measured is None or _OPERATORS[condition.comparison](measured, condition.limit)
+    failed = measured is None or holds(condition, measured)
     return Threshold(expression=condition.expression, measured=measured, unit=condition.unit, failed=failed)
+
+
+def holds(condition: Condition, measured: float) -> bool:
+    """Whether the condition holds for a value in the condition's unit."""
+    return bool(_OPERATORS[condition.comparison](measured, condition.limit))
+
+
+def quantile(name: str) -> float | None:
+    """50.0 for `p50`, 99.9 for `p999` and `p99.9`; None for any other word."""
+    match = _PERCENTILE.fullmatch(name)
+    if match is None:
+        return None
+    if match[3]:
+        if match[3].startswith("100"):
+            return 100.0 if match[3] == "100" else None
+        return float(f"{match[3][:2]}.{match[3][2:]}")
+    return float(f"{match[1]}.{match[2] or 0}")
 
 
 def _limit(text: str, metric: str, limit: str, where: str | None) -> tuple[str, float]:
@@ -108,9 +125,9 @@ def _distribution(text: str, metric: str, where: str | None) -> tuple[Distributi
     for name in _DISTRIBUTIONS:
         if metric.startswith(name + "_"):
             figure = metric[len(name) + 1 :]
-            if figure in _FIGURES or _quantile(figure) is not None:
+            if figure in _FIGURES or quantile(figure) is not None:
                 return name, figure  # type: ignore[return-value]
-    if metric in _FIGURES or _quantile(metric) is not None:
+    if metric in _FIGURES or quantile(metric) is not None:
         return "latency", metric
     known = [*_FIGURES, *_COUNTS, "rate", "bytes_per_second"]
     known += [f"{name}_{figure}" for name in _DISTRIBUTIONS for figure in _FIGURES]
@@ -137,21 +154,9 @@ def _measured(
     figures: Figures = getattr(summary, f"{name}_ms")
     if figure in _FIGURES:
         return float(getattr(figures, figure))
-    quantile = _quantile(figure)
-    assert quantile is not None
-    return figures.p999 if quantile == 99.9 else percentile(name, quantile)
-
-
-def _quantile(name: str) -> float | None:
-    """50.0 for `p50`, 99.9 for `p999` and `p99.9`; None for any other word."""
-    match = _PERCENTILE.fullmatch(name)
-    if match is None:
-        return None
-    if match[3]:
-        if match[3].startswith("100"):
-            return 100.0 if match[3] == "100" else None
-        return float(f"{match[3][:2]}.{match[3][2:]}")
-    return float(f"{match[1]}.{match[2] or 0}")
+    q = quantile(figure)
+    assert q is not None
+    return figures.p999 if q == 99.9 else percentile(name, q)
 
 
 def _number(text: str, number: str, where: str | None) -> float:
