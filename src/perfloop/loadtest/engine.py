@@ -24,7 +24,7 @@ from .connector import Connector
 from .outcome import LoadOutcome, Progress, conclude
 from .reconnection import Retry, backoff
 from .recording import TIMEOUT_STATUS, Recorder
-from .request import prepare, smooth_order
+from .request import prepare
 from .ticker import PERIOD, Ticker, open_ticker
 from .watch import GeneratorWatch
 
@@ -59,7 +59,7 @@ class Engine:
         requests = options.effective_requests()
         trace_id = secrets.token_hex(16) if options.trace else None
         self.prepared = [prepare(request, target, trace_id) for request in requests]
-        self._order = smooth_order([request.weight for request in requests], options.seed)
+        self._order = options.sending_order(requests)
         only = self.prepared[0]
         # One request, the same bytes each time: the fast path.
         self._message = only.prefix if len(requests) == 1 and trace_id is None and not only.is_head else None

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
+import numpy as np
+from msgspec import Struct, structs
 
 from ..exceptions import InvalidValue
 from ..records import LoadPlan, redact_url
 from .arrival import ARRIVALS
-from .request import Request
+from .request import Request, for_ever, smooth_order
 from .target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 __all__ = ["LoadOptions"]
 
@@ -23,6 +29,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         url: `http://`, `https://`, or `http+unix://%2Ftmp%2Fx.sock/path`.
         requests: what to send, weighted and evenly interleaved; default one request built of the url's path, `method`,
             `headers` and `body`. `headers` are sent with each of `requests` too, unless it has one of that name.
+        order: indices of `requests` in the order they are sent, again from the first after the last; None: by weight.
         connections: how many connections are kept open: the most requests ever in flight.
         rate: requests a second; given, the model is open: a request is due at its time whatever the service does.
             None: each connection sends its next request when the last is answered (closed model).
@@ -40,6 +47,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
 
     url: str
     requests: tuple[Request, ...] = ()
+    order: NDArray[np.int32] | None = None
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
@@ -80,8 +88,11 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         for status in self.expect_status or ():
             if not 200 <= status <= 599:
                 raise InvalidValue("Expected a status code from 200 to 599", got=status, where="expect_status")
-        for request in self.effective_requests():
+        requests = self.effective_requests()
+        for request in requests:
             request.validate()
+        if self.order is not None:
+            _check_order(self.order, len(requests))
 
     def target(self) -> Target:
         """The parsed `url`.
@@ -96,32 +107,53 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         if not self.requests:
             path = self.target().path
             return (Request(method=self.method, target=path, headers=self.headers, body=self.body),)
+        if not self.headers:
+            return self.requests
         complete = []
         for request in self.requests:
             own = {name.lower() for name, _ in request.headers}
             shared = tuple(header for header in self.headers if header[0].lower() not in own)
-            complete.append(
-                Request(
-                    method=request.method,
-                    target=request.target,
-                    headers=shared + request.headers,
-                    body=request.body,
-                    weight=request.weight,
-                )
-            )
+            complete.append(structs.replace(request, headers=shared + request.headers))
         return tuple(complete)
+
+    def sending_order(self, requests: Sequence[Request]) -> Iterator[int]:
+        """Indices of the effective requests in the order they are sent, for ever."""
+        if self.order is not None:
+            return for_ever(self.order)
+        return smooth_order([request.weight for request in requests], self.seed)
 
     def plan(self) -> LoadPlan:
         """The plan as it stands in a record, secrets in query strings removed."""
         return LoadPlan(
             model="closed" if self.rate is None else "open",
             connections=self.connections,
-            requests=[redact_url(str(request)) for request in self.effective_requests()],
+            requests=[redact_url(str(request)) for request in _by_label(self.effective_requests())],
             rate=self.rate,
             arrival=None if self.rate is None else self.arrival,
             duration_seconds=self.duration,
             request_limit=self.request_limit,
             timeout_seconds=self.timeout,
+        )
+
+
+def _by_label(requests: Sequence[Request]) -> list[Request]:
+    """The requests with those of one label as one: a recording has thousands of them."""
+    merged: dict[str, Request] = {}
+    for number, request in enumerate(requests):
+        key = request.label or f"{number}"
+        known = merged.get(key)
+        merged[key] = request if known is None else structs.replace(known, weight=known.weight + request.weight)
+    return list(merged.values())
+
+
+def _check_order(order: NDArray[np.int32], requests: int) -> None:
+    if order.ndim != 1 or not order.size or not np.issubdtype(order.dtype, np.integer):
+        raise InvalidValue(
+            "Expected one or more whole numbers in a row", got=f"{order.dtype}{order.shape}", where="order"
+        )
+    if order.min() < 0 or order.max() >= requests:
+        raise InvalidValue(
+            f"Expected indices of the {requests} requests", got=f"{order.min()} to {order.max()}", where="order"
         )
 
 

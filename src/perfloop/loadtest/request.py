@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from array import array
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from msgspec import Struct
 
 from .._version import __version__
@@ -16,9 +18,20 @@ from ..exceptions import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from .target import Target
 
-__all__ = ["IDEMPOTENT_METHODS", "PreparedRequest", "Request", "prepare", "smooth_order"]
+__all__ = [
+    "IDEMPOTENT_METHODS",
+    "MOST_SMOOTH",
+    "PreparedRequest",
+    "Request",
+    "for_ever",
+    "prepare",
+    "smooth_order",
+    "spread_order",
+]
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 §9.2.2: sending one of these twice has the effect of sending it once."""
@@ -27,12 +40,17 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"(?:/|\*$)[\x21-\x7e]*")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _LONGEST_CYCLE = 100_000
+_LONGEST_SPREAD = 1_000_000
+
+MOST_SMOOTH = 64
+"""As many weights are interleaved one turn at a time; more are sorted into their order at once."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
     """One kind of request of a load test.
 
-    `target` is the path with its query. `weight` is relative: 2 is sent twice as often as 1.
+    `target` is the path with its query. `weight` is relative: 2 is sent twice as often as 1. `label` is what results
+    call it, and may be that of many: `GET /items/{id}`; default the method and the target.
     """
 
     method: str = "GET"
@@ -40,9 +58,10 @@ class Request(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     weight: float = 1
+    label: str | None = None
 
     def __str__(self) -> str:
-        line = f"{self.method} {self.target}"
+        line = self.label or f"{self.method} {self.target}"
         return line if self.weight == 1 else f"{self.weight:g}x {line}"
 
     def validate(self, where: str | None = None) -> None:
@@ -115,7 +134,7 @@ def prepare(request: Request, target: Target, trace_id: str | None = None) -> Pr
         suffix,
         request.method == "HEAD",
         request.method in IDEMPOTENT_METHODS,
-        f"{request.method} {request.target}",
+        request.label or f"{request.method} {request.target}",
     )
 
 
@@ -124,9 +143,12 @@ def smooth_order(weights: Sequence[float], seed: int = 0) -> Iterator[int]:
 
     Smooth weighted round robin, as nginx balances: each turn every request gains its weight, the one that has gained
     most is sent and pays the sum. Weights 5, 1, 1 give 0 0 1 0 2 0 0. `seed` chooses where in the cycle to start.
+    Each turn looks at all weights: more than MOST_SMOOTH of them are spread by `spread_order`.
     """
     if len(weights) == 1:
         return itertools.repeat(0)
+    if len(weights) > MOST_SMOOTH:
+        return for_ever(spread_order(weights, seed))
     exact = [Fraction(weight).limit_denominator(1000) or Fraction(weight) for weight in weights]
     scale = math.lcm(*(weight.denominator for weight in exact))
     whole = [int(weight * scale) for weight in exact]
@@ -137,6 +159,28 @@ def smooth_order(weights: Sequence[float], seed: int = 0) -> Iterator[int]:
     cycle = list(itertools.islice(_smooth(whole), sum(whole)))
     start = seed % len(cycle)
     return itertools.cycle(cycle[start:] + cycle[:start])
+
+
+def spread_order(weights: Sequence[float], seed: int = 0) -> NDArray[np.int32]:
+    """One cycle of indices in proportion to their weights, each at even distances from a random start.
+
+    A request of weight w has w turns in the cycle. Whole weights are met exactly as long as the cycle has no more than
+    a million turns; others are rounded to a cycle of that length, in which each request has one turn at least.
+    """
+    exact = np.asarray(weights, dtype=np.float64)
+    turns = np.rint(exact)
+    if not np.array_equal(turns, exact) or turns.sum() > _LONGEST_SPREAD:
+        turns = np.rint(exact / exact.sum() * _LONGEST_SPREAD)
+    turns = np.maximum(turns, 1).astype(np.int64)
+    indices = np.repeat(np.arange(len(turns), dtype=np.int32), turns)
+    turn = np.arange(len(indices)) - np.repeat(np.cumsum(turns) - turns, turns)
+    starts = np.random.default_rng(seed).random(len(turns))
+    return indices[np.argsort((turn + starts[indices]) / turns[indices], kind="stable")]
+
+
+def for_ever(order: NDArray[np.int32]) -> Iterator[int]:
+    """The indices again and again, in four bytes each."""
+    return itertools.chain.from_iterable(itertools.repeat(array("i", order.astype(np.intc).tobytes())))
 
 
 def _smooth(weights: Sequence[float]) -> Iterator[int]:

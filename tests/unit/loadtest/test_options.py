@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import pytest
 
 from perfloop.exceptions import InvalidValue
@@ -30,6 +33,11 @@ URL = "http://localhost:8000/orders?token=secret&page=1"
         ({"headers": (("X", "a\r\nb"),)}, "line breaks"),
         ({"method": "G T"}, "method"),
         ({"requests": (Request(), Request(target="no-slash"))}, "path"),
+        ({"order": np.array([1])}, "order"),
+        ({"order": np.array([-1])}, "order"),
+        ({"order": np.array([], dtype=int)}, "order"),
+        ({"order": np.array([0.5])}, "order"),
+        ({"order": np.array([[0]])}, "order"),
     ],
 )
 def test_a_value_out_of_range_names_the_option(options, where) -> None:
@@ -78,3 +86,18 @@ def test_the_plan_tells_the_model_and_no_secret() -> None:
     opened = LoadOptions(url=URL, rate=5, arrival="poisson", requests=(Request(weight=3),)).plan()
     assert (opened.model, opened.rate, opened.arrival) == ("open", 5, "poisson")
     assert opened.requests == ["3x GET /"]
+
+
+def test_an_order_is_kept_and_begins_again() -> None:
+    requests = (Request(target="/a"), Request(target="/b", weight=9))
+    options = LoadOptions(url=URL, requests=requests, order=np.array([0, 0, 1]))
+    assert list(itertools.islice(options.sending_order(requests), 7)) == [0, 0, 1, 0, 0, 1, 0]
+
+
+def test_the_plan_shows_a_label_once() -> None:
+    requests = (
+        Request(target="/items/1", weight=2, label="GET /items/{id}"),
+        Request(target="/"),
+        Request(target="/items/2", weight=3, label="GET /items/{id}"),
+    )
+    assert LoadOptions(url=URL, requests=requests).plan().requests == ["5x GET /items/{id}", "GET /"]

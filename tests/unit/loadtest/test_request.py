@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 
 from perfloop import __version__
 from perfloop.exceptions import InvalidValue
 from perfloop.loadtest import Request, Target
-from perfloop.loadtest.request import prepare, smooth_order
+from perfloop.loadtest.request import MOST_SMOOTH, for_ever, prepare, smooth_order, spread_order
 
 TARGET = Target.parse("http://localhost:8000/")
 
@@ -151,3 +152,30 @@ def test_weights_without_a_short_cycle_still_come_in_proportion() -> None:
 def test_a_request_reads_as_it_is_written() -> None:
     assert str(Request(target="/a?b=1")) == "GET /a?b=1"
     assert str(Request(method="POST", target="/a", weight=2.5)) == "2.5x POST /a"
+
+
+def test_thousands_of_requests_are_spread_at_once() -> None:
+    weights = [3.0, *[1.0] * 20_000]
+    cycle = list(itertools.islice(smooth_order(weights, seed=4), sum(map(int, weights))))
+    assert np.bincount(cycle).tolist() == weights
+    places = np.flatnonzero(np.array(cycle) == 0)
+    assert np.ptp(np.diff(places)) < 0.02 * len(cycle), "at even distances"
+    assert len(weights) > MOST_SMOOTH
+
+
+def test_weights_that_are_not_whole_keep_their_shares_when_spread() -> None:
+    weights = [0.5, 0.25, *[0.001] * 100]
+    shares = np.bincount(spread_order(weights)) / len(spread_order(weights))
+    assert shares == pytest.approx(np.array(weights) / sum(weights), abs=1e-4)
+    assert np.bincount(spread_order([1e9, 1e-9])).min() == 1, "none is left out"
+
+
+def test_an_order_is_repeated_for_ever() -> None:
+    assert list(itertools.islice(for_ever(np.array([2, 0], dtype=np.int32)), 5)) == [2, 0, 2, 0, 2]
+
+
+def test_a_label_stands_for_the_request() -> None:
+    request = Request(target="/items/17", label="GET /items/{id}", weight=3)
+    assert str(request) == "3x GET /items/{id}"
+    assert prepare(request, TARGET).label == "GET /items/{id}"
+    assert prepare(request, TARGET).prefix.startswith(b"GET /items/17 HTTP/1.1\r\n")
