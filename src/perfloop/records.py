@@ -43,6 +43,7 @@ __all__ = [
     "RouteBreakdown",
     "SeriesPoint",
     "ServiceDescription",
+    "SlowRequest",
     "StatementSummary",
     "TargetResult",
     "Threshold",
@@ -140,6 +141,24 @@ class LoadSummary(Struct, frozen=True, kw_only=True):
     reasons: list[str] = field(default_factory=list)
 
 
+class SlowRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the slowest requests of a run that sent a traceparent header: what to look up in the service's traces."""
+
+    trace_id: str
+    span_id: str
+    """16 hexadecimal digits: the number of the request in the run, from 1."""
+    request: str
+    due_seconds: float
+    """When it was due, from the start of the run."""
+    latency_ms: float
+    queue_ms: float | None = None
+    """Of the latency, what it waited for a free connection; None when it never got one."""
+    status: int | None = None
+    """None when it was given up."""
+    parts_ms: dict[str, float] = {}
+    """Where the time went, as the agent saw it; they sum to the latency. Empty where there was no agent."""
+
+
 class LoadResults(Struct, frozen=True, kw_only=True):
     """Everything one run of the load engine produced, besides its summary."""
 
@@ -149,6 +168,8 @@ class LoadResults(Struct, frozen=True, kw_only=True):
     latency_histogram: str
     """HdrHistogram V2 compressed, base64, in microseconds."""
     service_time_histogram: str
+    slowest: list[SlowRequest] = field(default_factory=list)
+    """The slowest requests, slowest first, of a run that sent a traceparent header."""
 
 
 class Threshold(Struct, frozen=True, kw_only=True):

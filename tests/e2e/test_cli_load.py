@@ -53,6 +53,16 @@ def test_json_prints_the_record_and_nothing_else(perfloop: Perfloop, service: st
     assert record["thresholds"] == [{"expression": "errors>0%", "measured": 0.0, "unit": "%", "failed": False}]
 
 
+def test_a_traced_run_names_its_slowest_requests(perfloop: Perfloop, service: str) -> None:
+    run = perfloop("load", f"{service}/products?token={SECRET}", "--requests", "30", "--trace", "--json")
+    slowest = record_of(run.stdout)["results"]["slowest"]
+    assert len(slowest) == 20
+    assert len({request["trace_id"] for request in slowest}) == 1
+    assert {int(request["span_id"], 16) for request in slowest} <= set(range(1, 31))
+    assert slowest[0]["request"] == "GET /products?token=***"
+    assert slowest == sorted(slowest, key=lambda request: -request["latency_ms"])
+
+
 def test_the_closed_model_and_a_mere_host_and_port(perfloop: Perfloop, service: str) -> None:
     run = trusted(perfloop, "load", service.removeprefix("http://"), "--requests", "30", "-c", "3", "--json")
     assert run.returncode == 0, run.stderr

@@ -156,6 +156,15 @@ def load(
             rich_help_panel="Judgement",
         ),
     ] = None,
+    trace: Annotated[
+        bool,
+        typer.Option(
+            "--trace",
+            help="Send a W3C traceparent header, each request its own span, and record the slowest requests with "
+            "theirs: where the service is traced, they can be looked up.",
+            rich_help_panel="Request",
+        ),
+    ] = False,
     seed: SeedOption = "0",
     json: JsonOption = False,
     output: OutputOption = None,
@@ -191,6 +200,7 @@ def load(
         insecure=insecure,
         expect_status=expect_status,
         seed=seed,
+        trace=trace,
     )
     options.validate()
     targets = configured_targets()
@@ -217,6 +227,7 @@ def _options(
     insecure: bool,
     expect_status: str | None,
     seed: str,
+    trace: bool,
 ) -> LoadOptions:
     from ..exceptions import InvalidValue
     from ..loadtest import LoadOptions
@@ -248,6 +259,7 @@ def _options(
             else values.parse_statuses(expect_status, where=where(context, "expect_status"))
         ),
         seed=values.parse_count(seed, where=where(context, "seed"), least=0),
+        trace=trace,
     )
 
 

@@ -28,7 +28,7 @@ from .breakdown import break_down
 from .discovery import discover_requests
 from .evidence import Evidence
 from .index_trial import IndexTrial, NoTrial, try_index
-from .matching import Match, match
+from .matching import Match, match, with_parts
 from .phases import IN_FLIGHT, Curve, Driver, WarmUp
 from .rules import find
 from .sources import Sources
@@ -287,7 +287,9 @@ def _analyse(
         curve=list(run.curve.points),
         capacity_rps=run.curve.capacity_rps,
         summary=summary,
-        results=run.outcome.results,
+        results=msgspec.structs.replace(
+            run.outcome.results, slowest=with_parts(run.outcome.results.slowest, found.requests)
+        ),
         routes=break_down(run.observations, found.requests, sources.place),
         findings=[] if mostly_errors or run.curve.capacity_rps <= 0 else find(evidence),
         targets=_targets(options, run, mostly_errors=mostly_errors),

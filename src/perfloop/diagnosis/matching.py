@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..loadtest import Samples
     from ..monitoring.observations import Observations, RequestTrace
+    from ..records import SlowRequest
 
-__all__ = ["CLIENT_PARTS", "Match", "MatchedRequest", "match"]
+__all__ = ["CLIENT_PARTS", "Match", "MatchedRequest", "match", "with_parts"]
 
 CLIENT_PARTS = (
     "queue",
@@ -126,6 +129,21 @@ def match(observations: Observations, samples: Samples) -> Match:
             matched.append(MatchedRequest(number, due, max(done - due, 0.0), status, trace, parts))
     matched.sort(key=lambda request: request.due)
     return Match(tuple(matched), unseen, failed, len(traces))
+
+
+def with_parts(slowest: Sequence[SlowRequest], requests: Sequence[MatchedRequest]) -> list[SlowRequest]:
+    """The slowest requests with where their time went, as far as the agent saw them."""
+    by_number = {request.number: request for request in requests}
+    found = [(request, by_number.get(int(request.span_id, 16))) for request in slowest]
+    return [
+        request
+        if seen is None
+        else msgspec.structs.replace(
+            request,
+            parts_ms={part: round(seconds * 1e3, 6) for part, seconds in seen.parts.items() if seconds > 0},
+        )
+        for request, seen in found
+    ]
 
 
 def _parts(

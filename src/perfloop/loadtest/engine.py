@@ -25,6 +25,7 @@ from .outcome import LoadOutcome, Progress, conclude
 from .reconnection import Retry, backoff
 from .recording import TIMEOUT_STATUS, Recorder
 from .request import prepare
+from .slowest import Slowest
 from .ticker import PERIOD, Ticker, open_ticker
 from .watch import GeneratorWatch
 
@@ -64,9 +65,9 @@ class Engine:
         # One request, the same bytes each time: the fast path.
         self._message = only.prefix if len(requests) == 1 and trace_id is None and not only.is_head else None
 
-        self.recorder = Recorder(
-            [request.label for request in self.prepared], options.expect_status, keep_samples=options.keep_samples
-        )
+        labels = [request.label for request in self.prepared]
+        self.recorder = Recorder(labels, options.expect_status, keep_samples=options.keep_samples)
+        self.recorder.slowest = None if trace_id is None else Slowest(trace_id, labels)
         self.events = failures.FailureTally()
         self.transports: set[asyncio.Transport] = set()
         """Every open transport, so that none is left behind."""

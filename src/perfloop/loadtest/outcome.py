@@ -105,6 +105,7 @@ def conclude(
             series=recorder.series,
             latency_histogram=recorder.latency.encode(),
             service_time_histogram=recorder.service_time.encode(),
+            slowest=[] if recorder.slowest is None else recorder.slowest.requests(recorder.start),
         ),
         plan=plan,
         partial=partial,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .slowest import Slowest
+
 __all__ = ["ENTRY", "FOLD_AT", "NEVER_SENT_STATUS", "TIMEOUT_STATUS", "Recorder", "Samples", "figures"]
 
 ENTRY = struct.Struct("=5d2q2i")
@@ -98,6 +100,8 @@ class Recorder:
         *,
         keep_samples: bool = False,
     ) -> None:
+        self.slowest: Slowest | None = None
+        """The slowest requests, where they can be looked up; set before the first entry."""
         self.buffer = bytearray(FOLD_AT + ENTRY.size)
         self.offset = 0
         self.start = 0.0
@@ -189,6 +193,8 @@ class Recorder:
             self._record_queue(_microseconds(free[got_connection], due[got_connection]))
             sent = ~np.isnan(written)
             self.send_lag.record_many(_microseconds(written[sent], free[sent]))
+        if self.slowest is not None:
+            self.slowest.add(entries, latency)
         self._add_to_series(done, latency, failed, received)
 
     def _record_queue(self, waits: NDArray[np.int64]) -> None:

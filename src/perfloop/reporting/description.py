@@ -1,4 +1,4 @@
-"""What a load test was asked to do, in words."""
+"""What a load test was asked to do, and its slowest requests, in words."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from perfloop.units import format_duration
 from . import figures
 
 if TYPE_CHECKING:
-    from perfloop.records import LoadPlan
+    from perfloop.records import LoadPlan, SlowRequest
 
-__all__ = ["plan_in_words"]
+__all__ = ["plan_in_words", "slow_request_in_words"]
 
 
 def plan_in_words(plan: LoadPlan) -> list[str]:
@@ -27,3 +27,18 @@ def plan_in_words(plan: LoadPlan) -> list[str]:
     if plan.request_limit is not None:
         words.append(f"at most {figures.plural(plan.request_limit, 'request')}")
     return words
+
+
+def slow_request_in_words(request: SlowRequest) -> list[str]:
+    """What the request was, then what became of it, a few words each; the last is its span id."""
+    words = [
+        figures.clean(request.request),
+        "given up" if request.status is None else f"status {request.status}",
+        f"due at {format_duration(round(request.due_seconds, 3))}",
+    ]
+    if request.parts_ms and request.latency_ms > 0:
+        part, largest = max(request.parts_ms.items(), key=lambda item: item[1])
+        words.append(f"{figures.part_name(part)} {figures.share(min(largest / request.latency_ms, 1.0))}")
+    elif request.queue_ms:
+        words.append(f"queue {figures.milliseconds(request.queue_ms)}")
+    return [*words, f"span {figures.clean(request.span_id)}"]

@@ -19,7 +19,7 @@ from perfloop.units import format_bytes, format_duration
 
 from . import figures, pictures
 from .breakdown import parts_of, routes_in_order, slowest_name
-from .description import plan_in_words
+from .description import plan_in_words, slow_request_in_words
 from .over_time import over_time
 from .verdict import before, finding_title, gain_in_words, verdict
 
@@ -111,6 +111,7 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
         seconds=format_duration,
         sentence=figures.sentence,
         share=figures.share,
+        slow_words=lambda request: " · ".join(slow_request_in_words(request)[:-1]),
         small_share=figures.small_share,
         spaced=figures.spaced,
         span=figures.span,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from perfloop.records import DiagnosisRecord, LoadRecord
 
 from . import figures
-from .description import plan_in_words
+from .description import plan_in_words, slow_request_in_words
 from .verdict import before, finding_title, summary_line, verdict
 
 if TYPE_CHECKING:
@@ -77,7 +77,21 @@ def _load(record: LoadRecord) -> list[str]:
         f"- {figures.count(error.count)} × **{_text(error.kind)}**: {_text(error.example)}"
         for error in record.results.error_kinds[:_ENTRIES_SHOWN]
     ]
-    return [*parts, *(["\n".join(errors)] if errors else []), *_targets(record.targets)]
+    return [*parts, *(["\n".join(errors)] if errors else []), *_slowest(record), *_targets(record.targets)]
+
+
+def _slowest(record: LoadRecord) -> list[str]:
+    rows = [
+        (
+            figures.milliseconds(request.latency_ms),
+            _code(request.request),
+            _text(" · ".join(slow_request_in_words(request)[1:-1])),
+            _code(request.trace_id),
+            _code(request.span_id),
+        )
+        for request in record.results.slowest[:_ENTRIES_SHOWN]
+    ]
+    return [_table(("Slowest", "Request", "", "Trace", "Span"), rows)] if rows else []
 
 
 def _diagnosis(record: DiagnosisRecord) -> list[str]:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from perfloop.diagnosis.matching import CLIENT_PARTS, match
+from perfloop.diagnosis.matching import CLIENT_PARTS, match, with_parts
 from perfloop.monitoring.observations import PARTS
+from perfloop.records import SlowRequest
 
 from .synthetic import MS, Call, Run, Sent
 
@@ -93,3 +94,16 @@ def test_no_samples() -> None:
 def test_client_parts_hold_all_of_the_agents() -> None:
     assert set(PARTS) <= set(CLIENT_PARTS)
     assert len(set(CLIENT_PARTS)) == len(CLIENT_PARTS)
+
+
+def test_a_slow_request_opens_its_breakdown() -> None:
+    run = Run([Sent(), Sent(parts={"cpu": 3 * MS, "database": 5 * MS})])
+    matched = match(run.observations(), run.samples()).requests
+    slow = [
+        SlowRequest(trace_id="0" * 32, span_id=f"{number:016x}", request="GET /", due_seconds=0.0, latency_ms=8.0)
+        for number in (2, 77)
+    ]
+    seen, unseen = with_parts(slow, matched)
+    assert seen.parts_ms["database"] == pytest.approx(5.0)
+    assert sum(seen.parts_ms.values()) == pytest.approx(matched[1].latency * 1e3)
+    assert unseen == slow[1]

@@ -12,6 +12,7 @@ from perfloop.records import (
     LoadResults,
     LoadSummary,
     SeriesPoint,
+    SlowRequest,
     TargetResult,
     Threshold,
 )
@@ -95,6 +96,35 @@ def untrustworthy_load() -> LoadRecord:
             ],
         ),
     )
+
+
+def traced_load() -> LoadRecord:
+    """A load test that sent trace ids: one slow request that waited, one that was given up, one with a breakdown."""
+    record = load()
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    slowest = [
+        SlowRequest(trace_id=trace, span_id="0000000000000e9d", request="GET /a", due_seconds=18.7, latency_ms=812.4),
+        SlowRequest(
+            trace_id=trace,
+            span_id="0000000000000011",
+            request=f"GET /{HOSTILE}",
+            due_seconds=0.08,
+            latency_ms=640.0,
+            queue_ms=610.0,
+            status=200,
+        ),
+        SlowRequest(
+            trace_id=trace,
+            span_id="0000000000000012",
+            request="GET /orders?page=1",
+            due_seconds=0.085,
+            latency_ms=500.0,
+            queue_ms=0.0,
+            status=503,
+            parts_ms={"cpu": 95.0, "database": 405.0},
+        ),
+    ]
+    return msgspec.structs.replace(record, results=msgspec.structs.replace(record.results, slowest=slowest))
 
 
 def empty_load() -> LoadRecord:

@@ -1,11 +1,14 @@
-"""A plan in words."""
+"""A plan and slow requests in words."""
 
 from __future__ import annotations
 
 import pytest
 
 from perfloop.records import LoadPlan
-from perfloop.reporting.description import plan_in_words
+from perfloop.reporting import render_html, render_markdown
+from perfloop.reporting.description import plan_in_words, slow_request_in_words
+
+from .sample_loads import traced_load
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,17 @@ from perfloop.reporting.description import plan_in_words
 )
 def test_a_plan_in_words(plan: LoadPlan, words: list[str]) -> None:
     assert plan_in_words(plan) == words
+
+
+def test_slow_requests_in_words() -> None:
+    given_up, waited, explained = (slow_request_in_words(request) for request in traced_load().results.slowest)
+    assert given_up == ["GET /a", "given up", "due at 18.7 s", "span 0000000000000e9d"]
+    assert waited[1:] == ["status 200", "due at 80 ms", "queue 610 ms", "span 0000000000000011"]
+    assert explained[1:] == ["status 503", "due at 85 ms", "database 81 %", "span 0000000000000012"]
+
+
+def test_reports_show_what_slow_requests_are_found_by() -> None:
+    for text in (render_html(traced_load()), render_markdown(traced_load())):
+        assert "4bf92f3577b34da6a3ce929d0e0e4736" in text
+        assert "0000000000000e9d" in text
+        assert "database 81" in text.replace("\u00a0", " ")

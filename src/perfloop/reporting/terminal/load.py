@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 from perfloop.units import format_bytes, format_duration
 
 from .. import figures
-from ..description import plan_in_words
+from ..description import plan_in_words, slow_request_in_words
 from ..over_time import over_time
 from ..verdict import verdict
 from .paper import Cell, Paper, sparkline, tie
 
 if TYPE_CHECKING:
-    from perfloop.records import Figures, LoadRecord, LoadSummary, TargetResult, Threshold
+    from perfloop.records import Figures, LoadRecord, LoadSummary, SlowRequest, TargetResult, Threshold
 
 __all__ = ["STYLES", "print_load", "print_notices", "print_targets", "print_verdict"]
 
 STYLES = {"good": "bold green", "bad": "bold red", "warning": "bold yellow", "neutral": "bold"}
 _ERRORS_SHOWN = 20
+_SLOWEST_SHOWN = 5
 _LONGEST_TEXT = 400
 _MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
 
@@ -43,6 +44,7 @@ def print_load(record: LoadRecord, paper: Paper) -> None:
         _print_latencies(record.summary, paper)
         paper.blank()
         _print_series(record, paper)
+    _print_slowest(record.results.slowest, paper)
     if record.thresholds:
         paper.blank()
         _print_thresholds(record.thresholds, paper)
@@ -158,6 +160,20 @@ def _print_series(record: LoadRecord, paper: Paper) -> None:
         most = f"at most {figures.number(max(errors))} a second"
         rows.append([("errors", "bold"), (sparkline(run.errors, room), "red"), (most, "dim")])
     paper.table(rows, "<<<")
+
+
+def _print_slowest(slowest: list[SlowRequest], paper: Paper) -> None:
+    if not slowest:
+        return
+    paper.blank()
+    paper.line(("slowest", "bold"), ("    look them up where the service's traces are", "dim"))
+    shown = slowest[:_SLOWEST_SHOWN]
+    for request in shown:
+        words = slow_request_in_words(request)
+        text = " · ".join(tie(word) for word in words[1:])
+        paper.hanging(figures.milliseconds(request.latency_ms), words[0], (f"  {text}", "dim"), label_width=11)
+    for trace in dict.fromkeys(request.trace_id for request in shown):
+        paper.line(("trace", "dim"), f"      {figures.clean(trace)}")
 
 
 def _range(low: str, high: str) -> str:
