@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfloop.exceptions import InvalidValue
-from perfloop.loadtest import Request, Target
+from perfloop.loadtest import Engine, LoadOptions, Request, Target
 from perfloop.loadtest.arrival import ConstantArrival, PoissonArrival
+from perfloop.loadtest.connection import Connection
 from perfloop.loadtest.recording import Recorder
 from perfloop.loadtest.request import prepare, smooth_order
 
@@ -156,3 +157,45 @@ def test_nothing_is_lost_between_entries_and_figures(entries) -> None:
     assert sum(point.errors for point in record.series) == record.errors
     if entries:
         assert [point.second for point in record.series] == list(range(len(record.series)))
+
+
+_RESPONSES = [
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200),
+    (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", 404),
+    (b"HTTP/1.1 500 No\r\nX: 1\r\nContent-Length:2\r\n\r\n!!", 500),  # as long as the first
+    (b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200),
+    (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200),
+]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(_RESPONSES), st.lists(st.integers(1, 60), max_size=3)), max_size=40),
+    st.booleans(),
+)
+def test_responses_are_read_alike_whether_their_heads_are_known_or_not(responses, learning) -> None:
+    engine = Engine(LoadOptions(url="http://localhost/"))
+    answered: list[tuple[int, int]] = []
+    engine.connection_free = lambda connection, now: None
+    connection = Connection(engine)
+    for number, ((response, status), cuts) in enumerate(responses, 1):
+        if learning:
+            engine.known_heads._next = 0.0  # learn each
+        else:
+            engine.known_heads.entries.clear()
+        connection.write = lambda descriptor, message: len(message)
+        connection.send(b"GET / HTTP/1.1\r\n\r\n", number, 1.0, 1.0, 1.0)
+        places = sorted({cut % len(response) for cut in cuts} | {0, len(response)})
+        for begin, end in itertools.pairwise(places):
+            assert connection.in_flight
+            connection.data_received(response[begin:end])
+        assert not connection.in_flight
+        answered.append((status, len(response)))
+    engine.recorder.finish()
+    statuses = {status: sum(1 for each, _ in answered if each == status) for status, _ in answered}
+    assert engine.recorder.statuses == statuses
+    assert engine.recorder.bytes_received == sum(size for _, size in answered)
+    assert engine.recorder.requests == len(responses)
+    assert all(kind.startswith("status ") for kind in engine.recorder.failures.counts())

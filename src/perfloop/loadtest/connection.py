@@ -1,21 +1,22 @@
 """One HTTP/1.1 client connection: writes prepared requests, reads responses, one at a time.
 
-This is the hot path. A response in one segment runs two Python functions here, `data_received` and the parser's
-`on_message_complete`. No callback sees headers or bodies; nothing of a response is kept, but for its head when it does
-not arrive whole, because only the head tells whether the end of the connection ends the body or cuts it off.
+This is the hot path. A whole response in one segment, with a head seen before, runs one Python function here,
+`data_received`; with a new head also the parser's `on_message_complete`. No callback sees headers or bodies; nothing of
+a response is kept, but for its head when it does not arrive whole, because only the head tells whether the end of the
+connection ends the body or cuts it off.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import time
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
 from . import failures
+from .heads import FRAMING
 from .recording import ENTRY, FOLD_AT
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 _LARGEST_HEAD = 256 * 1024
-_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r]*)", re.IGNORECASE)
 _SWITCHING_PROTOCOLS = 101
 _ENTRY_SIZE = ENTRY.size
+_ONE = (None,)
 _monotonic = time.monotonic
 _pack_into = ENTRY.pack_into
 _write_to_socket: Callable[[int, bytes], int] = os.write
@@ -42,7 +43,8 @@ class Connection(asyncio.Protocol):
     """One connection of the load engine. The engine sets up a request in its slots and writes it.
 
     `due`, `free`, `written`, `first_byte` are the times of the request in flight; `first_byte` is 0 until there is one,
-    `status` 0 until the response is whole. `held` is the head of a response that came in pieces.
+    `status` 0 until the response is whole; both, and `received`, are 0 whenever a request is sent. `held` is the head
+    of a response that came in pieces.
     """
 
     __slots__ = (
@@ -53,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_get_status",
         "_head_known",
         "_keep_alive",
+        "_known",
         "_parser",
         "_recorder",
         "_should_keep_alive",
@@ -82,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._engine = engine
         self._free = engine.connection_free
         self._recorder = engine.recorder
+        self._known = engine.known_heads.entries
         self.failed_attempts = failed_attempts
         """How many of this connection's predecessors in a row were lost without a byte of a response."""
         self.transport: asyncio.Transport | None = None
@@ -95,9 +99,9 @@ class Connection(asyncio.Protocol):
         self.held = b""
         self._head_known = False
         self._keep_alive = False
-        # One entry while a response is expected. The parser takes it when a response begins, without running Python; a
-        # response that nobody expects finds none, and that fails the parser.
-        self.expected: list[None] = []
+        # One entry for the response that is expected next. The parser takes it when a response begins, without running
+        # Python; a second response finds none, and that fails the parser.
+        self.expected: list[None] = [None]
         self.on_message_begin = self.expected.pop
         self._descriptor = -1
         self.write: Callable[[int, bytes], int] = self._write_to_transport
@@ -113,20 +117,17 @@ class Connection(asyncio.Protocol):
         """
         self.held = b""
         self._head_known = False
-        self.expected.clear()
+        self.expected[:] = _ONE
         if head or not self.usual_parser:
             self._use_parser(_HeadReader(self) if head else None)
 
-    def send(self, message: bytes, number: int, due: float, free: float) -> None:
+    def send(self, message: bytes, number: int, due: float, free: float, now: float) -> None:
         """Write a request; its response is `index`'s."""
         self.number = number
         self.due = due
         self.free = free
-        self.expected.append(None)
-        self.first_byte = 0.0
-        self.received = self.status = 0
+        self.written = now
         self.in_flight = True
-        self.written = _monotonic()
         try:
             written = self.write(self._descriptor, message)
         except BlockingIOError:
@@ -169,21 +170,20 @@ class Connection(asyncio.Protocol):
         if not self.in_flight:
             self._unsolicited(len(data))
             return
-        self.received += len(data)
-        if not self.first_byte:
-            self.first_byte = now
-        try:
-            self._feed(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if self.status < 200:
-                self._broken(error)
-                return
-            # The response is whole, but more came behind it.
-            self._keep_alive = False
-            self._engine.events.add("unsolicited data", f"more than one response to {self._label()}")
-        status = self.status
-        if not status:
-            self._hold(data)
+        size = len(data)
+        known = self._known.get(size)
+        if known is not None and data.startswith(known[0]) and not self.received:
+            status = known[1]
+            first_byte = now
+            lasting = True
+        elif self._parse(data, now):
+            status = self.status
+            size = self.received
+            first_byte = self.first_byte
+            lasting = self._keep_alive
+            self.received = self.status = 0
+            self.first_byte = 0.0
+        else:
             return
         # Answered. Written out rather than called: this is every request's path.
         self.in_flight = False
@@ -196,15 +196,15 @@ class Connection(asyncio.Protocol):
             self.due,
             self.free,
             self.written,
-            self.first_byte,
+            first_byte,
             now,
             self.number,
-            self.received,
+            size,
             self.index,
             status,
         )
         recorder.offset = offset = offset + _ENTRY_SIZE
-        if self._keep_alive:
+        if lasting:
             self._free(self, now)
         else:
             self._engine.connection_spent(self, now)
@@ -234,6 +234,29 @@ class Connection(asyncio.Protocol):
             self.expected.append(None)
 
     # Off the hot path.
+
+    def _parse(self, data: bytes, now: float) -> bool:
+        """Feed the parser; true when the response is whole, its status in `status`."""
+        in_one_piece = not self.received
+        self.received += len(data)
+        if in_one_piece:
+            self.first_byte = now
+        try:
+            self._feed(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self.status < 200:
+                self._broken(error)
+                return False
+            # The response is whole, but more came behind it.
+            self._keep_alive = in_one_piece = False
+            self._engine.events.add("unsolicited data", f"more than one response to {self._label()}")
+        if not self.status:
+            self._hold(data)
+            return False
+        self.expected[:] = _ONE
+        if in_one_piece and self._keep_alive and self.usual_parser:
+            self._engine.known_heads.learn(data, self.status, now)
+        return True
 
     def _write_to_transport(self, _descriptor: int, message: bytes) -> int:
         assert self.transport is not None
@@ -276,7 +299,7 @@ class Connection(asyncio.Protocol):
         """The body is delimited by the end of the connection: neither a length nor chunks say otherwise."""
         if not self._head_known:
             return False
-        framing = {name.lower(): value.strip().lower() for name, value in _FRAMING.findall(self.held)}
+        framing = {name.lower(): value.strip().lower() for name, value in FRAMING.findall(self.held)}
         encoding = framing.get(b"transfer-encoding")
         if encoding is not None:
             return not encoding.endswith(b"chunked")

@@ -21,6 +21,7 @@ import numpy as np
 from . import failures
 from .arrival import Arrival, arrival
 from .connector import Connector
+from .heads import KnownHeads
 from .outcome import LoadOutcome, Progress, conclude
 from .reconnection import Retry, backoff
 from .recording import TIMEOUT_STATUS, Recorder
@@ -68,6 +69,7 @@ class Engine:
         labels = [request.label for request in self.prepared]
         self.recorder = Recorder(labels, options.expect_status, keep_samples=options.keep_samples)
         self.recorder.slowest = None if trace_id is None else Slowest(trace_id, labels)
+        self.known_heads = KnownHeads()
         self.events = failures.FailureTally()
         self.transports: set[asyncio.Transport] = set()
         """Every open transport, so that none is left behind."""
@@ -178,7 +180,7 @@ class Engine:
         message = self._message
         if message is None or connection.held:
             message = self._prepare_next(connection, number)
-        connection.send(message, number, due, free)
+        connection.send(message, number, due, free, _monotonic())
 
     def _prepare_next(self, connection: Connection, number: int) -> bytes:
         connection.index = next(self._order)
@@ -195,12 +197,12 @@ class Engine:
 
     def _free_closed(self, connection: Connection, now: float) -> None:
         if now < self._deadline and self._sent < self._total:
-            # _dispatch written out: this is every request's path.
+            # _dispatch written out: this is every request's path. `now` was read within the microsecond.
             self._sent = number = self._sent + 1
             message = self._message
             if message is None or connection.held:
                 message = self._prepare_next(connection, number)
-            connection.send(message, number, now, now)
+            connection.send(message, number, now, now, now)
         else:
             self._park(connection, now)
 
@@ -386,7 +388,7 @@ class Engine:
             if retry is not None:
                 self._retries -= 1
                 connection.index, connection.retried = retry.request_index, retry.number
-                connection.send(self._prepare(connection, retry.number), retry.number, retry.due, now)
+                connection.send(self._prepare(connection, retry.number), retry.number, retry.due, now, now)
             elif self._arrival is not None:
                 self._free_open(connection, now)
             elif now < self._deadline and self._sent < self._total:
