@@ -23,7 +23,7 @@ from .arrival import Arrival, arrival
 from .connector import Connector
 from .heads import KnownHeads
 from .outcome import LoadOutcome, Progress, conclude
-from .reconnection import Retry, backoff
+from .reconnection import IDLE_LONG, Retry, backoff, worth_retrying
 from .recording import TIMEOUT_STATUS, Recorder
 from .request import prepare
 from .slowest import Slowest
@@ -44,8 +44,6 @@ _PROGRESS_EVERY = 0.25
 _ARM_BELOW_RATE = 0.5 / PERIOD
 # While all connections are busy no request needs a wake-up; these tell whether the generator could send.
 _LOOK_EVERY = 5e-3
-# A connection that was never used but idle for so long may have been closed for its idleness.
-_IDLE_LONG = 1.0
 _NEVER = math.inf
 _NAN = math.nan
 _monotonic = time.monotonic
@@ -311,22 +309,12 @@ class Engine:
             return
         self._drop(connection)
         if self._started:
-            served = connection.served or _monotonic() - connection.opened > _IDLE_LONG
+            served = connection.served or _monotonic() - connection.opened > IDLE_LONG
             self._reopen(0 if served else connection.failed_attempts + 1, _monotonic())
 
     def retry(self, connection: Connection, now: float) -> bool:
-        """Send the connection's request once more if it was lost to a keep-alive connection closing under it.
-
-        Only an idempotent request, only once, only when not a byte of a response came (RFC 9112 §9.3.1), and only on a
-        connection that had been in use or idle for long: a fresh one that closes is a failure of the service.
-        """
-        stale = connection.served or connection.written - connection.opened > _IDLE_LONG
-        if (
-            not stale
-            or connection.retried == connection.number
-            or not self.prepared[connection.index].idempotent
-            or self._finished
-        ):
+        """Send the connection's request once more, if it was lost to a keep-alive connection closing under it."""
+        if self._finished or not worth_retrying(connection, idempotent=self.prepared[connection.index].idempotent):
             return False
         self.events.add("retried", "")
         self._drop(connection)

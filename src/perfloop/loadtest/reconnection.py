@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["Retry", "backoff"]
+if TYPE_CHECKING:
+    from .connection import Connection
+
+__all__ = ["IDLE_LONG", "Retry", "backoff", "worth_retrying"]
+
+IDLE_LONG = 1.0
+"""Seconds: a connection that was never used but idle for so long may have been closed for its idleness."""
 
 _FIRST = 0.01
 _LONGEST = 0.25
@@ -22,3 +28,13 @@ def backoff(failed_attempts: int) -> float:
     """Seconds to wait before connecting again after so many failures in a row: 0, 10, 20, 40 … 250 ms."""
     # The exponent is bounded too: a power of two of any size does not fit a float.
     return min(_LONGEST, _FIRST * 2 ** min(failed_attempts - 1, 5)) if failed_attempts else 0.0
+
+
+def worth_retrying(connection: Connection, *, idempotent: bool) -> bool:
+    """The connection's request may be sent once more, when not a byte of a response came (RFC 9112 §9.3.1).
+
+    Only an idempotent request, only once, and only on a connection that had been in use or idle for long: a fresh one
+    that closes is a failure of the service.
+    """
+    stale = connection.served or connection.written - connection.opened > IDLE_LONG
+    return stale and connection.retried != connection.number and idempotent
