@@ -90,6 +90,8 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     requests: list[str]
     """`GET /orders?page=1`, with a leading weight such as `2x ` where it is not 1."""
     rate: float | None = None
+    profile: str | None = None
+    """Where the rate varies: `ramp 10..500 30s, constant 500 1m`, as `--profile` takes it."""
     arrival: Literal["constant", "poisson"] | None = None
     duration_seconds: float | None = None
     request_limit: int | None = None

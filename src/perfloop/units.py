@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from .exceptions import InvalidValue
 
-__all__ = ["format_bytes", "format_duration", "parse_bytes", "parse_duration", "parse_fraction"]
+__all__ = ["format_bytes", "format_duration", "parse_bytes", "parse_duration", "parse_fraction", "parse_rate"]
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _BYTES = {
@@ -20,6 +21,9 @@ _BYTES = {
     "GIB": 2**30,
     "TIB": 2**40,
 }
+_PER = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}
+_MULTIPLES = {"": 1.0, "k": 1e3, "M": 1e6}
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]*)?(?:e[0-9]+)?|\.[0-9]+)\s*([kM]?)\s*(?:/\s*([a-z]+))?")
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-zµ%]*)")
 
 
@@ -68,6 +72,18 @@ def parse_fraction(text: str, *, where: str | None = None) -> float:
     if unit not in ("", "%") or fraction > 1:
         raise InvalidValue(f"Expected {expected}", got=text, where=where)
     return fraction
+
+
+def parse_rate(text: str, *, where: str | None = None) -> float:
+    """A rate a second, 0 or more, in `500`, `2k`, `500/s` or `3000/min`.
+
+    Raises:
+        InvalidValue: not a rate.
+    """
+    match = _RATE.fullmatch(text.strip())
+    if match is None or (match[3] or "s") not in _PER or not math.isfinite(float(match[1])):
+        raise InvalidValue("Expected a rate such as 500 (a second) or 3000/min", got=text, where=where)
+    return float(match[1]) * _MULTIPLES[match[2]] / _PER[match[3] or "s"]
 
 
 def format_duration(seconds: float) -> str:

@@ -3,44 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import httptools
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfloop.exceptions import InvalidValue
 from perfloop.loadtest import Engine, LoadOptions, Request, Target
-from perfloop.loadtest.arrival import ConstantArrival, PoissonArrival
 from perfloop.loadtest.connection import Connection
 from perfloop.loadtest.recording import Recorder
 from perfloop.loadtest.request import prepare, smooth_order
-
-rates = st.floats(min_value=0.01, max_value=1e6)
-
-
-@settings(deadline=None)
-@given(rate=rates, numbers=st.lists(st.integers(0, 10**7), min_size=1, max_size=20))
-def test_counting_constant_arrivals_inverts_their_due_times(rate, numbers) -> None:
-    profile = ConstantArrival(rate)
-    for number in numbers:
-        due = profile.due(number)
-        assert profile.count(due) <= number
-        assert profile.count(np.nextafter(due, math.inf)) >= number + 1
-        assert profile.due(number + 1) >= due
-
-
-@settings(max_examples=30, deadline=None)
-@given(rate=rates, seed=st.integers(0, 2**32), first=st.integers(0, 9000), length=st.integers(0, 5000))
-def test_poisson_arrivals_are_the_same_however_they_are_asked_for(rate, seed, first, length) -> None:
-    dues = PoissonArrival(rate, seed).dues(first, first + length)
-    one_by_one = PoissonArrival(rate, seed)
-    assert [one_by_one.due(number) for number in range(first, first + length)] == dues.tolist()
-    assert (np.diff(dues) >= 0).all()
-    if length:
-        assert PoissonArrival(rate, seed).count(dues[-1]) <= first + length - 1
-        assert PoissonArrival(rate, seed).count(np.nextafter(dues[-1], math.inf)) >= first + length
 
 
 @settings(deadline=None)

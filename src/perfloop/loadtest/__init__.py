@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .arrival import ARRIVALS, Arrival
+from .arrivals import PROFILES, Arrival, Profile, parse_profile, profile_of
 from .engine import Engine
 from .guide import LoadTest, LoadTestResult
 from .options import LoadOptions
@@ -13,18 +13,21 @@ from .running import new_event_loop, quiet_collector, run, run_sync
 from .target import Target
 
 __all__ = [
-    "ARRIVALS",
+    "PROFILES",
     "Arrival",
     "Engine",
     "LoadOptions",
     "LoadOutcome",
     "LoadTest",
     "LoadTestResult",
+    "Profile",
     "Progress",
     "Request",
     "Samples",
     "Target",
     "new_event_loop",
+    "parse_profile",
+    "profile_of",
     "quiet_collector",
     "run",
     "run_sync",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import failures
-from .arrival import Arrival, arrival
+from .arrivals import planned
 from .connector import Connector
 from .heads import KnownHeads
 from .outcome import LoadOutcome, Progress, conclude
@@ -72,12 +72,8 @@ class Engine:
         self.transports: set[asyncio.Transport] = set()
         """Every open transport, so that none is left behind."""
         self.connection_free: Callable[[Connection, float], None]
-        self._arrival: Arrival | None = None
-        if options.rate is None:
-            self.connection_free = self._free_closed
-        else:
-            self._arrival = arrival(options.arrival, options.rate, options.seed)
-            self.connection_free = self._free_open
+        self._arrival = options.arrivals()
+        self.connection_free = self._free_closed if self._arrival is None else self._free_open
         self._connector = Connector(self, target, options.timeout)
         self._on_progress = on_progress
         self._live: set[Connection] = set()
@@ -89,7 +85,7 @@ class Engine:
         self._start = self._deadline = self._next_due = _NEVER
         self._started = self._finished = False
         self._ticker: Ticker | None = None
-        self._arming = options.rate is not None and options.rate < _ARM_BELOW_RATE
+        self._arming = self._arrival is not None and self._arrival.curve.peak < _ARM_BELOW_RATE
         self._housekeeping: asyncio.TimerHandle | None = None
         self._housekeeping_interval = max(_HOUSEKEEPING / 10, min(_HOUSEKEEPING, options.timeout / 10))
         self._last_housekeeping = self._last_progress = 0.0
@@ -125,7 +121,7 @@ class Engine:
             await self._close()
 
     def _begin(self) -> None:
-        duration = _NEVER if self.options.duration is None else self.options.duration
+        duration = _NEVER if self.options.lasts is None else self.options.lasts
         if self._arrival is not None:
             if duration < _NEVER:
                 self._total = min(self._total, self._arrival.count(duration))
@@ -446,13 +442,16 @@ class Engine:
             return
         point = recorder.current()
         backlog = 0
+        phase, rate = "", None
         if self._arrival is not None:
+            if self.options.profile is not None:
+                phase, rate = planned(self._arrival.curve, now - self._start)
             due = min(self._total, self._arrival.count(now - self._start))
             backlog = max(0, int(due) - self._sent)
         self._on_progress(
             Progress(
                 elapsed=now - self._start,
-                duration=self.options.duration,
+                duration=self.options.lasts,
                 requests=recorder.requests,
                 errors=recorder.errors,
                 in_flight=in_flight,
@@ -462,6 +461,8 @@ class Engine:
                 p99_ms=point.p99_ms,
                 bytes_received=recorder.bytes_received,
                 connections=len(self._live),
+                phase=phase,
+                planned_rate=rate,
             )
         )
 
@@ -473,8 +474,8 @@ class Engine:
             elapsed = ended - self._start
         else:
             elapsed = recorder.last_done - self._start
-            if options.duration is not None and recorder.requests != options.request_limit:
-                elapsed = max(elapsed, options.duration)
+            if options.lasts is not None and recorder.requests != options.request_limit:
+                elapsed = max(elapsed, options.lasts)
         facts = self._watch.facts(
             ended, open_model=self._arrival is not None, latency=recorder.latency, send_lag=recorder.send_lag
         )

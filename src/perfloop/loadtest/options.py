@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from ..exceptions import InvalidValue
 from ..records import LoadPlan, redact_url
-from .arrival import ARRIVALS
+from .arrivals import SPACINGS, Arrival, Closed, Constant, Poisson, Profile, arrival
 from .request import Request, for_ever, smooth_order
 from .target import Target
 
@@ -33,8 +33,10 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         connections: how many connections are kept open: the most requests ever in flight.
         rate: requests a second; given, the model is open: a request is due at its time whatever the service does.
             None: each connection sends its next request when the last is answered (closed model).
+        profile: a rate that varies, in place of `rate`: `parse_profile("ramp 10..500 30s, constant 500 1m")`.
         arrival: how due times are spaced in the open model.
-        duration: seconds for which requests become due; None runs until `request_limit`.
+        duration: seconds for which requests become due; None runs until `request_limit`. A profile that ends by itself
+            lasts as long as it says instead.
         request_limit: stop after so many requests; None runs for `duration`. With both, whichever comes first.
         timeout: seconds from written to the response's end, after which the request fails; also for connecting, and for
             how much longer than `duration` requests that are already due may still be sent.
@@ -53,6 +55,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     connections: int = 10
     rate: float | None = None
+    profile: Profile | None = None
     arrival: Literal["constant", "poisson"] = "constant"
     duration: float | None = 10.0
     request_limit: int | None = None
@@ -74,9 +77,11 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             raise InvalidValue("Expected at least one connection", got=self.connections, where="connections")
         if self.rate is not None:
             _positive(self.rate, "requests a second", "rate")
-        if self.arrival not in ARRIVALS:
-            raise InvalidValue(f"Expected one of {', '.join(ARRIVALS)}", got=self.arrival, where="arrival")
-        if self.duration is None and self.request_limit is None:
+        if self.profile is not None:
+            self._validate_profile(self.profile)
+        if self.arrival not in SPACINGS:
+            raise InvalidValue(f"Expected one of {', '.join(SPACINGS)}", got=self.arrival, where="arrival")
+        if self.lasts is None and self.request_limit is None:
             raise InvalidValue("Expected a duration or a number of requests: the test would never end")
         if self.duration is not None:
             _positive(self.duration, "seconds", "duration")
@@ -93,6 +98,30 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             request.validate()
         if self.order is not None:
             _check_order(self.order, len(requests))
+
+    def _validate_profile(self, profile: Profile) -> None:
+        if not isinstance(profile, Profile):
+            raise InvalidValue(
+                "Expected a profile", got=profile, where="profile", hint="parse_profile(text) makes one of text"
+            )
+        if self.rate is not None:
+            raise InvalidValue("Expected a rate or a profile, not both", got=self.rate, where="rate")
+        profile.validate()
+        if not isinstance(profile, Closed) and not profile.curve().total:
+            raise InvalidValue("Expected a profile that makes requests", got=str(profile), where="profile")
+
+    @property
+    def lasts(self) -> float | None:
+        """Seconds for which requests become due; None when only `request_limit` ends the run."""
+        lasts = math.inf if self.profile is None else self.profile.lasts
+        return lasts if lasts < math.inf else self.duration
+
+    def arrivals(self) -> Arrival | None:
+        """When requests are due; None in the closed model."""
+        profile = self.profile if self.rate is None else Constant(self.rate)
+        if profile is None or isinstance(profile, Closed):
+            return None
+        return arrival(profile, self.arrival, self.seed)
 
     def target(self) -> Target:
         """The parsed `url`.
@@ -124,13 +153,16 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
 
     def plan(self) -> LoadPlan:
         """The plan as it stands in a record, secrets in query strings removed."""
+        profile = self.profile
+        closed = self.rate is None and (profile is None or isinstance(profile, Closed))
         return LoadPlan(
-            model="closed" if self.rate is None else "open",
+            model="closed" if closed else "open",
             connections=self.connections,
             requests=[redact_url(str(request)) for request in _by_label(self.effective_requests())],
-            rate=self.rate,
-            arrival=None if self.rate is None else self.arrival,
-            duration_seconds=self.duration,
+            rate=profile.rate if isinstance(profile, Constant) else self.rate,
+            profile=None if closed or profile is None else str(profile),
+            arrival=None if closed else "poisson" if isinstance(profile, Poisson) else self.arrival,
+            duration_seconds=self.lasts,
             request_limit=self.request_limit,
             timeout_seconds=self.timeout,
         )

@@ -39,6 +39,10 @@ class Progress(Struct, frozen=True, kw_only=True):
     bytes_received: int
     connections: int
     """Open connections."""
+    phase: str = ""
+    """What the arrival profile does, as `1/2 ramp 10..500 30s`; empty without a profile."""
+    planned_rate: float | None = None
+    """Requests a second the profile plans at this moment; None without one."""
 
 
 class LoadOutcome(Struct, kw_only=True, eq=False):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from perfloop.loadtest import LoadOptions, run, run_sync
-from perfloop.loadtest.arrival import arrival
+from perfloop.loadtest.arrivals import arrival, parse_profile
 
 
 async def test_a_pause_of_the_service_is_in_the_latencies_as_the_analysis_says(service) -> None:
@@ -72,14 +72,18 @@ async def test_a_known_distribution_is_measured_as_it_was_served(service, delays
     assert np.max(below_served - below_measured) < 0.2
 
 
-@pytest.mark.parametrize("name", ["constant", "poisson"])
-async def test_requests_arrive_at_the_server_as_planned(service, name) -> None:
+@pytest.mark.parametrize("spacing", ["constant", "poisson"])
+@pytest.mark.parametrize(
+    "profile", ["400 500ms", "ramp 0..800 200ms, pause 100ms, steps 100 500 each 100ms", "sine 0..800 500ms"]
+)
+async def test_requests_arrive_at_the_server_as_planned(service, profile, spacing) -> None:
     target = service()
     options = LoadOptions(
-        url=target.url, connections=8, rate=400, arrival=name, duration=1.0, seed=7, keep_samples=True
+        url=target.url, connections=8, profile=parse_profile(profile), arrival=spacing, seed=7, keep_samples=True
     )
     outcome = await asyncio.to_thread(run_sync, options)
-    planned = arrival(name, 400, 7).dues(0, outcome.summary.requests)
+    planned = arrival(options.profile, spacing, 7).dues(0, outcome.summary.requests)
+    assert outcome.summary.requests == pytest.approx(options.profile.curve().total, abs=60)
     samples = outcome.samples
     by_number = np.argsort(samples.number)
     due = samples.due[by_number]

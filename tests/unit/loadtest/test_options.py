@@ -7,6 +7,7 @@ import pytest
 
 from perfloop.exceptions import InvalidValue
 from perfloop.loadtest import LoadOptions, Request
+from perfloop.loadtest.arrivals import Closed, Constant, Poisson, Ramp, Sequence
 
 URL = "http://localhost:8000/orders?token=secret&page=1"
 
@@ -26,6 +27,11 @@ URL = "http://localhost:8000/orders?token=secret&page=1"
         ({"timeout": 0}, "timeout"),
         ({"timeout": float("inf")}, "timeout"),
         ({"arrival": "bursty"}, "arrival"),
+        ({"profile": "ramp 1..2 3s"}, "profile"),
+        ({"profile": Ramp(1, 2, 0)}, "seconds above 0 for ramp"),
+        ({"profile": Constant(0, 5)}, "makes requests"),
+        ({"profile": Constant(5), "rate": 3}, "not both"),
+        ({"profile": Constant(5), "duration": None}, "never end"),
         ({"seed": -1}, "seed"),
         ({"expect_status": frozenset({42})}, "expect_status"),
         ({"url": "gopher://localhost/"}, "gopher"),
@@ -55,6 +61,8 @@ def test_a_value_out_of_range_names_the_option(options, where) -> None:
         {"method": "GET", "body": b"a body"},
         {"expect_status": frozenset({200, 404})},
         {"arrival": "poisson", "rate": 1e6, "connections": 10_000},
+        {"profile": Ramp(1, 2, 3), "duration": None, "arrival": "poisson"},
+        {"profile": Closed(3), "duration": None},
     ],
 )
 def test_sound_options_are_taken(options) -> None:
@@ -101,3 +109,22 @@ def test_the_plan_shows_a_label_once() -> None:
         Request(target="/items/2", weight=3, label="GET /items/{id}"),
     )
     assert LoadOptions(url=URL, requests=requests).plan().requests == ["5x GET /items/{id}", "GET /"]
+
+
+def test_a_profile_that_ends_by_itself_lasts_as_long_as_it_says() -> None:
+    ramp = Ramp(1, 2, 30)
+    assert LoadOptions(url=URL, profile=ramp).lasts == 30
+    assert LoadOptions(url=URL, profile=Sequence((ramp, Constant(2))), duration=60).lasts == 60
+    assert LoadOptions(url=URL, profile=Closed(5)).lasts == 5
+    assert LoadOptions(url=URL, profile=Closed()).lasts == LoadOptions(url=URL).lasts == 10
+
+
+def test_the_plan_carries_the_profile() -> None:
+    plan = LoadOptions(url=URL, profile=Sequence((Ramp(1, 20, 30), Constant(20, 60))), arrival="poisson").plan()
+    assert (plan.model, plan.rate, plan.arrival) == ("open", None, "poisson")
+    assert (plan.profile, plan.duration_seconds) == ("ramp 1..20 30s, constant 20 1m", 90)
+    assert LoadOptions(url=URL, profile=Poisson(Ramp(1, 20, 30))).plan().arrival == "poisson"
+    constant = LoadOptions(url=URL, profile=Constant(5, 3)).plan()
+    assert (constant.rate, constant.profile, constant.duration_seconds) == (5, "constant 5 3s", 3)
+    closed = LoadOptions(url=URL, profile=Closed(3)).plan()
+    assert (closed.model, closed.rate, closed.profile, closed.duration_seconds) == ("closed", None, None, 3)
