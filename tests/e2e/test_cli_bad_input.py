@@ -105,6 +105,15 @@ def test_a_target_that_never_answers(perfloop: Perfloop, mute_port: int) -> None
         (["http://h/", "--rate", "0"], ["rate above zero", "got    0", "where  --rate"]),
         (["http://h/", "--rate", "-5"], ["rate above zero", "got    -5", "where  --rate"]),
         (["http://h/", "--rate", "nan"], ["rate above zero", "got    nan"]),
+        (
+            ["http://h/", "--profile", "ramp 5 1s"],
+            ["two rates", "got    5 1s", "where  --profile", "ramp FROM..TO TIME"],
+        ),
+        (["http://h/", "--profile", "5 1s", "--rate", "3"], ["a rate or a profile", "got    3", "where  --rate"]),
+        (
+            ["http://h/", "--profile", "5 1s", "--duration", "3s"],
+            ["ends by itself", "where  --duration", "leave it out"],
+        ),
         (["http://h/", "--arrival", "sometimes"], ["constant or poisson", "got    sometimes", "where  --arrival"]),
         (["http://h/", "--connections", "0"], ["whole number", "where  --connections"]),
         (["http://h/", "--duration", "soon"], ["a duration", "got    soon", "where  --duration"]),

@@ -151,6 +151,24 @@ def test_the_configuration_file_gives_options_and_the_command_line_wins(
     assert record["plan"]["timeout_seconds"] == 3
 
 
+def test_a_profile_takes_the_place_of_the_rate_and_duration_of_the_file(
+    perfloop: Perfloop, service: str, workplace: Path
+) -> None:
+    (workplace / "perfloop.toml").write_text('[load]\nrate = 50\nduration = "1m"\n')
+    (workplace / "arrivals.txt").write_text("0\n0.1\n0.2\n")
+    profile = ["--profile", "ramp 0..100 200ms, pause 100ms", "--profile", "replay arrivals.txt x2"]
+    run = perfloop("load", f"{service}/", "--json", *profile)
+    assert run.returncode in (0, 3), run.stderr
+    record = record_of(run.stdout)
+    assert record["summary"]["requests"] == 13
+    assert record["plan"]["profile"] == "ramp 0..100 200ms, constant 0 100ms, replay arrivals.txt x2"
+    assert (record["plan"]["rate"], record["plan"]["duration_seconds"]) == (None, pytest.approx(0.45))
+    # And the other way round.
+    (workplace / "perfloop.toml").write_text('[load]\nprofile = ["ramp 0..100 1m", "5 1m"]\n')
+    run = perfloop("load", f"{service}/", "--json", "--rate", "100", "--duration", "100ms")
+    assert record_of(run.stdout)["plan"]["rate"] == 100
+
+
 def test_a_reader_that_leaves_early_is_no_error(service: str, workplace: Path) -> None:
     words = ["load", f"{service}/", "--requests", "5", "--json", "-o", "a.json"]
     with subprocess.Popen([PERFLOOP, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -11,7 +11,7 @@ from .help import command_help
 if TYPE_CHECKING:
     from .help import Example
 
-__all__ = ["PerfloopCommand", "take_as_given", "where"]
+__all__ = ["PerfloopCommand", "in_file", "take_as_given", "where"]
 
 _PLACES = "perfloop.places"
 
@@ -78,3 +78,9 @@ def where(ctx: Any, parameter: str) -> str:
         if candidate.name == parameter:
             return max(candidate.opts, key=len) if candidate.param_type_name == "option" else parameter.upper()
     raise KeyError(parameter)
+
+
+def in_file(ctx: Any, parameter: str) -> bool:
+    """The value of a parameter came from the configuration file."""
+    places: dict[str, str] = ctx.meta.get(_PLACES, {})
+    return parameter in places

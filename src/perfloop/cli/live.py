@@ -55,6 +55,14 @@ class Figures(Protocol):
         """Finished a second, of late."""
 
     @property
+    def phase(self) -> str:
+        """What the arrival profile does; empty without one."""
+
+    @property
+    def planned_rate(self) -> float | None:
+        """Requests a second the profile plans now."""
+
+    @property
     def p50_ms(self) -> float | None:
         """Median latency of late."""
 
@@ -169,10 +177,12 @@ def frame(figures: Figures, plan: Plan, rates: list[float], width: int, *, colou
         latency[:width],
         counts[:width],
     ]
+    if figures.phase:
+        lines.insert(1, f"  profile   {_planned(figures):>9}/s   {figures.phase}"[:width])
     if coloured:
         lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
         if figures.errors:
-            lines[3] = lines[3].replace(errors, f"\x1b[31m{errors}\x1b[0m", 1)
+            lines[-1] = lines[-1].replace(errors, f"\x1b[31m{errors}\x1b[0m", 1)
     return lines
 
 
@@ -188,6 +198,8 @@ def plain_line(figures: Figures, plan: Plan) -> str:
     ]
     if figures.backlog:
         parts.append(f"{figures.backlog:,} waiting")
+    if figures.phase:
+        parts.append(f"{figures.phase} ({_planned(figures)}/s planned)")
     if left:
         parts.append(f"{left} left")
     return "  ".join(parts)
@@ -211,6 +223,11 @@ def _time_left(figures: Figures, plan: Plan) -> str:
     if not estimates:
         return ""
     return format_duration(max(0, round(min(estimates))))
+
+
+def _planned(figures: Figures) -> str:
+    rate = figures.planned_rate or 0.0
+    return f"{rate:,.0f}" if rate >= 10 or not rate else f"{rate:.1f}"
 
 
 def _milliseconds(value: float | None) -> str:

@@ -36,6 +36,10 @@ EXAMPLES = (
         "perfloop load http://127.0.0.1:8000/orders --rate 500 --duration 5s",
     ),
     Example(
+        "a rate that rises, holds and jumps",
+        'perfloop load http://127.0.0.1:8000/ --profile "ramp 10..200 2s, constant 200 2s, spike 200..500 500ms"',
+    ),
+    Example(
         "in CI: exit status 1 when a limit is broken",
         'perfloop load http://127.0.0.1:8000/ --rate 200 --duration 3s --fail-if "p99>500ms" --fail-if "errors>0.1%"',
     ),
@@ -71,6 +75,17 @@ def load(
             metavar="RATE",
             help="Requests a second, sent at their time whatever the service does (open model): 500, or 3000/min. "
             "Without it, each connection sends its next request when the last is answered (closed model).",
+            rich_help_panel="Load",
+        ),
+    ] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="PROFILE",
+            help='A rate that varies, in place of --rate: "ramp 10..500 30s, constant 500 1m". Pieces: constant, ramp, '
+            "steps, spike, sine, replay FILE, pause, each with its duration; poisson before one makes it random. "
+            "Repeatable: one after the other.",
             rich_help_panel="Load",
         ),
     ] = None,
@@ -189,6 +204,7 @@ def load(
         context,
         url=url,
         rate=rate,
+        profile=profile or [],
         arrival=arrival,
         connections=connections,
         duration=duration,
@@ -216,6 +232,7 @@ def _options(
     *,
     url: str,
     rate: str | None,
+    profile: list[str],
     arrival: str,
     connections: str,
     duration: str | None,
@@ -232,13 +249,15 @@ def _options(
     from ..exceptions import InvalidValue
     from ..loadtest import LoadOptions
     from . import values
+    from .profiles import shape_of
 
     if arrival not in ("constant", "poisson"):
         raise InvalidValue("Expected constant or poisson", got=arrival, where=where(context, "arrival"))
     limit = None if requests is None else values.parse_count(requests, where=where(context, "requests"))
+    shape = shape_of(context, profile=profile, rate=rate, duration=duration)
     seconds = (
-        values.parse_positive_duration(duration, where=where(context, "duration"))
-        if duration is not None
+        values.parse_positive_duration(shape.duration, where=where(context, "duration"))
+        if shape.duration is not None
         else (10.0 if limit is None else None)
     )
     return LoadOptions(
@@ -247,7 +266,8 @@ def _options(
         headers=tuple(values.parse_header(text, where=where(context, "header")) for text in header),
         body=b"" if data is None else values.parse_body(data, where=where(context, "data")),
         connections=values.parse_count(connections, where=where(context, "connections")),
-        rate=None if rate is None else values.parse_rate(rate, where=where(context, "rate")),
+        rate=None if shape.rate is None else values.parse_rate(shape.rate, where=where(context, "rate")),
+        profile=shape.profile,
         arrival="poisson" if arrival == "poisson" else "constant",
         duration=seconds,
         request_limit=limit,
@@ -271,7 +291,7 @@ def _measure(options: LoadOptions, *, live: bool) -> tuple[LoadOutcome, bool]:
     from .live import LiveView, Plan
     from .running import run_until_stopped
 
-    plan = Plan(f"{options.method} {redact_url(options.url)}", options.duration, options.request_limit)
+    plan = Plan(f"{options.method} {redact_url(options.url)}", options.lasts, options.request_limit)
     with LiveView(plan, enabled=live) as view, loadtest.quiet_collector():
 
         async def measure(stop: asyncio.Event) -> LoadOutcome:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import units
 from ..exceptions import InvalidValue
-from ..units import parse_duration
 
 __all__ = [
     "CommandLine",
@@ -34,7 +33,6 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _REQUEST = re.compile(r"(?:(\S*?)x\s+)?(?:([A-Za-z]+)\s+)?(/\S*)(?:\s+(.*))?", re.DOTALL)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PER = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0}
 
 
 class RequestLine(NamedTuple):
@@ -64,12 +62,11 @@ def parse_rate(text: str, *, where: str) -> float:
     Raises:
         InvalidValue: not a rate above zero.
     """
-    number, slash, unit = text.strip().partition("/")
     try:
-        rate = float(number) / _PER[unit if slash else "s"]
-    except (ValueError, KeyError):
-        rate = math.nan
-    if not (math.isfinite(rate) and rate > 0):
+        rate = units.parse_rate(text)
+    except InvalidValue:
+        rate = 0.0
+    if not rate:
         raise InvalidValue("Expected a rate above zero, such as 500 (a second) or 3000/min", got=text, where=where)
     return rate
 
@@ -93,7 +90,7 @@ def parse_positive_duration(text: str, *, where: str) -> float:
     Raises:
         InvalidValue: anything else.
     """
-    seconds = parse_duration(text, where=where)
+    seconds = units.parse_duration(text, where=where)
     if seconds <= 0:
         raise InvalidValue("Expected a duration above zero", got=text, where=where)
     return seconds

@@ -17,9 +17,7 @@ __all__ = ["plan_in_words", "slow_request_in_words"]
 def plan_in_words(plan: LoadPlan) -> list[str]:
     """What the load test was asked to do, a few words each."""
     words = [
-        f"open model, {figures.per_second(plan.rate)} {plan.arrival or 'constant'}"
-        if plan.model == "open" and plan.rate is not None
-        else f"{plan.model} model",
+        _model(plan),
         figures.plural(plan.connections, "connection"),
     ]
     if plan.duration_seconds is not None:
@@ -42,3 +40,12 @@ def slow_request_in_words(request: SlowRequest) -> list[str]:
     elif request.queue_ms:
         words.append(f"queue {figures.milliseconds(request.queue_ms)}")
     return [*words, f"span {figures.clean(request.span_id)}"]
+
+
+def _model(plan: LoadPlan) -> str:
+    if plan.model == "open" and plan.profile is not None:
+        random = plan.arrival == "poisson" and not plan.profile.startswith("poisson")
+        return f"open model, {'poisson: ' if random else ''}{figures.clean(plan.profile)}"
+    if plan.model == "open" and plan.rate is not None:
+        return f"open model, {figures.per_second(plan.rate)} {plan.arrival or 'constant'}"
+    return f"{plan.model} model"

@@ -20,6 +20,8 @@ class Now:
     rate: float = 1998.4
     p50_ms: float | None = 1.23
     p99_ms: float | None = 8.0
+    phase: str = ""
+    planned_rate: float | None = None
 
 
 PLAN = Plan("GET http://127.0.0.1:8000/orders", 20.0, None)
@@ -46,6 +48,15 @@ def test_errors_are_red_and_named() -> None:
     line = frame(Now(errors=1, backlog=5), PLAN, [], 79, coloured=True)[3]
     assert "\x1b[31m1 error\x1b[0m" in line
     assert "5 waiting" in line
+
+
+def test_the_phase_of_the_profile_and_its_planned_rate() -> None:
+    now = Now(phase="1/2 ramp 10..5000 30s", planned_rate=2006.0, errors=2)
+    lines = frame(now, PLAN, [], 79, coloured=True)
+    assert lines[1] == "  profile       2,006/s   1/2 ramp 10..5000 30s"
+    assert "\x1b[31m2 errors\x1b[0m" in lines[4]
+    assert "1/2 ramp 10..5000 30s (2,006/s planned)" in plain_line(now, PLAN)
+    assert "(0.5/s planned)" in plain_line(Now(phase="x", planned_rate=0.5), PLAN)
 
 
 def test_before_the_first_response_there_is_no_latency() -> None:

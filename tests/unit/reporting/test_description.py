@@ -23,6 +23,16 @@ from .sample_loads import traced_load
             ["closed model", "1 connection", "at most 1,000 requests"],
         ),
         (
+            LoadPlan(
+                model="open", connections=2, requests=[], profile="ramp 1..9 5s, constant 9 25s", duration_seconds=30
+            ),
+            ["open model, ramp 1..9 5s, constant 9 25s", "2 connections", "30 s"],
+        ),
+        (
+            LoadPlan(model="open", connections=2, requests=[], profile="ramp 1..9 5s", arrival="poisson"),
+            ["open model, poisson: ramp 1..9 5s", "2 connections"],
+        ),
+        (
             LoadPlan(model="open", connections=2, requests=[], rate=5.0),
             ["open model, 5 requests/s constant", "2 connections"],
         ),
