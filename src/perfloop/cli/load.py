@@ -14,18 +14,21 @@ from .options import (  # noqa: TC001  # typer reads them
     HtmlOption,
     JsonOption,
     NoLiveOption,
+    OtlpOption,
     OutputOption,
+    PrometheusOption,
     ReportOption,
     SeedOption,
 )
 from .output import Outputs, deliver, note
 
 if TYPE_CHECKING:
-    from ..loadtest import LoadOptions, LoadOutcome
+    from ..loadtest import LoadOptions, LoadOutcome, Progress
     from ..records import LoadRecord, Threshold
     from ..stats import Histogram
     from ..targets import Targets
     from ..thresholds import Condition, Distribution
+    from .telemetry import MetricsFeed
 
 __all__ = ["EXAMPLES", "load"]
 
@@ -185,6 +188,8 @@ def load(
     output: OutputOption = None,
     html: HtmlOption = None,
     reports: ReportOption = None,
+    prometheus: PrometheusOption = None,
+    otlp: OtlpOption = None,
     no_live: NoLiveOption = False,
 ) -> int:
     """Load test a URL and say how long it lets its users wait.
@@ -196,6 +201,7 @@ def load(
     """
     from ..thresholds import parse_condition
     from .configuration import configured_targets
+    from .telemetry import MetricsFeed
 
     conditions = [parse_condition(text, where=where(context, "fail_if")) for text in fail_if or ()]
     outputs = Outputs.of(json, output, html, reports)
@@ -220,7 +226,8 @@ def load(
     )
     options.validate()
     targets = configured_targets()
-    outcome, interrupted = _measure(options, live=not no_live)
+    with MetricsFeed(options, prometheus, otlp) as feed:
+        outcome, interrupted = _measure(options, feed, live=not no_live)
     record = _record(options, outcome, conditions, targets, interrupted)
     deliver(record, outputs)
     _check_answered(record)
@@ -283,7 +290,7 @@ def _options(
     )
 
 
-def _measure(options: LoadOptions, *, live: bool) -> tuple[LoadOutcome, bool]:
+def _measure(options: LoadOptions, feed: MetricsFeed, *, live: bool) -> tuple[LoadOutcome, bool]:
     import asyncio
 
     from .. import loadtest
@@ -294,8 +301,12 @@ def _measure(options: LoadOptions, *, live: bool) -> tuple[LoadOutcome, bool]:
     plan = Plan(f"{options.method} {redact_url(options.url)}", options.lasts, options.request_limit)
     with LiveView(plan, enabled=live) as view, loadtest.quiet_collector():
 
+        def on_progress(progress: Progress) -> None:
+            view.update(progress)
+            feed.update(progress)
+
         async def measure(stop: asyncio.Event) -> LoadOutcome:
-            running = asyncio.ensure_future(loadtest.run(options, on_progress=view.update, stop=stop))
+            running = asyncio.ensure_future(loadtest.run(options, on_progress=on_progress, stop=stop))
             stopped = asyncio.ensure_future(stop.wait())
             await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()

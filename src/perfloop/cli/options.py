@@ -11,7 +11,9 @@ __all__ = [
     "HtmlOption",
     "JsonOption",
     "NoLiveOption",
+    "OtlpOption",
     "OutputOption",
+    "PrometheusOption",
     "ReadyOption",
     "ReportOption",
     "RequestOption",
@@ -20,6 +22,7 @@ __all__ = [
 ]
 
 _RESULT = "Result"
+_DURING = "During the run"
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the record as JSON on stdout, and nothing else.", rich_help_panel=_RESULT)
@@ -45,6 +48,26 @@ ReportOption = Annotated[
         help="Write the result to FILE in the form that its name ends in: .csv (one row a second), .summary.csv (one "
         "row), .xml (JUnit, for CI), .hlog (HdrHistogram log), .md, .html or .json. Repeatable.",
         rich_help_panel=_RESULT,
+    ),
+]
+PrometheusOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prometheus",
+        metavar="[HOST:]PORT",
+        help="Serve metrics of the run at http://HOST:PORT/metrics while it lasts, for Prometheus to scrape. "
+        "HOST is 127.0.0.1 unless given.",
+        rich_help_panel=_DURING,
+    ),
+]
+OtlpOption = Annotated[
+    str | None,
+    typer.Option(
+        "--otlp",
+        metavar="URL",
+        help="Export metrics of the run to an OpenTelemetry collector while it lasts: http://localhost:4318 (OTLP over "
+        "HTTP). Needs perfloop[opentelemetry]; headers come from OTEL_EXPORTER_OTLP_HEADERS.",
+        rich_help_panel=_DURING,
     ),
 ]
 NoLiveOption = Annotated[bool, typer.Option("--no-live", help="Show no progress on stderr.", rich_help_panel=_RESULT)]

@@ -89,7 +89,7 @@ class Engine:
         self._housekeeping: asyncio.TimerHandle | None = None
         self._housekeeping_interval = max(_HOUSEKEEPING / 10, min(_HOUSEKEEPING, options.timeout / 10))
         self._last_housekeeping = self._last_progress = 0.0
-        self._progress_requests = 0
+        self._progress_requests = self._progress_due = 0
 
     # The run.
 
@@ -433,42 +433,38 @@ class Engine:
 
     def _report(self, now: float) -> None:
         recorder = self.recorder
-        in_flight = self.in_flight
-        recorder.fold(in_flight, now - self._start)
-        since, self._last_progress = now - self._last_progress, now
-        finished = recorder.requests - self._progress_requests
-        self._progress_requests = recorder.requests
+        in_flight, elapsed = self.in_flight, now - self._start
+        recorder.fold(in_flight, elapsed)
+        since, self._last_progress = max(now - self._last_progress, 1e-3), now
+        finished, self._progress_requests = recorder.requests - self._progress_requests, recorder.requests
         if self._on_progress is None:
             return
-        point = recorder.current()
-        backlog = 0
-        phase, rate = "", None
+        backlog, target_rate, phase, planned_rate = 0, None, "", None
         if self._arrival is not None:
             if self.options.profile is not None:
-                phase, rate = planned(self._arrival.curve, now - self._start)
-            due = min(self._total, self._arrival.count(now - self._start))
-            backlog = max(0, int(due) - self._sent)
+                phase, planned_rate = planned(self._arrival.curve, elapsed)
+            due = int(min(self._total, self._arrival.count(elapsed)))
+            backlog = max(0, due - self._sent)
+            target_rate, self._progress_due = (due - self._progress_due) / since, due
         self._on_progress(
-            Progress(
-                elapsed=now - self._start,
+            Progress.of(
+                recorder,
+                elapsed=elapsed,
                 duration=self.options.lasts,
-                requests=recorder.requests,
-                errors=recorder.errors,
                 in_flight=in_flight,
                 backlog=backlog,
                 rate=finished / since,
-                p50_ms=point.p50_ms,
-                p99_ms=point.p99_ms,
-                bytes_received=recorder.bytes_received,
+                target_rate=target_rate,
                 connections=len(self._live),
                 phase=phase,
-                planned_rate=rate,
+                planned_rate=planned_rate,
             )
         )
 
     def _outcome(self, ended: float, partial: bool) -> LoadOutcome:
         options, recorder = self.options, self.recorder
         abandoned = self.in_flight if partial else 0
+        self._report(ended)  # whoever watches has seen every request
         recorder.finish()
         if partial:
             elapsed = ended - self._start

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ..records import LoadPlan, LoadResults, LoadSummary
 from .recording import figures
+from .tally import Tally, tally
 from .trust import untrustworthy_reasons
 
 if TYPE_CHECKING:
@@ -43,6 +44,54 @@ class Progress(Struct, frozen=True, kw_only=True):
     """What the arrival profile does, as `1/2 ramp 10..500 30s`; empty without a profile."""
     planned_rate: float | None = None
     """Requests a second the profile plans at this moment; None without one."""
+    target_rate: float | None = None
+    """Requests that became due a second, over the last second or so; None in the closed model."""
+    statuses: dict[str, int] = {}
+    """How often each status was answered."""
+    error_kinds: dict[str, int] = {}
+    """How often requests failed in each way."""
+    latency: Tally = Tally()
+    service_time: Tally = Tally()
+    send_lag: Tally = Tally()
+
+    @classmethod
+    def of(
+        cls,
+        recorder: Recorder,
+        *,
+        elapsed: float,
+        duration: float | None,
+        in_flight: int,
+        backlog: int,
+        rate: float,
+        target_rate: float | None,
+        connections: int,
+        phase: str,
+        planned_rate: float | None,
+    ) -> Progress:
+        """The progress of a recorder that has just been folded."""
+        point = recorder.current()
+        return cls(
+            elapsed=elapsed,
+            duration=duration,
+            requests=recorder.requests,
+            errors=recorder.errors,
+            in_flight=in_flight,
+            backlog=backlog,
+            rate=rate,
+            p50_ms=point.p50_ms,
+            p99_ms=point.p99_ms,
+            bytes_received=recorder.bytes_received,
+            connections=connections,
+            phase=phase,
+            planned_rate=planned_rate,
+            target_rate=target_rate,
+            statuses={str(status): count for status, count in sorted(recorder.statuses.items())},
+            error_kinds=recorder.failures.counts(),
+            latency=tally(*recorder.latencies()),
+            service_time=tally(recorder.service_time),
+            send_lag=tally(recorder.send_lag),
+        )
 
 
 class LoadOutcome(Struct, kw_only=True, eq=False):

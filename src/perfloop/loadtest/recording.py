@@ -277,6 +277,10 @@ class Recorder:
         point = self._point()
         return self.series[-1] if self.series and point.requests < self.series[-1].requests / 2 else point
 
+    def latencies(self) -> tuple[Histogram, Histogram]:
+        """The latencies of the whole seconds so far, and of the one under way."""
+        return self.latency, self._second_latency
+
     def finish(self) -> None:
         """Fold what is buffered and close the last second."""
         self.fold()

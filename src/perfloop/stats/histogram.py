@@ -205,6 +205,13 @@ class Histogram:
             return self.count
         return int(self._counts[_cell(min(us, HIGHEST_US)) + 1 :].sum())
 
+    def counts_within(self, bounds: Sequence[int]) -> list[int]:
+        """How many values do not exceed each of `bounds` (µs, to 0.1 %), and at the end how many there are at all."""
+        used = _cell(self.max) + 1
+        running = np.cumsum(self._counts[:used])
+        cells = [min(_cell(min(us, HIGHEST_US)), used - 1) for us in bounds]
+        return [*running[cells].tolist(), int(running[-1])]
+
     def distribution(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The highest value in microseconds and the count of each counter that is not zero, in rising order."""
         used = np.flatnonzero(self._counts)
