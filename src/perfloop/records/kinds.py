@@ -1,29 +1,18 @@
-"""The versioned record: what every measuring command writes, and `report`, `compare` and CI read.
-
-Plain data only. Durations carry their unit in the name; places are relative to the working directory where they can
-be. Nothing here holds a parameter value of a statement, a header value or a query string's secret: see `redact_url`.
-"""
+"""What all records share, and the records of load tests, diagnoses and comparisons."""
 
 from __future__ import annotations
 
 import os
 import platform
-import re
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from typing import Literal
 
-import msgspec
 from msgspec import Struct, field
 
-from ._version import __version__
-from .exceptions import RecordTooNew, UnreadableRecord
+from .._version import __version__
 
 __all__ = [
     "SCHEMA_VERSION",
-    "AnyRecord",
     "CohortBreakdown",
     "ComparisonRecord",
     "CurvePoint",
@@ -32,6 +21,7 @@ __all__ = [
     "ErrorKind",
     "Figures",
     "Finding",
+    "Interval",
     "LoadPlan",
     "LoadRecord",
     "LoadResults",
@@ -48,10 +38,6 @@ __all__ = [
     "TargetResult",
     "Threshold",
     "current_environment",
-    "json_schema",
-    "load_record",
-    "redact_url",
-    "save_record",
 ]
 
 SCHEMA_VERSION = 1
@@ -348,9 +334,6 @@ class ComparisonRecord(Record, frozen=True, kw_only=True, tag="comparison"):
     reasons: list[str] = field(default_factory=list)
 
 
-AnyRecord = LoadRecord | DiagnosisRecord | ComparisonRecord
-
-
 def current_environment() -> Environment:
     """The environment of this process."""
     try:
@@ -365,81 +348,3 @@ def current_environment() -> Environment:
         cpu_count=os.cpu_count() or 1,
         memory_bytes=memory,
     )
-
-
-_SECRET_NAME = re.compile(r"(?i)pass|secret|token|api[-_]?key|auth|signature|session|credential")
-
-
-def redact_url(url: str) -> str:
-    """The URL without user, password, fragment, or the values of query parameters that name a secret."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    netloc = f"***@{host}" if "@" in parts.netloc else host
-    query = parts.query
-    if _SECRET_NAME.search(query):
-        query = "&".join(
-            f"{quote(name)}={'***' if _SECRET_NAME.search(name) else quote(value)}"
-            for name, value in parse_qsl(query, keep_blank_values=True)
-        )
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of every record, as published in docs/record.schema.json."""
-    return msgspec.json.schema(AnyRecord)
-
-
-def save_record(record: Record, path: str | os.PathLike[str]) -> None:
-    """Write a record as indented JSON, whole or not at all.
-
-    Raises:
-        OSError: the file cannot be written; an older record at `path` is left as it was.
-    """
-    target = Path(path)
-    data = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def load_record(path: str | os.PathLike[str]) -> AnyRecord:
-    """Read a record.
-
-    Raises:
-        UnreadableRecord: no such file, not JSON, or not a record; says where in the file.
-        RecordTooNew: written by a newer perfloop.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise UnreadableRecord(
-            f"Expected a perfloop record, but the file cannot be read: {error.strerror}", where=str(path)
-        ) from error
-    hint = "records are the JSON files that `perfloop load --output FILE` and `perfloop diagnose --output FILE` write"
-    try:
-        head = msgspec.json.decode(data, type=_Head)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UnreadableRecord(f"Expected a perfloop record: {error}", where=str(path), hint=hint) from error
-    if head.schema_version > SCHEMA_VERSION:
-        raise RecordTooNew(
-            f"Expected a record of schema version {SCHEMA_VERSION} or older",
-            got=head.schema_version,
-            where=str(path),
-            hint=f"it was written by perfloop {head.perfloop}; upgrade this one ({__version__})",
-        )
-    try:
-        record: AnyRecord = msgspec.json.decode(data, type=AnyRecord)
-    except msgspec.MsgspecError as error:
-        raise UnreadableRecord(f"Expected a perfloop record: {error}", where=str(path), hint=hint) from error
-    return record
-
-
-class _Head(Struct, frozen=True):
-    schema_version: int
-    perfloop: str = "unknown"
