@@ -212,7 +212,8 @@ class _Process:
         value = decode_json(payload)
         if not isinstance(value, dict):
             raise ProtocolError("Expected an explanation")
-        statement = self.statements.get(value.get("statement", 0))
+        number = value.get("statement", 0)
+        statement = self.statements.get(number) if isinstance(number, int) else None
         if statement is None:
             return
         database, parameters, sql = value.get("database"), value.get("parameters"), value.get("sql")
