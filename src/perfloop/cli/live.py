@@ -79,6 +79,8 @@ class Plan(NamedTuple):
     duration: float | None
     """Seconds; None when only the number of requests ends it."""
     request_limit: int | None
+    profile: bool = False
+    """The rate varies: the phase and the rate planned are shown."""
 
 
 class LiveView:
@@ -177,7 +179,7 @@ def frame(figures: Figures, plan: Plan, rates: list[float], width: int, *, colou
         latency[:width],
         counts[:width],
     ]
-    if figures.phase:
+    if plan.profile:
         lines.insert(1, f"  profile   {_planned(figures):>9}/s   {figures.phase}"[:width])
     if coloured:
         lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
@@ -198,7 +200,7 @@ def plain_line(figures: Figures, plan: Plan) -> str:
     ]
     if figures.backlog:
         parts.append(f"{figures.backlog:,} waiting")
-    if figures.phase:
+    if plan.profile:
         parts.append(f"{figures.phase} ({_planned(figures)}/s planned)")
     if left:
         parts.append(f"{left} left")

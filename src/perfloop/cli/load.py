@@ -101,6 +101,25 @@ def load(
             rich_help_panel="Load",
         ),
     ] = "constant",
+    think_time: Annotated[
+        str | None,
+        typer.Option(
+            "--think-time",
+            metavar="TIME",
+            help='Closed model: how long each connection pauses between an answer and its next request: 1s, "0.5s..2s" '
+            '(evenly between the two) or "exponential 1s" (random, with that mean).',
+            rich_help_panel="Load",
+        ),
+    ] = None,
+    pacing: Annotated[
+        str | None,
+        typer.Option(
+            "--pacing",
+            metavar="TIME",
+            help="Closed model: each connection starts a request every so often, later where the answer took longer.",
+            rich_help_panel="Load",
+        ),
+    ] = None,
     connections: Annotated[
         str,
         typer.Option("--connections", "-c", metavar="N", help="The most requests in flight.", rich_help_panel="Load"),
@@ -212,6 +231,8 @@ def load(
         rate=rate,
         profile=profile or [],
         arrival=arrival,
+        think_time=think_time,
+        pacing=pacing,
         connections=connections,
         duration=duration,
         requests=requests,
@@ -241,6 +262,8 @@ def _options(
     rate: str | None,
     profile: list[str],
     arrival: str,
+    think_time: str | None,
+    pacing: str | None,
     connections: str,
     duration: str | None,
     requests: str | None,
@@ -254,7 +277,7 @@ def _options(
     trace: bool,
 ) -> LoadOptions:
     from ..exceptions import InvalidValue
-    from ..loadtest import LoadOptions
+    from ..loadtest import LoadOptions, parse_think_time
     from . import values
     from .profiles import shape_of
 
@@ -276,6 +299,8 @@ def _options(
         rate=None if shape.rate is None else values.parse_rate(shape.rate, where=where(context, "rate")),
         profile=shape.profile,
         arrival="poisson" if arrival == "poisson" else "constant",
+        think_time=None if think_time is None else parse_think_time(think_time, where=where(context, "think_time")),
+        pacing=None if pacing is None else values.parse_positive_duration(pacing, where=where(context, "pacing")),
         duration=seconds,
         request_limit=limit,
         timeout=values.parse_positive_duration(timeout, where=where(context, "timeout")),
@@ -298,7 +323,12 @@ def _measure(options: LoadOptions, feed: MetricsFeed, *, live: bool) -> tuple[Lo
     from .live import LiveView, Plan
     from .running import run_until_stopped
 
-    plan = Plan(f"{options.method} {redact_url(options.url)}", options.lasts, options.request_limit)
+    plan = Plan(
+        f"{options.method} {redact_url(options.url)}",
+        options.lasts,
+        options.request_limit,
+        not options.closed and options.profile is not None,
+    )
     with LiveView(plan, enabled=live) as view, loadtest.quiet_collector():
 
         def on_progress(progress: Progress) -> None:

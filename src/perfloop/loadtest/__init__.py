@@ -11,6 +11,7 @@ from .recording import Samples
 from .request import Request
 from .running import new_event_loop, quiet_collector, run, run_sync
 from .target import Target
+from .thinking import ThinkTime, parse_think_time
 
 __all__ = [
     "PROFILES",
@@ -25,8 +26,10 @@ __all__ = [
     "Request",
     "Samples",
     "Target",
+    "ThinkTime",
     "new_event_loop",
     "parse_profile",
+    "parse_think_time",
     "profile_of",
     "quiet_collector",
     "run",

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import failures
-from .arrivals import planned
 from .connector import Connector
 from .heads import KnownHeads
 from .outcome import LoadOutcome, Progress, conclude
@@ -72,8 +71,10 @@ class Engine:
         self.transports: set[asyncio.Transport] = set()
         """Every open transport, so that none is left behind."""
         self.connection_free: Callable[[Connection, float], None]
-        self._arrival = options.arrivals()
-        self.connection_free = self._free_closed if self._arrival is None else self._free_open
+        self._users = options.users()
+        self._arrival = options.arrivals() if self._users is None else self._users
+        free = self._free_closed if self._arrival is None else self._free_open
+        self.connection_free = free if self._users is None else self._free_thinking
         self._connector = Connector(self, target, options.timeout)
         self._on_progress = on_progress
         self._live: set[Connection] = set()
@@ -85,7 +86,7 @@ class Engine:
         self._start = self._deadline = self._next_due = _NEVER
         self._started = self._finished = False
         self._ticker: Ticker | None = None
-        self._arming = self._arrival is not None and self._arrival.curve.peak < _ARM_BELOW_RATE
+        self._arming = self._arrival is not None and self._arrival.peak < _ARM_BELOW_RATE
         self._housekeeping: asyncio.TimerHandle | None = None
         self._housekeeping_interval = max(_HOUSEKEEPING / 10, min(_HOUSEKEEPING, options.timeout / 10))
         self._last_housekeeping = self._last_progress = 0.0
@@ -123,11 +124,7 @@ class Engine:
     def _begin(self) -> None:
         duration = _NEVER if self.options.lasts is None else self.options.lasts
         if self._arrival is not None:
-            if duration < _NEVER:
-                self._total = min(self._total, self._arrival.count(duration))
-            total = int(self._total)
-            # From the last due time on the backlog drains.
-            duration = min(duration, float(self._arrival.dues(max(0, total - 1), total).max(initial=0.0)))
+            self._total, duration = self._arrival.plan(duration, self._total)
             self._ticker = open_ticker(self._loop, self._guarded_tick)
         self._start = self.recorder.start = start = _monotonic()
         self._deadline = start + duration
@@ -212,6 +209,31 @@ class Engine:
         else:
             self._park(connection, now)
 
+    def _free_thinking(self, connection: Connection, now: float) -> None:
+        """As `_free_closed`, for users who think or keep a pace."""
+        users = self._users
+        assert users is not None
+        due = users.next_due(now, connection.written)
+        if due <= now and due < self._deadline and self._sent < self._total:
+            # It was the service that kept the user from sending.
+            users.sent_at_once()
+            self._dispatch(connection, due, now)
+        else:
+            self._wait_until(due, now)
+            self._free_open(connection, now)
+
+    def _think(self, started: float, now: float) -> None:
+        """A request is over, and so is its connection; its user, if there are users, goes on all the same."""
+        if self._users is not None:
+            self._wait_until(self._users.next_due(now, started), now)
+
+    def _wait_until(self, due: float, now: float) -> None:
+        assert self._users is not None
+        if self._users.wait(due - self._start) and self._sent < self._total:
+            self._next_due = due
+            if self._arming:
+                self._arm(max(due, now))
+
     def _advance(self) -> None:
         following = self._sent + 1
         assert self._arrival is not None
@@ -255,9 +277,8 @@ class Engine:
 
     def _nothing_more(self, now: float) -> bool:
         """No further request will be sent, but for retries."""
-        if self._arrival is None:
-            return now >= self._deadline or self._sent >= self._total
-        return self._next_due == _NEVER
+        closed = self._arrival is None or self._users is not None
+        return self._next_due == _NEVER and (not closed or now >= self._deadline or self._sent >= self._total)
 
     @property
     def in_flight(self) -> int:
@@ -283,12 +304,9 @@ class Engine:
         indices = np.fromiter(itertools.islice(self._order, total - first), dtype=np.int32, count=total - first)
         self.recorder.add_never_sent(first + 1, dues, indices, now)
         self._sent = total
-        self.recorder.failures.add(
-            failures.NEVER_SENT,
-            f"due {now - dues[0]:.3g} s before the run ended, but all {self.options.connections} connections were busy "
-            "until then",
-            total - first,
-        )
+        busy = f"all {self.options.connections} connections were busy until then"
+        example = f"due {now - dues[0]:.3g} s before the run ended, but {busy}"
+        self.recorder.failures.add(failures.NEVER_SENT, example, total - first)
 
     # Connections that end.
 
@@ -296,6 +314,7 @@ class Engine:
         """The connection's request is over and so is the connection: open another in its place."""
         heard = connection.served or connection.received
         self._drop(connection)
+        self._think(connection.written, now)
         self._reopen(0 if heard else connection.failed_attempts + 1, now)
 
     def idle_connection_lost(self, connection: Connection) -> None:
@@ -375,10 +394,10 @@ class Engine:
                 connection.send(self._prepare(connection, retry.number), retry.number, retry.due, now, now)
             elif self._arrival is not None:
                 self._free_open(connection, now)
-            elif now < self._deadline and self._sent < self._total:
-                self._dispatch(connection, due, now)
-            else:
+            elif self._nothing_more(now):
                 self._park(connection, now)
+            else:
+                self._dispatch(connection, due, now)
             return
         if retry is not None:
             self._retries -= 1
@@ -389,18 +408,17 @@ class Engine:
         now = _monotonic()
         if retry is not None:
             number, index, due = retry
-        elif self._arrival is None and now < self._deadline and self._sent < self._total:
-            self._sent = number = self._sent + 1
-            index = next(self._order)
-        elif self._arrival is not None and self._next_due <= now:
-            due = self._next_due
-            self._advance()
+        elif self._next_due <= now or (self._arrival is None and not self._nothing_more(now)):
+            if self._arrival is not None:
+                due = self._next_due
+                self._advance()
             self._sent = number = self._sent + 1
             index = next(self._order)
         else:
             self.events.add("reconnect failed", text)
             return
         self.recorder.put(due, _NAN, _NAN, 0.0, now, number, 0, index, 0)
+        self._think(now, now)
         self.count_failure(kind, index, f"cannot connect: {text}")
 
     # Now and then.
@@ -439,10 +457,9 @@ class Engine:
         finished, self._progress_requests = recorder.requests - self._progress_requests, recorder.requests
         if self._on_progress is None:
             return
-        backlog, target_rate, phase, planned_rate = 0, None, "", None
+        backlog, target_rate, planned = 0, None, None
         if self._arrival is not None:
-            if self.options.profile is not None:
-                phase, planned_rate = planned(self._arrival.curve, elapsed)
+            planned = self._arrival.planned(elapsed)
             due = int(min(self._total, self._arrival.count(elapsed)))
             backlog = max(0, due - self._sent)
             target_rate, self._progress_due = (due - self._progress_due) / since, due
@@ -456,8 +473,7 @@ class Engine:
                 rate=finished / since,
                 target_rate=target_rate,
                 connections=len(self._live),
-                phase=phase,
-                planned_rate=planned_rate,
+                planned=planned,
             )
         )
 
@@ -466,12 +482,9 @@ class Engine:
         abandoned = self.in_flight if partial else 0
         self._report(ended)  # whoever watches has seen every request
         recorder.finish()
-        if partial:
-            elapsed = ended - self._start
-        else:
-            elapsed = recorder.last_done - self._start
-            if options.lasts is not None and recorder.requests != options.request_limit:
-                elapsed = max(elapsed, options.lasts)
+        elapsed = (ended if partial else recorder.last_done) - self._start
+        if not partial and options.lasts is not None and recorder.requests != options.request_limit:
+            elapsed = max(elapsed, options.lasts)
         facts = self._watch.facts(
             ended, open_model=self._arrival is not None, latency=recorder.latency, send_lag=recorder.send_lag
         )

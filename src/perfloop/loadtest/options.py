@@ -13,6 +13,7 @@ from ..records import LoadPlan, redact_url
 from .arrivals import SPACINGS, Arrival, Closed, Constant, Poisson, Profile, arrival
 from .request import Request, for_ever, smooth_order
 from .target import Target
+from .thinking import ThinkTime, Users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +38,9 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         arrival: how due times are spaced in the open model.
         duration: seconds for which requests become due; None runs until `request_limit`. A profile that ends by itself
             lasts as long as it says instead.
+        think_time: in the closed model, the pause between a connection's answer and its next request: seconds, or a
+            random `ThinkTime`.
+        pacing: in the closed model, seconds from the start of a connection's request to when its next is due.
         request_limit: stop after so many requests; None runs for `duration`. With both, whichever comes first.
         timeout: seconds from written to the response's end, after which the request fails; also for connecting, and for
             how much longer than `duration` requests that are already due may still be sent.
@@ -58,6 +62,8 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     profile: Profile | None = None
     arrival: Literal["constant", "poisson"] = "constant"
     duration: float | None = 10.0
+    think_time: ThinkTime | float | None = None
+    pacing: float | None = None
     request_limit: int | None = None
     timeout: float = 10.0
     insecure: bool = False
@@ -79,6 +85,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             _positive(self.rate, "requests a second", "rate")
         if self.profile is not None:
             self._validate_profile(self.profile)
+        self._validate_users()
         if self.arrival not in SPACINGS:
             raise InvalidValue(f"Expected one of {', '.join(SPACINGS)}", got=self.arrival, where="arrival")
         if self.lasts is None and self.request_limit is None:
@@ -110,16 +117,48 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         if not isinstance(profile, Closed) and not profile.curve().total:
             raise InvalidValue("Expected a profile that makes requests", got=str(profile), where="profile")
 
+    def _validate_users(self) -> None:
+        think_time = self.thinking()
+        if think_time is not None:
+            think_time.validate()
+        if self.pacing is not None:
+            _positive(self.pacing, "seconds", "pacing")
+        if think_time is not None and self.pacing is not None:
+            raise InvalidValue("Expected a think time or a pacing, not both", got=self.pacing, where="pacing")
+        name = "think_time" if think_time is not None else "pacing" if self.pacing is not None else None
+        if name is not None and not self.closed:
+            raise InvalidValue(
+                f"Expected no {name} beside a rate: it belongs to the closed model", got=getattr(self, name), where=name
+            )
+
+    def thinking(self) -> ThinkTime | None:
+        """The think time; None without one."""
+        if self.think_time is None or isinstance(self.think_time, ThinkTime):
+            return self.think_time
+        return ThinkTime(self.think_time)
+
+    @property
+    def closed(self) -> bool:
+        """The model is closed: no rate is given."""
+        return self.rate is None and (self.profile is None or isinstance(self.profile, Closed))
+
     @property
     def lasts(self) -> float | None:
         """Seconds for which requests become due; None when only `request_limit` ends the run."""
         lasts = math.inf if self.profile is None else self.profile.lasts
         return lasts if lasts < math.inf else self.duration
 
+    def users(self) -> Users | None:
+        """The users of a closed model who think or keep a pace; None when they do neither."""
+        think_time = self.thinking()
+        if think_time is None and self.pacing is None:
+            return None
+        return Users(self.connections, think_time, self.pacing, self.seed)
+
     def arrivals(self) -> Arrival | None:
-        """When requests are due; None in the closed model."""
+        """When requests are due in the open model; None in the closed one."""
         profile = self.profile if self.rate is None else Constant(self.rate)
-        if profile is None or isinstance(profile, Closed):
+        if profile is None or self.closed:
             return None
         return arrival(profile, self.arrival, self.seed)
 
@@ -154,15 +193,19 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     def plan(self) -> LoadPlan:
         """The plan as it stands in a record, secrets in query strings removed."""
         profile = self.profile
-        closed = self.rate is None and (profile is None or isinstance(profile, Closed))
+        closed, think_time = self.closed, self.thinking()
+        if profile is not None and self.arrival == "poisson":
+            profile = Poisson(profile)
         return LoadPlan(
             model="closed" if closed else "open",
             connections=self.connections,
             requests=[redact_url(str(request)) for request in _by_label(self.effective_requests())],
-            rate=profile.rate if isinstance(profile, Constant) else self.rate,
+            rate=self.profile.rate if isinstance(self.profile, Constant) else self.rate,
             profile=None if closed or profile is None else str(profile),
             arrival=None if closed else "poisson" if isinstance(profile, Poisson) else self.arrival,
             duration_seconds=self.lasts,
+            think_time=None if think_time is None else str(think_time),
+            pacing_seconds=self.pacing,
             request_limit=self.request_limit,
             timeout_seconds=self.timeout,
         )

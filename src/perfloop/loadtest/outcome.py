@@ -41,9 +41,9 @@ class Progress(Struct, frozen=True, kw_only=True):
     connections: int
     """Open connections."""
     phase: str = ""
-    """What the arrival profile does, as `1/2 ramp 10..500 30s`; empty without a profile."""
+    """What the arrival profile does, as `1/2 ramp 10..500 30s`; empty in the closed model."""
     planned_rate: float | None = None
-    """Requests a second the profile plans at this moment; None without one."""
+    """Requests a second planned at this moment; None in the closed model."""
     target_rate: float | None = None
     """Requests that became due a second, over the last second or so; None in the closed model."""
     statuses: dict[str, int] = {}
@@ -66,10 +66,13 @@ class Progress(Struct, frozen=True, kw_only=True):
         rate: float,
         target_rate: float | None,
         connections: int,
-        phase: str,
-        planned_rate: float | None,
+        planned: tuple[str, float] | None,
     ) -> Progress:
-        """The progress of a recorder that has just been folded."""
+        """The progress of a recorder that has just been folded.
+
+        Args:
+            planned: the phase its schedule is in, and the rate.
+        """
         point = recorder.current()
         return cls(
             elapsed=elapsed,
@@ -83,8 +86,8 @@ class Progress(Struct, frozen=True, kw_only=True):
             p99_ms=point.p99_ms,
             bytes_received=recorder.bytes_received,
             connections=connections,
-            phase=phase,
-            planned_rate=planned_rate,
+            phase=planned[0] if planned else "",
+            planned_rate=planned[1] if planned else None,
             target_rate=target_rate,
             statuses={str(status): count for status, count in sorted(recorder.statuses.items())},
             error_kinds=recorder.failures.counts(),

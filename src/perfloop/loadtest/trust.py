@@ -55,7 +55,8 @@ def untrustworthy_reasons(facts: GeneratorFacts) -> list[str]:
     """Why the measurement cannot be trusted; empty when it can.
 
     - Send lag: in the open model its p99 exceeds both 1 ms and 5 % of the median latency, so the requests did not come
-      as planned. (In the closed model there is no plan; the next request simply waits for the generator, see below.)
+      as planned. (Connections that
+      neither think nor keep a pace have no plan: their next request simply waits for the generator, see below.)
     - Held up: its wake-ups came later than that for more than 1 % of the run. This says the same of the time as send
       lag says of the requests, and sees it also when all connections were busy, so that no request could be late.
     - Saturation: the generator's thread had no idle time (95 %). In the open model it cannot keep a schedule any more;

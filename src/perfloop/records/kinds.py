@@ -80,6 +80,10 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     """Where the rate varies: `ramp 10..500 30s, constant 500 1m`, as `--profile` takes it."""
     arrival: Literal["constant", "poisson"] | None = None
     duration_seconds: float | None = None
+    think_time: str | None = None
+    """Between a connection's answer and its next request (closed model): `1s`, `0.5s..2s`, `exponential 1s`."""
+    pacing_seconds: float | None = None
+    """From the start of a connection's request to when its next is due (closed model)."""
     request_limit: int | None = None
     timeout_seconds: float = 10.0
 

@@ -44,8 +44,11 @@ def slow_request_in_words(request: SlowRequest) -> list[str]:
 
 def _model(plan: LoadPlan) -> str:
     if plan.model == "open" and plan.profile is not None:
-        random = plan.arrival == "poisson" and not plan.profile.startswith("poisson")
-        return f"open model, {'poisson: ' if random else ''}{figures.clean(plan.profile)}"
+        return f"open model, {figures.clean(plan.profile)}"
     if plan.model == "open" and plan.rate is not None:
         return f"open model, {figures.per_second(plan.rate)} {plan.arrival or 'constant'}"
+    if plan.think_time is not None:
+        return f"{plan.model} model, think time {figures.clean(plan.think_time)}"
+    if plan.pacing_seconds is not None:
+        return f"{plan.model} model, a request every {format_duration(plan.pacing_seconds)} a connection"
     return f"{plan.model} model"

@@ -10,8 +10,10 @@ import signal
 import numpy as np
 import pytest
 
-from perfloop.loadtest import LoadOptions, run, run_sync
+from perfloop.loadtest import LoadOptions, ThinkTime, run, run_sync
 from perfloop.loadtest.arrivals import arrival, parse_profile
+
+from .serving import OK, serve
 
 
 async def test_a_pause_of_the_service_is_in_the_latencies_as_the_analysis_says(service) -> None:
@@ -148,3 +150,57 @@ async def test_the_engine_runs_beside_other_work_on_the_loop(service) -> None:
     assert first.summary.requests == 50
     assert second.summary.requests == 30
     assert len(target.seen()) == 80
+
+
+@pytest.mark.parametrize("think_time", [0.05, ThinkTime(0.02, 0.08), ThinkTime(0.05, exponential=True)])
+async def test_users_think_between_an_answer_and_their_next_request(service, think_time) -> None:
+    target = service("constant")
+    options = LoadOptions(url=target.url, connections=8, think_time=think_time, duration=1.0, keep_samples=True)
+    outcome = await asyncio.to_thread(run_sync, options)
+    summary, samples = outcome.summary, outcome.samples
+    assert summary.errors == 0
+    # Little's law with thinking: each of 8 users is either waiting for an answer or thinking.
+    cycle = summary.latency_ms.mean / 1000 + 0.05
+    assert summary.requests == pytest.approx(8 * summary.elapsed_seconds / cycle, rel=0.25)
+    # A request is due after the thinking, and sent then: its latency is the service's, without the thinking.
+    assert (samples.due <= samples.free).all()
+    assert np.median(samples.done - samples.due) < 0.05
+    assert samples.due.min() - outcome.samples.written.min() < 0.01
+    assert outcome.plan.model == "closed"
+
+
+async def test_a_pace_is_kept_from_start_to_start(service) -> None:
+    target = service("constant")
+    options = LoadOptions(url=target.url, connections=1, pacing=0.05, duration=1.0, keep_samples=True)
+    outcome = await asyncio.to_thread(run_sync, options)
+    samples = outcome.samples
+    assert np.diff(samples.written).min() >= 0.0499
+    assert np.diff(samples.due) == pytest.approx(0.05 + samples.written[:-1] - samples.due[:-1], abs=1e-6)
+    assert 10 <= len(samples) <= 20
+
+
+async def test_a_service_slower_than_the_pace_is_charged_with_the_delay(service) -> None:
+    target = service("constant")
+    options = LoadOptions(url=target.url, connections=4, pacing=0.01, duration=0.6, keep_samples=True)
+    outcome = await asyncio.to_thread(run_sync, options)
+    samples, summary = outcome.samples, outcome.summary
+    # Answers take 20 ms: each request but a connection's first is due 10 ms before the connection is free.
+    assert np.median(samples.free - samples.due) == pytest.approx(
+        np.median(samples.done - samples.written) - 0.01, rel=0.2
+    )
+    assert summary.queue_ms.p50 > 5
+    assert np.median(samples.written - samples.free) < 0.002
+    # Never more than one request at a time a user.
+    assert summary.requests <= 4 * (summary.elapsed_seconds / 0.02 + 1)
+
+
+async def test_users_come_back_after_a_connection_that_was_closed(service) -> None:
+    async def answer_and_close(exchange) -> None:
+        await exchange.send(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        exchange.close()
+
+    async with serve(answer_and_close) as server:
+        outcome = await run(
+            LoadOptions(url=server.url, connections=3, think_time=0.02, request_limit=30, duration=None)
+        )
+    assert (outcome.summary.requests, outcome.summary.errors) == (30, 0)

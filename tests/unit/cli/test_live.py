@@ -52,11 +52,12 @@ def test_errors_are_red_and_named() -> None:
 
 def test_the_phase_of_the_profile_and_its_planned_rate() -> None:
     now = Now(phase="1/2 ramp 10..5000 30s", planned_rate=2006.0, errors=2)
-    lines = frame(now, PLAN, [], 79, coloured=True)
+    plan = PLAN._replace(profile=True)
+    lines = frame(now, plan, [], 79, coloured=True)
     assert lines[1] == "  profile       2,006/s   1/2 ramp 10..5000 30s"
     assert "\x1b[31m2 errors\x1b[0m" in lines[4]
-    assert "1/2 ramp 10..5000 30s (2,006/s planned)" in plain_line(now, PLAN)
-    assert "(0.5/s planned)" in plain_line(Now(phase="x", planned_rate=0.5), PLAN)
+    assert "1/2 ramp 10..5000 30s (2,006/s planned)" in plain_line(now, plan)
+    assert "(0.5/s planned)" in plain_line(Now(phase="x", planned_rate=0.5), plan)
 
 
 def test_before_the_first_response_there_is_no_latency() -> None:

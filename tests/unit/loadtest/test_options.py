@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from perfloop.exceptions import InvalidValue
-from perfloop.loadtest import LoadOptions, Request
+from perfloop.loadtest import LoadOptions, Request, ThinkTime
 from perfloop.loadtest.arrivals import Closed, Constant, Poisson, Ramp, Sequence
 
 URL = "http://localhost:8000/orders?token=secret&page=1"
@@ -32,6 +32,14 @@ URL = "http://localhost:8000/orders?token=secret&page=1"
         ({"profile": Constant(0, 5)}, "makes requests"),
         ({"profile": Constant(5), "rate": 3}, "not both"),
         ({"profile": Constant(5), "duration": None}, "never end"),
+        ({"think_time": -1}, "think_time"),
+        ({"think_time": 0}, "think_time"),
+        ({"think_time": ThinkTime(2, 1)}, "think_time"),
+        ({"think_time": ThinkTime(2, 3, exponential=True)}, "think_time"),
+        ({"pacing": 0}, "pacing"),
+        ({"pacing": 1, "think_time": 1}, "not both"),
+        ({"think_time": 1, "rate": 5}, "no think_time beside a rate"),
+        ({"pacing": 1, "profile": Constant(5, 1)}, "no pacing beside a rate"),
         ({"seed": -1}, "seed"),
         ({"expect_status": frozenset({42})}, "expect_status"),
         ({"url": "gopher://localhost/"}, "gopher"),
@@ -62,7 +70,8 @@ def test_a_value_out_of_range_names_the_option(options, where) -> None:
         {"expect_status": frozenset({200, 404})},
         {"arrival": "poisson", "rate": 1e6, "connections": 10_000},
         {"profile": Ramp(1, 2, 3), "duration": None, "arrival": "poisson"},
-        {"profile": Closed(3), "duration": None},
+        {"profile": Closed(3), "duration": None, "think_time": 0.5},
+        {"pacing": 0.5},
     ],
 )
 def test_sound_options_are_taken(options) -> None:
@@ -122,9 +131,13 @@ def test_a_profile_that_ends_by_itself_lasts_as_long_as_it_says() -> None:
 def test_the_plan_carries_the_profile() -> None:
     plan = LoadOptions(url=URL, profile=Sequence((Ramp(1, 20, 30), Constant(20, 60))), arrival="poisson").plan()
     assert (plan.model, plan.rate, plan.arrival) == ("open", None, "poisson")
-    assert (plan.profile, plan.duration_seconds) == ("ramp 1..20 30s, constant 20 1m", 90)
+    assert (plan.profile, plan.duration_seconds) == ("poisson ramp 1..20 30s, poisson constant 20 1m", 90)
     assert LoadOptions(url=URL, profile=Poisson(Ramp(1, 20, 30))).plan().arrival == "poisson"
     constant = LoadOptions(url=URL, profile=Constant(5, 3)).plan()
     assert (constant.rate, constant.profile, constant.duration_seconds) == (5, "constant 5 3s", 3)
     closed = LoadOptions(url=URL, profile=Closed(3)).plan()
     assert (closed.model, closed.rate, closed.profile, closed.duration_seconds) == ("closed", None, None, 3)
+    thinking = LoadOptions(url=URL, think_time=ThinkTime(0.5, 2)).plan()
+    assert (thinking.model, thinking.think_time, thinking.pacing_seconds) == ("closed", "500ms..2s", None)
+    assert LoadOptions(url=URL, think_time=1.5).plan().think_time == "1500ms"
+    assert LoadOptions(url=URL, pacing=0.25).plan().pacing_seconds == 0.25

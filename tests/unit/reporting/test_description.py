@@ -29,8 +29,12 @@ from .sample_loads import traced_load
             ["open model, ramp 1..9 5s, constant 9 25s", "2 connections", "30 s"],
         ),
         (
-            LoadPlan(model="open", connections=2, requests=[], profile="ramp 1..9 5s", arrival="poisson"),
-            ["open model, poisson: ramp 1..9 5s", "2 connections"],
+            LoadPlan(model="closed", connections=2, requests=[], think_time="0.5s..2s"),
+            ["closed model, think time 0.5s..2s", "2 connections"],
+        ),
+        (
+            LoadPlan(model="closed", connections=2, requests=[], pacing_seconds=0.5),
+            ["closed model, a request every 500 ms a connection", "2 connections"],
         ),
         (
             LoadPlan(model="open", connections=2, requests=[], rate=5.0),

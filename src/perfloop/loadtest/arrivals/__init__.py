@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from .closed import Closed
 from .constant import Constant
-from .curve import Curve, planned
+from .curve import Curve
 from .notation import PROFILES, parse_profile, profile_of
 from .poisson import Poisson
 from .profile import Profile
 from .ramp import Ramp
 from .replay import Replay
-from .schedule import Arrival
+from .schedule import Arrival, Schedule
 from .sequence import Sequence
 from .sine import Sine
 from .spike import Spike
@@ -27,13 +27,13 @@ __all__ = [
     "Profile",
     "Ramp",
     "Replay",
+    "Schedule",
     "Sequence",
     "Sine",
     "Spike",
     "Steps",
     "arrival",
     "parse_profile",
-    "planned",
     "profile_of",
 ]
 
@@ -41,7 +41,7 @@ SPACINGS = ("constant", "poisson")
 """How requests follow one another at the rate planned: evenly, or at random."""
 
 
-def arrival(profile: Profile, spacing: str = "constant", seed: int = 0) -> Arrival:
+def arrival(profile: Profile, spacing: str = "constant", seed: int = 0) -> Schedule:
     """When the requests of a profile are due.
 
     Args:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from .profile import Profile, check_duration, check_rate, duration_in_words, number_in_words
-from .schedule import Arrival, PlannedArrival, UniformArrival
+from .schedule import PlannedArrival, Schedule, UniformArrival
 from .words import Form, Words
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Constant(Profile, frozen=True):
     def curve(self) -> Curve:
         return self
 
-    def arrival(self, seed: int) -> Arrival:
+    def arrival(self, seed: int) -> Schedule:
         return UniformArrival(self) if self.rate else PlannedArrival(self)
 
     @property

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curve", "Floats", "planned"]
+__all__ = ["Curve", "Floats"]
 
 Floats = NDArray[np.float64]
 
@@ -42,10 +42,3 @@ class Curve(Protocol):
 
     def phase(self, elapsed: float) -> str:
         """What the profile does at that moment, in a few words."""
-
-
-def planned(curve: Curve, elapsed: float) -> tuple[str, float]:
-    """The phase and the rate a run is in; after the end nothing is planned."""
-    if elapsed >= curve.lasts:
-        return "over", 0.0
-    return curve.phase(elapsed), curve.rate_at(elapsed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ...exceptions import InvalidValue
 from .closed import Closed
 from .profile import Profile
-from .schedule import Arrival, PoissonArrival
+from .schedule import PoissonArrival, Schedule
 from .words import Form
 
 if TYPE_CHECKING:
@@ -46,5 +46,5 @@ class Poisson(Profile, frozen=True):
     def phase(self, elapsed: float) -> str:
         return self.of.phase(elapsed)
 
-    def arrival(self, seed: int) -> Arrival:
+    def arrival(self, seed: int) -> Schedule:
         return PoissonArrival(self.curve(), seed)

@@ -15,7 +15,7 @@ from .words import Form  # noqa: TC001  # msgspec reads it
 
 if TYPE_CHECKING:
     from .curve import Curve
-    from .schedule import Arrival
+    from .schedule import Schedule
     from .words import Words
 
 __all__ = ["Profile", "check_duration", "check_rate", "duration_in_words", "number_in_words"]
@@ -55,7 +55,7 @@ class Profile(Struct, frozen=True, tag_field="kind", tag=str.lower, forbid_unkno
         """Its rate as a function of time."""
         raise NotImplementedError
 
-    def arrival(self, seed: int) -> Arrival:
+    def arrival(self, seed: int) -> Schedule:
         """When its requests are due: request n when the integral of the rate passes n.
 
         Args:

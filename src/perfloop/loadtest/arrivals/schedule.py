@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .curve import Curve, Floats
 
-__all__ = ["Arrival", "ChainedArrival", "PlannedArrival", "PoissonArrival", "UniformArrival"]
+__all__ = ["Arrival", "ChainedArrival", "PlannedArrival", "PoissonArrival", "Schedule", "UniformArrival"]
 
 # One block takes some tens of microseconds, less than the period of the wake-ups that send requests.
 _BLOCK = 512
@@ -32,8 +32,14 @@ class Arrival(Protocol):
     """When requests are due, in seconds from the start of the run; infinite for those that never are."""
 
     @property
-    def curve(self) -> Curve:
-        """The planned rate over time."""
+    def peak(self) -> float:
+        """The most requests a second."""
+
+    def plan(self, duration: float, limit: float) -> tuple[float, float]:
+        """How many requests there are, and until when they become due: within `duration` seconds, at most `limit`."""
+
+    def planned(self, elapsed: float) -> tuple[str, float] | None:
+        """The phase the run is in at that moment, and its rate; None where none is planned."""
 
     def due(self, number: int) -> float:
         """When request `number` is due. Numbers are asked for in rising order."""
@@ -45,14 +51,45 @@ class Arrival(Protocol):
         """How many requests are due before `elapsed`. Asked for in rising order."""
 
 
-class UniformArrival:
-    """One request every 1 ÷ rate seconds: the planned schedule of a constant rate, in closed form."""
-
-    __slots__ = ("_lasts", "_rate", "curve")
+class Schedule:
+    """An `Arrival` that follows a rate over time, whatever happens to its requests."""
 
     def __init__(self, curve: Curve) -> None:
-        """Args: curve: of a constant rate above 0."""
         self.curve = curve
+
+    @property
+    def peak(self) -> float:
+        return self.curve.peak
+
+    def due(self, number: int) -> float:
+        raise NotImplementedError
+
+    def dues(self, first: int, stop: int) -> Floats:
+        raise NotImplementedError
+
+    def count(self, elapsed: float) -> int:
+        raise NotImplementedError
+
+    def plan(self, duration: float, limit: float) -> tuple[float, float]:
+        total = min(limit, self.count(duration)) if duration < math.inf else limit
+        # From the last due time on the backlog drains.
+        return total, min(duration, float(self.dues(max(0, int(total) - 1), int(total)).max(initial=0.0)))
+
+    def planned(self, elapsed: float) -> tuple[str, float]:
+        if elapsed >= self.curve.lasts:
+            return "over", 0.0
+        return self.curve.phase(elapsed), self.curve.rate_at(elapsed)
+
+
+class UniformArrival(Schedule):
+    """One request every 1 ÷ rate seconds: the planned schedule of a constant rate, in closed form.
+
+    Args:
+        curve: of a constant rate above 0.
+    """
+
+    def __init__(self, curve: Curve) -> None:
+        super().__init__(curve)
         self._rate = curve.peak
         self._lasts = curve.lasts
 
@@ -135,9 +172,9 @@ class _Window:
         self.list: list[float] = dues.tolist()
 
 
-class _CurveArrival:
+class _CurveArrival(Schedule):
     def __init__(self, curve: Curve, places: Callable[[], _Whole | _Random]) -> None:
-        self.curve = curve
+        super().__init__(curve)
         # One to send by and one to look ahead by: they stand at different requests.
         self._sending = _Window(curve, places())
         self._looking = _Window(curve, places())
@@ -194,7 +231,7 @@ class PoissonArrival(_CurveArrival):
         super().__init__(curve, lambda: _Random(seed))
 
 
-class ChainedArrival:
+class ChainedArrival(Schedule):
     """Schedules one after the other, each from the end of the one before.
 
     Args:
@@ -202,8 +239,8 @@ class ChainedArrival:
         parts: in order; each but the last has an end.
     """
 
-    def __init__(self, curve: Curve, parts: Sequence[Arrival]) -> None:
-        self.curve = curve
+    def __init__(self, curve: Curve, parts: Sequence[Schedule]) -> None:
+        super().__init__(curve)
         self._parts = parts
         self._starts = [0.0]
         self._firsts = [0]

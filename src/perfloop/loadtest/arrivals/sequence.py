@@ -12,7 +12,7 @@ from .piecewise import PiecewiseCurve
 from .poisson import Poisson
 from .profile import Profile
 from .replay import Replay
-from .schedule import Arrival, ChainedArrival, PlannedArrival
+from .schedule import ChainedArrival, PlannedArrival, Schedule
 from .words import Form
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Sequence(Profile, frozen=True):
         whole = [isinstance(piece, Replay) for piece in self.pieces]
         return PiecewiseCurve([piece.curve() for piece in self.pieces], self.phase, whole)
 
-    def arrival(self, seed: int) -> Arrival:
+    def arrival(self, seed: int) -> Schedule:
         pieces = [
             inner for piece in self.pieces for inner in (piece.pieces if isinstance(piece, Sequence) else (piece,))
         ]
@@ -79,7 +79,7 @@ class Sequence(Profile, frozen=True):
         ]
         if groups == [(False, tuple(pieces))]:
             return PlannedArrival(self.curve())
-        parts: list[Arrival] = []
+        parts: list[Schedule] = []
         for random, group in groups:
             if random:
                 parts += [piece.arrival(seed + len(parts) + number) for number, piece in enumerate(group)]

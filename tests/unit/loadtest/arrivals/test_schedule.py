@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from perfloop.loadtest.arrivals import Constant, Poisson, Ramp, Sequence, Sine, Steps, arrival, parse_profile, planned
+from perfloop.loadtest.arrivals import Constant, Poisson, Ramp, Sequence, Sine, Steps, arrival, parse_profile
 
 
 def test_constant_arrivals_come_at_the_multiples_of_the_interval() -> None:
@@ -102,8 +102,9 @@ def test_only_the_pieces_that_are_to_be_random_are() -> None:
 
 
 def test_what_is_planned_now_for_the_live_view() -> None:
-    curve = parse_profile("ramp 10..500 30s, steps 100 200 each 10s, spike 5..50 1s").curve()
-    assert planned(curve, 15) == ("1/3 ramp 10..500 30s", 255)
-    assert planned(curve, 41) == ("2/3 step 2 of 2: 200/s", 200)
-    assert planned(curve, 51.5) == ("3/3 spike", 50)
-    assert planned(curve, 53) == ("over", 0)
+    profile = parse_profile("ramp 10..500 30s, steps 100 200 each 10s, spike 5..50 1s")
+    planned = arrival(profile).planned
+    assert planned(15) == ("1/3 ramp 10..500 30s", 255)
+    assert planned(41) == ("2/3 step 2 of 2: 200/s", 200)
+    assert planned(51.5) == ("3/3 spike", 50)
+    assert planned(53) == ("over", 0)
