@@ -30,6 +30,7 @@ __all__ = [
     "Place",
     "Predicted",
     "Record",
+    "RecordingFidelity",
     "RouteBreakdown",
     "SeriesPoint",
     "ServiceDescription",
@@ -162,6 +163,28 @@ class LoadResults(Struct, frozen=True, kw_only=True):
     service_time_histogram: str
     slowest: list[SlowRequest] = field(default_factory=list)
     """The slowest requests, slowest first, of a run that sent a traceparent header."""
+
+
+class RecordingFidelity(Struct, frozen=True, kw_only=True):
+    """How far the load was from the file it was imported from: a recording, or a description of the service."""
+
+    format: str
+    """`curl`, `har`, `openapi` or `access-log`."""
+    recorded: int
+    """Requests in the file."""
+    sent: int
+    mix_distance: float | None
+    """The share of sent requests that would have to be others for the recorded mix, 0 to 1; None: nothing was sent."""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Requests of the file that could not be sent, by the reason."""
+    skipped_share: float = 0.0
+    speed: float | None = None
+    """How many times faster than recorded; None: the recorded times were not replayed."""
+    arrival_error_p99_ms: float | None = None
+    """99th percentile of the time between the planned and the real moment of sending."""
+    arrival_ks: float | None = None
+    """Kolmogorov–Smirnov distance between planned and real moments: the largest gap between their shares so far."""
+    notes: list[str] = field(default_factory=list)
 
 
 class Threshold(Struct, frozen=True, kw_only=True):

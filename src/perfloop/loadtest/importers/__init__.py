@@ -1,0 +1,10 @@
+"""Requests out of files that exist already: curl command lines, HAR, OpenAPI 3, access logs."""
+
+from __future__ import annotations
+
+from .fidelity import fidelity
+from .imported import Imported, ImportOptions, Skipped
+from .reading import import_requests
+from .registry import IMPORTERS
+
+__all__ = ["IMPORTERS", "ImportOptions", "Imported", "Skipped", "fidelity", "import_requests"]

@@ -1,0 +1,71 @@
+"""How far what was sent is from the recording it came from. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...records import RecordingFidelity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .imported import Imported
+
+__all__ = ["fidelity", "ks_distance", "mix_distance"]
+
+
+def fidelity(
+    imported: Imported,
+    sent: NDArray[np.int32],
+    *,
+    speed: float | None = None,
+    planned: NDArray[np.float64] | None = None,
+    written: NDArray[np.float64] | None = None,
+) -> RecordingFidelity:
+    """How far a load test was from the recording it replayed.
+
+    Args:
+        imported: the recording.
+        sent: the index of each request that was sent.
+        speed: how many times faster than recorded; None: the times were not replayed.
+        planned: when each of them was to be sent, in seconds on any clock; None: nothing was planned.
+        written: when it was, on the same clock.
+    """
+    recorded = np.array([request.weight for request in imported.requests])
+    error = distance = None
+    if planned is not None and written is not None and len(planned):
+        error = float(np.percentile(np.abs(written - planned), 99)) * 1e3
+        distance = ks_distance(planned, written)
+    skipped = sum(each.count for each in imported.skipped)
+    return RecordingFidelity(
+        format=imported.format,
+        recorded=imported.recorded,
+        sent=len(sent),
+        skipped={each.reason: each.count for each in imported.skipped},
+        skipped_share=skipped / imported.recorded if imported.recorded else 0.0,
+        mix_distance=mix_distance(recorded, np.bincount(sent, minlength=len(recorded))) if len(sent) else None,
+        speed=speed,
+        arrival_error_p99_ms=error,
+        arrival_ks=distance,
+        notes=list(imported.notes),
+    )
+
+
+def mix_distance(recorded: NDArray[np.float64], sent: NDArray[np.int64]) -> float:
+    """The total variation distance between two mixes: the share of requests that would have to be others, 0 to 1.
+
+    Args:
+        recorded: how often each request came.
+        sent: how often each was sent, once or more in all.
+    """
+    return float(np.abs(recorded / recorded.sum() - sent / sent.sum()).sum() / 2)
+
+
+def ks_distance(planned: NDArray[np.float64], sent: NDArray[np.float64]) -> float:
+    """The Kolmogorov–Smirnov distance between two series of times: the largest gap between their shares so far."""
+    moments = np.concatenate((planned, sent))
+    first = np.searchsorted(np.sort(planned), moments, side="right") / len(planned)
+    second = np.searchsorted(np.sort(sent), moments, side="right") / len(sent)
+    return float(np.abs(first - second).max())
