@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest_plugins = ["tests.servers.fixtures"]
+pytest_plugins = ["pytester", "tests.servers.fixtures"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -72,7 +72,9 @@ def test_python_blocks_run(block: Block, workplace: Path, shop_database: Path) -
         # A process of its own: an example may start an event loop or read the command line.
         script = workplace / "example.py"
         script.write_text("\n" * (block.line - 1) + block.code)
-        run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+        is_test = re.search(r"^def test_", block.code, re.MULTILINE)
+        runner = ["-m", "pytest", "-q", "--perfloop-update-baseline"] if is_test else []
+        run = subprocess.run([sys.executable, *runner, script], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, f"{block}\n{run.stdout}{run.stderr}"
 
 
