@@ -48,8 +48,10 @@ class _Process:
 
     def hello(self, payload: bytes) -> None:
         value = decode_json(payload)
-        if not isinstance(value, dict) or not isinstance(value.get("pid"), int):
+        if not isinstance(value, dict) or type(value.get("pid")) is not int:  # a bool is an int, and no pid
             raise ProtocolError("Expected a hello with a pid")
+        if self.pid not in (0, value["pid"]):
+            raise ProtocolError("Expected the frames of one process")
         self.pid = value["pid"]
         parent = value.get("parent")
         self.into.processes[self.pid] = ProcessInfo(
