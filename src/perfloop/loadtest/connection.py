@@ -28,6 +28,7 @@ __all__ = ["Connection"]
 
 _LARGEST_HEAD = 256 * 1024
 _SWITCHING_PROTOCOLS = 101
+_MOST_INTERIM = 32
 _ENTRY_SIZE = ENTRY.size
 _ONE = (None,)
 _monotonic = time.monotonic
@@ -68,6 +69,7 @@ class Connection(asyncio.Protocol):
         "held",
         "in_flight",
         "index",
+        "interim",
         "number",
         "on_message_begin",
         "opened",
@@ -94,7 +96,7 @@ class Connection(asyncio.Protocol):
         self.served = False
         self.retried = 0
         """The number of the request that is already a second attempt."""
-        self.number = self.index = self.received = self.status = 0
+        self.number = self.index = self.interim = self.received = self.status = 0
         self.due = self.free = self.written = self.first_byte = self.opened = 0.0
         self.held = b""
         self._head_known = False
@@ -181,7 +183,7 @@ class Connection(asyncio.Protocol):
             size = self.received
             first_byte = self.first_byte
             lasting = self._keep_alive
-            self.received = self.status = 0
+            self.interim = self.received = self.status = 0
             self.first_byte = 0.0
         else:
             return
@@ -231,6 +233,9 @@ class Connection(asyncio.Protocol):
         elif status == _SWITCHING_PROTOCOLS:
             self.status = status
         else:  # informational: the final response follows
+            self.interim += 1
+            if self.interim > _MOST_INTERIM:
+                raise _UnsolicitedDataError(f"more than {_MOST_INTERIM} informational responses")
             self.expected.append(None)
 
     # Off the hot path.

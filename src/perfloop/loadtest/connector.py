@@ -46,13 +46,13 @@ class Connector:
         """
         await self._resolve()
         opened: set[Connection] = set()
-        gate = asyncio.Semaphore(_OPENING_AT_ONCE)
+        wanted = iter(range(count))
 
-        async def open_one() -> None:
-            async with gate:
+        async def open_some() -> None:
+            for _ in wanted:
                 opened.add(await self.open())
 
-        tasks = [asyncio.ensure_future(open_one()) for _ in range(count)]
+        tasks = [asyncio.ensure_future(open_some()) for _ in range(min(count, _OPENING_AT_ONCE))]
         try:
             await asyncio.gather(*tasks)
         except (OSError, TimeoutError) as error:

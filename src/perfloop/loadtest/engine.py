@@ -43,6 +43,7 @@ _PROGRESS_EVERY = 0.25
 _ARM_BELOW_RATE = 0.5 / PERIOD
 # While all connections are busy no request needs a wake-up; these tell whether the generator could send.
 _LOOK_EVERY = 5e-3
+_GIVE_UP_AT_ONCE = 1 << 20
 _NEVER = math.inf
 _NAN = math.nan
 _monotonic = time.monotonic
@@ -104,7 +105,8 @@ class Engine:
         self._done: asyncio.Future[None] = self._loop.create_future()
         waiting: set[asyncio.Future[object]] = set()
         try:
-            self._live.update(await self._connector.open_all(self.options.connections))
+            # The open model opens the others when requests find none idle: an idle one can be in a server's way.
+            self._live.update(await self._connector.open_all(self.options.connections if self._arrival is None else 1))
             self._begin()
             waiting = {self._done}  # type: ignore[arg-type]
             if stop is not None:
@@ -125,7 +127,7 @@ class Engine:
         duration = _NEVER if self.options.lasts is None else self.options.lasts
         if self._arrival is not None:
             self._total, duration = self._arrival.plan(duration, self._total)
-            self._ticker = open_ticker(self._loop, self._guarded_tick)
+            self._ticker = open_ticker(self._loop, self._guarded(self._tick))
         self._start = self.recorder.start = start = _monotonic()
         self._deadline = start + duration
         self._last_housekeeping = self._last_progress = start
@@ -253,19 +255,38 @@ class Engine:
             self._advance()
             self._dispatch(connection, due, max(free, due))
             due = self._next_due
+        if due <= now:
+            self._open_more(now)
         if self._arming and due < _NEVER:
             self._arm(due if idle else now + _LOOK_EVERY)
+
+    def _open_more(self, now: float) -> None:
+        """Open a connection for each request that is overdue, as far as there may be more."""
+        room = self.options.connections - len(self._live) - len(self._reopening)
+        for _ in range(min(room, self._backlog(now) - len(self._reopening)) if room > 0 else 0):
+            self._reopen(0, now)
+
+    def _backlog(self, now: float) -> int:
+        """Requests that are due and not sent."""
+        if self._arrival is None:
+            return 0
+        return max(0, int(min(self._total, self._arrival.count(now - self._start))) - self._sent)
 
     def _arm(self, at: float) -> None:
         assert self._ticker is not None
         self._watch.expected = at
         self._ticker.arm(at)
 
-    def _guarded_tick(self) -> None:
-        try:
-            self._tick()
-        except Exception as error:
-            self._abort_run(error)
+    def _guarded(self, step: Callable[[], None]) -> Callable[[], None]:
+        """The step for the event loop to call: what it raises ends the run."""
+
+        def guarded() -> None:
+            try:
+                step()
+            except Exception as error:
+                self._abort_run(error)
+
+        return guarded
 
     def _park(self, connection: Connection, now: float) -> None:
         connection.free = now
@@ -279,6 +300,10 @@ class Engine:
         """No further request will be sent, but for retries."""
         closed = self._arrival is None or self._users is not None
         return self._next_due == _NEVER and (not closed or now >= self._deadline or self._sent >= self._total)
+
+    def _wanted(self, now: float) -> bool:
+        """A further connection would have a request to send."""
+        return not self._nothing_more(now) if self._arrival is None else self._next_due <= now
 
     @property
     def in_flight(self) -> int:
@@ -296,17 +321,13 @@ class Engine:
     def _give_up_backlog(self, now: float) -> None:
         """The time to drain is over: what was due and never got a connection has failed."""
         assert self._arrival is not None
-        first, total = self._sent, int(min(self._total, self._arrival.count(now - self._start)))
-        self._next_due = _NEVER
-        if total <= first:
-            return
-        dues = self._start + self._arrival.dues(first, total)
-        indices = np.fromiter(itertools.islice(self._order, total - first), dtype=np.int32, count=total - first)
-        self.recorder.add_never_sent(first + 1, dues, indices, now)
-        self._sent = total
-        busy = f"all {self.options.connections} connections were busy until then"
-        example = f"due {now - dues[0]:.3g} s before the run ended, but {busy}"
-        self.recorder.failures.add(failures.NEVER_SENT, example, total - first)
+        self._next_due, total = _NEVER, self._sent + self._backlog(now)
+        why = f"but all {self.options.connections} connections were busy until then"
+        while self._sent < total:
+            first, self._sent = self._sent, min(total, self._sent + _GIVE_UP_AT_ONCE)
+            dues = self._start + self._arrival.dues(first, self._sent)
+            indices = np.fromiter(itertools.islice(self._order, len(dues)), dtype=np.int32, count=len(dues))
+            self.recorder.add_never_sent(first + 1, dues, indices, now, why)
 
     # Connections that end.
 
@@ -315,7 +336,7 @@ class Engine:
         heard = connection.served or connection.received
         self._drop(connection)
         self._think(connection.written, now)
-        self._reopen(0 if heard else connection.failed_attempts + 1, now)
+        self._replace(0 if heard else connection.failed_attempts + 1, now)
 
     def idle_connection_lost(self, connection: Connection) -> None:
         """The connection ended while no request was on it."""
@@ -323,9 +344,9 @@ class Engine:
             connection.close()
             return
         self._drop(connection)
-        if self._started:
-            served = connection.served or _monotonic() - connection.opened > IDLE_LONG
-            self._reopen(0 if served else connection.failed_attempts + 1, _monotonic())
+        now = _monotonic()
+        served = connection.served or now - connection.opened > IDLE_LONG
+        self._replace(0 if served else connection.failed_attempts + 1, now)
 
     def retry(self, connection: Connection, now: float) -> bool:
         """Send the connection's request once more, if it was lost to a keep-alive connection closing under it."""
@@ -346,6 +367,13 @@ class Engine:
         if connection in self._idle:
             self._idle.remove(connection)
         connection.close()
+
+    def _replace(self, failed_attempts: int, now: float) -> None:
+        """Open another connection for one that ended; in the open model only when a request waits for it."""
+        if self._started and self._wanted(now):
+            self._reopen(failed_attempts, now)
+        else:
+            self._check_finished(now)
 
     def _reopen(self, failed_attempts: int, due: float, retry: Retry | None = None) -> None:
         if self._finished:
@@ -370,7 +398,7 @@ class Engine:
                 await asyncio.sleep(backoff(failed_attempts))
                 if self._arrival is None:
                     due = _monotonic()
-            if retry is None and self._nothing_more(_monotonic()):
+            if retry is None and not self._wanted(_monotonic()):
                 return
             try:
                 connection = await self._connector.open(failed_attempts)
@@ -424,15 +452,7 @@ class Engine:
     # Now and then.
 
     def _schedule_housekeeping(self) -> None:
-        self._housekeeping = self._loop.call_later(self._housekeeping_interval, self._guarded_housekeeping)
-
-    def _guarded_housekeeping(self) -> None:
-        try:
-            self._housekeep()
-        except Exception as error:
-            self._abort_run(error)
-        else:
-            self._schedule_housekeeping()
+        self._housekeeping = self._loop.call_later(self._housekeeping_interval, self._guarded(self._housekeep))
 
     def _housekeep(self) -> None:
         now = _monotonic()
@@ -448,6 +468,7 @@ class Engine:
             if self._next_due < _NEVER and now >= self._deadline + timeout:
                 self._give_up_backlog(now)
             self._check_finished(now)
+        self._schedule_housekeeping()
 
     def _report(self, now: float) -> None:
         recorder = self.recorder
@@ -457,11 +478,10 @@ class Engine:
         finished, self._progress_requests = recorder.requests - self._progress_requests, recorder.requests
         if self._on_progress is None:
             return
-        backlog, target_rate, planned = 0, None, None
+        backlog, target_rate, planned = self._backlog(now), None, None
         if self._arrival is not None:
             planned = self._arrival.planned(elapsed)
-            due = int(min(self._total, self._arrival.count(elapsed)))
-            backlog = max(0, due - self._sent)
+            due = self._sent + backlog
             target_rate, self._progress_due = (due - self._progress_due) / since, due
         self._on_progress(
             Progress.of(

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadOptions"]
 
+MOST_CONNECTIONS = 100_000
+FASTEST = 1_000_000
+"""Requests a second that can be asked for."""
+MOST_REQUESTS = 10**9
+"""That can be due in one run of an open model."""
+
 
 class LoadOptions(Struct, frozen=True, kw_only=True):
     """One load test.
@@ -31,7 +37,8 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         requests: what to send, weighted and evenly interleaved; default one request built of the url's path, `method`,
             `headers` and `body`. `headers` are sent with each of `requests` too, unless it has one of that name.
         order: indices of `requests` in the order they are sent, again from the first after the last; None: by weight.
-        connections: how many connections are kept open: the most requests ever in flight.
+        connections: the most requests ever in flight, each on a connection of its own. The closed model opens them all
+            before it begins; the open model opens one more whenever a request finds none idle.
         rate: requests a second; given, the model is open: a request is due at its time whatever the service does.
             None: each connection sends its next request when the last is answered (closed model).
         profile: a rate that varies, in place of `rate`: `parse_profile("ramp 10..500 30s, constant 500 1m")`.
@@ -79,8 +86,10 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             InvalidValue: names the option, what was expected and what was got.
         """
         self.target()
-        if self.connections < 1:
-            raise InvalidValue("Expected at least one connection", got=self.connections, where="connections")
+        if not 1 <= self.connections <= MOST_CONNECTIONS:
+            raise InvalidValue(
+                f"Expected from 1 to {MOST_CONNECTIONS:,} connections", got=self.connections, where="connections"
+            )
         if self.rate is not None:
             _positive(self.rate, "requests a second", "rate")
         if self.profile is not None:
@@ -95,6 +104,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         if self.request_limit is not None and self.request_limit < 1:
             raise InvalidValue("Expected at least one request", got=self.request_limit, where="requests")
         _positive(self.timeout, "seconds", "timeout")
+        self._validate_arrivals()
         if self.seed < 0:
             raise InvalidValue("Expected a seed of 0 or more", got=self.seed, where="seed")
         for status in self.expect_status or ():
@@ -105,6 +115,22 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             request.validate()
         if self.order is not None:
             _check_order(self.order, len(requests))
+
+    def _validate_arrivals(self) -> None:
+        arrivals = self.arrivals()
+        if arrivals is None:
+            return
+        if arrivals.peak > FASTEST:
+            raise InvalidValue(
+                f"Expected no more than {FASTEST:,} requests a second",
+                got=f"{arrivals.peak:g}",
+                where="rate",
+                hint="one generator sends about 100,000; more than it can is not sent faster",
+            )
+        if self.lasts is not None and self.lasts * arrivals.peak > MOST_REQUESTS:
+            raise InvalidValue(
+                f"Expected no more than {MOST_REQUESTS:,} requests in one run", got=self.lasts, where="duration"
+            )
 
     def _validate_profile(self, profile: Profile) -> None:
         if not isinstance(profile, Profile):

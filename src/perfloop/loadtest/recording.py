@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ..records import Figures, SeriesPoint
 from ..stats import Histogram
-from .failures import FailureTally
+from .failures import NEVER_SENT, FailureTally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -300,13 +300,15 @@ class Recorder:
         return Samples(**columns)
 
     def add_never_sent(
-        self, first: int, dues: NDArray[np.float64], request_index: NDArray[np.int32], now: float
+        self, first: int, dues: NDArray[np.float64], request_index: NDArray[np.int32], now: float, why: str
     ) -> None:
         """Count requests that were due and never got a connection; their latency is at least what they waited.
 
         Args:
             first: the number of the first of them; the others follow.
+            why: for the example of this kind of error.
         """
+        self.failures.add(NEVER_SENT, f"due {now - dues[0]:.3g} s before the run ended, {why}", len(dues))
         self.fold()
         for start in range(0, len(dues), 4096):
             part = dues[start : start + 4096]

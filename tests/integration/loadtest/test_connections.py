@@ -243,3 +243,38 @@ async def test_nothing_is_lost_the_server_counted_what_the_client_did(load) -> N
         server.exchanges.clear()
         limited = await load(LoadOptions(url=server.url, connections=7, request_limit=100, duration=None))
         assert len(server.exchanges) == limited.summary.requests == 100
+
+
+async def test_the_open_model_opens_connections_when_requests_need_them(load) -> None:
+    async def handler(exchange):
+        await exchange.send(OK)
+
+    async with serve(handler) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=64, rate=40, duration=0.5))
+        assert outcome.results.statuses == {"200": 20}
+        # Each was answered long before the next was due, unless the machine was busy.
+        assert server.connections < 10
+
+
+async def test_no_idle_connection_stands_in_the_way_of_a_server_that_serves_one_at_a_time(load) -> None:
+    async def handler(exchange):
+        await exchange.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        exchange.close()
+
+    async with serve(handler) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=64, rate=40, duration=0.5))
+        assert outcome.results.statuses == {"200": 20}
+        assert len(server.exchanges) == 20
+        assert server.connections == 20
+
+
+async def test_what_is_due_while_a_connection_opens_waits_in_the_queue(load) -> None:
+    async def handler(exchange):
+        await asyncio.sleep(0.05)
+        await exchange.send(OK)
+
+    async with serve(handler) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=3, rate=200, duration=0.3))
+        assert outcome.results.statuses == {"200": 60}
+        assert server.connections == 3
+    assert outcome.summary.queue_ms.max > 50

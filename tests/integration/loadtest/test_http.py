@@ -60,6 +60,7 @@ BROKEN = [
     ("closed in the body", [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345"], True, "closed in body"),
     ("closed in the chunks", [CHUNKED[:-2]], True, "closed in body"),
     ("closed in the trailers", [TRAILERS[:-8]], True, "closed in body"),
+    ("a flood of informational responses", [b"HTTP/1.1 100 Continue\r\n\r\n" * 1000], False, "invalid response"),
     ("endless headers", [b"HTTP/1.1 200 OK\r\n" + b"X-Filler: " + b"x" * 300_000], False, "response head too large"),
 ]  # fmt: skip
 

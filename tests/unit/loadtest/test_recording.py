@@ -64,7 +64,7 @@ def test_requests_that_were_given_up_count_with_what_they_waited_and_other_failu
     record.put(100.0, 100.5, 100.5, 0.0, 110.5, 2, 0, 1, TIMEOUT_STATUS)
     record.put(100.0, 100.0, 100.0, 0.0, 100.001, 3, 10, 0, 0)  # reset
     record.put(100.0, NAN, NAN, 0.0, 100.002, 4, 0, 0, 0)  # could not connect
-    record.add_never_sent(5, np.array([105.0]), np.array([1], dtype=np.int32), 115.0)
+    record.add_never_sent(5, np.array([105.0]), np.array([1], dtype=np.int32), 115.0, "all were busy")
     record.finish()
     assert record.requests == 5
     assert record.errors == 4
@@ -107,7 +107,7 @@ def test_which_statuses_are_errors(expect, kinds) -> None:
 def test_never_sent_is_never_an_answer() -> None:
     record = recorder()
     dues = 100.0 + np.arange(10_000) / 1000
-    record.add_never_sent(1, dues, np.zeros(10_000, dtype=np.int32), 120.0)
+    record.add_never_sent(1, dues, np.zeros(10_000, dtype=np.int32), 120.0, "all were busy")
     record.finish()
     assert record.requests == record.errors == record.latency.count == 10_000
     assert record.latency.max == 20_000_000

@@ -37,7 +37,7 @@ def test_those_given_up_count_with_what_they_waited_and_those_without_answer_do_
     record.put(100.0, 100.0, 100.0, 0.0, 102.0, 1, 0, 0, TIMEOUT_STATUS)
     record.put(100.0, 100.0, 100.0, 0.0, 109.0, 2, 0, 0, 0)
     record.fold()
-    record.add_never_sent(3, np.array([100.0]), np.array([0], dtype=np.int32), 103.0)
+    record.add_never_sent(3, np.array([100.0]), np.array([0], dtype=np.int32), 103.0, "all were busy")
     record.finish()
     assert record.slowest is not None
     found = record.slowest.requests(record.start)
