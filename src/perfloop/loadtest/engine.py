@@ -170,14 +170,10 @@ class Engine:
 
     def _dispatch(self, connection: Connection, due: float, free: float) -> None:
         self._sent = number = self._sent + 1
-        message = self._message
-        if message is None or connection.held:
-            message = self._prepare_next(connection, number)
+        if (message := self._message) is None or connection.held:
+            connection.index = next(self._order)
+            message = self._prepare(connection, number)
         connection.send(message, number, due, free, _monotonic())
-
-    def _prepare_next(self, connection: Connection, number: int) -> bytes:
-        connection.index = next(self._order)
-        return self._prepare(connection, number)
 
     def _prepare(self, connection: Connection, number: int) -> bytes:
         """The message of the connection's request, with the connection ready to read its response."""
@@ -194,7 +190,8 @@ class Engine:
             self._sent = number = self._sent + 1
             message = self._message
             if message is None or connection.held:
-                message = self._prepare_next(connection, number)
+                connection.index = next(self._order)
+                message = self._prepare(connection, number)
             connection.send(message, number, now, now, now)
         else:
             self._park(connection, now)

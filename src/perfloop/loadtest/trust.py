@@ -18,6 +18,8 @@ LAG_SHARE = 0.05
 """The share of the median latency that send lag may reach."""
 SATURATED = 0.95
 """The share of the run in which the generator's thread ran, or waited for the processor, from which on it is full."""
+STARVED = 0.25
+"""The share of the run that the generator's thread may wait for a processor."""
 HELD_UP_SHARE = 0.01
 """The share of the run for which the generator may be held up: as many requests as a p99 leaves out."""
 LONGEST_STALL = 0.1
@@ -62,6 +64,7 @@ def untrustworthy_reasons(facts: GeneratorFacts) -> list[str]:
     - Saturation: the generator's thread had no idle time (95 %). In the open model it cannot keep a schedule any more;
       in the closed model answers that have arrived wait until the generator gets round to them, so the latencies
       contain that wait and the rate is the generator's, not the service's. Either way the figures describe perfloop.
+    - Starvation: it waited for a processor in a quarter of the run or more, whatever that did to the figures.
     - Stall: it was not woken for more than 0.1 s at a time, as when it is stopped, starved or suspended; the
       answers that arrived meanwhile look late.
     - Clock: the wall clock moved against the monotonic one: the machine was suspended, or its clock was set.
@@ -86,6 +89,11 @@ def untrustworthy_reasons(facts: GeneratorFacts) -> list[str]:
             reasons.append(
                 f"limited by the generator: its thread was busy {min(busy, 1):.0%} of the run{split}; "
                 "answers waited for it, so the latencies are upper bounds and the rate a lower bound"
+            )
+        elif waited >= STARVED * facts.elapsed:
+            reasons.append(
+                f"the generator was starved: for {waited / facts.elapsed:.0%} of the run other programs had the processor "
+                "it waited for"
             )
     if facts.longest_stall > LONGEST_STALL:
         reasons.append(

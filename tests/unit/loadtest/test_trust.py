@@ -44,6 +44,7 @@ def test_a_healthy_generator_is_believed(facts) -> None:
         ({"send_lag_p99": 0.0011}, "sent late: p99 send lag 1.1 ms, allowed 1 ms"),
         ({"send_lag_p99": 0.006, "latency_p50": 0.1}, "p99 send lag 6 ms, allowed 5 ms"),
         ({"held_up": 0.2}, "held up for 2.0% of the run"),
+        ({"cpu": 1.0, "waited_for_cpu": 3.0}, "the generator was starved: for 30% of the run"),
         ({"cpu": 9.6}, "limited by the generator: its thread was busy 97% of the run"),
         ({"cpu": 9.6, "open_model": False}, "limited by the generator"),
         ({"cpu": 5.0, "waited_for_cpu": 4.8}, "48% of it waiting for a processor"),
