@@ -22,7 +22,7 @@ from .recording import ENTRY, FOLD_AT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .engine import Engine
+    from .lifecycle import Lifecycle
 
 __all__ = ["Connection"]
 
@@ -83,7 +83,7 @@ class Connection(asyncio.Protocol):
         "written",
     )
 
-    def __init__(self, engine: Engine, failed_attempts: int = 0) -> None:
+    def __init__(self, engine: Lifecycle, failed_attempts: int = 0) -> None:
         self._engine = engine
         self._free = engine.connection_free
         self._recorder = engine.recorder

@@ -12,7 +12,7 @@ from . import failures
 from .connection import Connection
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .lifecycle import Lifecycle
     from .target import Target
 
 __all__ = ["Connector"]
@@ -31,7 +31,7 @@ _HINTS = {
 class Connector:
     """Opens connections of one engine to one target."""
 
-    def __init__(self, engine: Engine, target: Target, timeout: float) -> None:
+    def __init__(self, engine: Lifecycle, target: Target, timeout: float) -> None:
         self._engine = engine
         self._target = target
         self._timeout = timeout

@@ -92,8 +92,8 @@ def untrustworthy_reasons(facts: GeneratorFacts) -> list[str]:
             )
         elif waited >= STARVED * facts.elapsed:
             reasons.append(
-                f"the generator was starved: for {waited / facts.elapsed:.0%} of the run other programs had the processor "
-                "it waited for"
+                f"the generator was starved: for {waited / facts.elapsed:.0%} of the run it waited for a processor "
+                "that others had"
             )
     if facts.longest_stall > LONGEST_STALL:
         reasons.append(
