@@ -33,5 +33,5 @@ def tally(*histograms: Histogram) -> Tally:
     parts = [histogram.counts_within(_BOUNDS_US) for histogram in histograms]
     return Tally(
         counts=tuple(map(sum, zip(*parts, strict=True))),
-        sum=sum(histogram.mean * part[-1] for histogram, part in zip(histograms, parts, strict=True)) / 1e6,
+        sum=sum(histogram.sum for histogram in histograms) / 1e6,
     )

@@ -169,7 +169,13 @@ class Histogram:
     def mean(self) -> float:
         """The mean in microseconds, exact to 0.05 %; 0 without values."""
         count = self.count
-        return float(self._counts @ _middle_values()) / count if count else 0.0
+        return self.sum / count if count else 0.0
+
+    @property
+    def sum(self) -> float:
+        """The sum in microseconds, exact to 0.05 %."""
+        used = _cell(self.max) + 1
+        return float(self._counts[:used] @ _middle_values()[:used])
 
     def percentile(self, q: float) -> int:
         """The value in microseconds that `q` percent of the values do not exceed: see `percentiles`."""

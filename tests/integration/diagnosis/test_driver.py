@@ -43,6 +43,8 @@ async def test_a_healthy_service_has_a_whole_record_and_no_findings(tmp_path) ->
     (route,) = record.routes
     assert route.requests == record.summary.requests
     assert sum(route.typical.parts_ms.values()) == pytest.approx(route.typical.mean_ms)
+    slowest = record.results.slowest[0]
+    assert sum(slowest.parts_ms.values()) == pytest.approx(slowest.latency_ms, abs=0.01)
     assert record.plan.model == "open"
     assert record.plan.rate == pytest.approx(record.capacity_rps / 2)
     assert record.plan.requests == ["GET /"]

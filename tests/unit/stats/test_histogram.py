@@ -134,6 +134,14 @@ def test_merging_an_empty_one_changes_nothing() -> None:
     assert (histogram.min, histogram.max) == (10, 20)
 
 
+def test_counts_within_and_sum() -> None:
+    histogram = Histogram([0, 10, 10, 30, 999_000])
+    assert histogram.counts_within((0, 9, 10, 29, 30, 1_000_000, 2**40)) == [1, 1, 3, 3, 4, 5, 5, 5]
+    assert histogram.sum == pytest.approx(999_050, rel=5e-4)
+    assert Histogram().counts_within((0, 10)) == [0, 0, 0]
+    assert Histogram().sum == 0
+
+
 def test_count_above() -> None:
     histogram = Histogram([10, 20, 30, 1_000_000])
     assert [histogram.count_above(us) for us in (-1, 0, 9, 10, 29, 30, 999_000, 1_000_000, 2**40)] == [
