@@ -7,6 +7,7 @@ test's own thread waits for that: so the application has the interpreter to itse
 from __future__ import annotations
 
 import contextlib
+import gc
 import inspect
 import tempfile
 import threading
@@ -70,10 +71,21 @@ def serve(app: Any, *, interface: Interface | None = None, threads: int = 10) ->
     """
     server = {"asgi": _asgi, "wsgi": _wsgi}[interface or interface_of(app)]
     # Not below pytest's directory: the path of a socket may have some hundred characters.
-    with tempfile.TemporaryDirectory(prefix="perfloop-") as directory:
+    with tempfile.TemporaryDirectory(prefix="perfloop-") as directory, _own_garbage():
         path = Path(directory) / "app.sock"
         with server(app, path, threads):
             yield f"http+unix://{quote(str(path), safe='')}"
+
+
+@contextlib.contextmanager
+def _own_garbage() -> Iterator[None]:
+    """Collections inside look at what the application makes, not at all that the test session has piled up."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextlib.contextmanager
