@@ -2,8 +2,9 @@
 
 The request's own code holds a thread in segments (steps on the event loop, stretches on a worker). Inside a segment,
 instrumented calls take their time, the thread's CPU clock tells computing from standing still, and what the other
-threads burned meanwhile bounds the wait for the interpreter. Between segments the request waits: for what an
-event says, or for the loop, or unaccounted. Everything is integer nanoseconds and sums exactly.
+threads burned meanwhile bounds the wait for the interpreter. Whatever a step on the event loop stands still for is
+blocking: upstream or pool, nobody else gets on meanwhile. Between segments the request waits: for what an event says,
+or for the loop, or unaccounted. Everything is integer nanoseconds and sums exactly.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ __all__ = ["BusyLoop", "account"]
 
 _ADJACENT = 200_000
 """Steps less than this apart (ns) are one busy period: the loop's own bookkeeping and protocols lie between."""
+_HELD_BY = frozenset({"upstream", "pool_wait"})
+"""Waits that, made in a step, hold the loop like any other blocking call."""
+_STANDSTILL, _MOSTLY = 2_000_000, 0.8
+"""A step that stood still for so long (ns), and for this part of its time outside known calls, waited for something no
+hook knows (a lock, a driver in C). Below it is what a busy machine does to a step that computes."""
 
 
 class BusyLoop:
@@ -162,6 +168,12 @@ def _spread(parts: dict[str, int], segment: _Segment, allotted: int) -> None:
     shares = dict(segment.inside)
     if scale_down:
         shares = {part: spent * wall // instrumented for part, spent in shares.items()}
+    if segment.kind == STEP:
+        held = sum(shares.pop(part, 0) for part in _HELD_BY)
+        standing = own - cpu - interpreter
+        if standing >= max(_STANDSTILL, _MOSTLY * own):
+            held += standing
+        shares["blocking"] = shares.get("blocking", 0) + held
     shares["cpu"] = cpu
     shares["interpreter_wait"] = interpreter
     for part, spent in shares.items():

@@ -41,9 +41,10 @@ PARTS = (
 - event_loop_wait: the loop was busy with other work while this request could have run;
 - worker_wait: waiting for a thread of the pool that runs sync handlers;
 - database: inside execute and fetch calls (CPU that SQLite burns there belongs here);
-- pool_wait: waiting for a database connection;
-- upstream: inside outgoing HTTP calls;
-- blocking: inside time.sleep, socket, file or subprocess calls made on the request's own thread;
+- pool_wait: waiting for a database connection, on a thread or awaited;
+- upstream: inside outgoing HTTP calls, on a thread or awaited;
+- blocking: inside time.sleep, socket, file or subprocess calls made on the request's own thread; and whatever holds the
+  event loop without computing, be it upstream, a lock or a driver in C;
 - sleep: inside asyncio.sleep, waiting that the code itself asked for;
 - interpreter_wait: runnable, but without the GIL or the processor, while other threads of the process ran;
 - gc: garbage collections that ran on this request's thread;

@@ -55,7 +55,32 @@ CASES = {
             event(ev.POOL, LOOP, 5, 1),
             event(ev.GC, LOOP, 6, 1, cpu=1),
         ],
-        {"cpu": 2, "blocking": 2, "upstream": 2, "pool_wait": 1, "gc": 1, "unaccounted": 2},
+        {"cpu": 2, "blocking": 5, "gc": 1, "unaccounted": 2},
+    ),
+    "the same calls on a worker hold up nobody else": (
+        10,
+        [
+            event(ev.THREAD, WORKER, 0, 10, cpu=3),
+            event(ev.BLOCKING, WORKER, 1, 2),
+            event(ev.UPSTREAM, WORKER, 3, 2),
+            event(ev.POOL, WORKER, 5, 1),
+        ],
+        {"cpu": 3, "blocking": 2, "upstream": 2, "pool_wait": 1, "unaccounted": 2},
+    ),
+    "a step that stands still waits for something no hook knows": (
+        40,
+        [event(ev.STEP, LOOP, 0, 40, cpu=1, x=2)],
+        {"cpu": 1, "interpreter_wait": 2, "blocking": 37},
+    ),
+    "a worker that does holds up nobody": (
+        40,
+        [event(ev.THREAD, WORKER, 0, 40, cpu=1, x=2)],
+        {"cpu": 1, "interpreter_wait": 2, "unaccounted": 37},
+    ),
+    "a step that computes on a busy machine": (
+        40,
+        [event(ev.STEP, LOOP, 0, 40, cpu=20)],
+        {"cpu": 20, "unaccounted": 20},
     ),
     "a worker: queued, working, waiting for the loop": (
         10,
