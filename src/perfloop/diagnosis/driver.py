@@ -30,6 +30,7 @@ from .evidence import Evidence
 from .index_trial import IndexTrial, NoTrial, try_index
 from .matching import Match, match, with_parts
 from .phases import IN_FLIGHT, Curve, Driver, WarmUp
+from .processors import ProcessorUse, allowed_processors, processors_left
 from .rules import find
 from .sources import Sources
 
@@ -66,6 +67,8 @@ class _Run:
     observations: Observations
     service: ServiceDescription
     notes: tuple[str, ...]
+    processors: float
+    """Left to the service meanwhile."""
 
 
 async def diagnose(
@@ -157,17 +160,19 @@ async def _measure(
         # A service that answers nothing without error is still asked, slowly, to show what it does.
         rate = max(capacity / 2, 1.0)
         seconds = min(max(options.duration, _ENOUGH_REQUESTS / rate), options.duration * _LONGEST_STRETCH)
-        began = time.monotonic()
+        began, use = time.monotonic(), ProcessorUse()
         outcome = await driver.open(
             rate, seconds, connections=_CONNECTIONS, arrival=options.arrival, seed=options.seed, trace=True
         )
+        busy, lasted = use.seconds(), time.monotonic() - began
     tell(
         f"judged {format_duration(outcome.summary.elapsed_seconds)} at half of that: "
         f"p50 {outcome.summary.latency_ms.p50:.3g} ms, p99 {outcome.summary.latency_ms.p99:.3g} ms"
     )
     observations = await service.observations(since=began)
     notes += service.notes
-    return _Run(outcome, curve, warm_up, observations, _describe(service, options, observations), tuple(notes))
+    left = processors_left(busy, _cpu_seconds(observations), lasted, allowed_processors())
+    return _Run(outcome, curve, warm_up, observations, _describe(service, options, observations), tuple(notes), left)
 
 
 async def _agent_reports(service: Service) -> Observations:
@@ -274,7 +279,7 @@ def _analyse(
         capacity_rps=run.curve.capacity_rps,
         in_flight=run.curve.points[-1].in_flight,
         sources=sources,
-        cores=os.cpu_count() or 1,
+        cores=run.processors,
         index_trials=trials,
         seed=options.seed,
     )
@@ -332,7 +337,7 @@ def _targets(options: DiagnosisOptions, run: _Run, *, mostly_errors: bool) -> li
     first, last = _first_and_last(run.observations)
     span = max((after.at - before.at for before, after in zip(first, last, strict=True)), default=0.0)
     commits = sum(after.commits - before.commits for before, after in zip(first, last, strict=True))
-    cpu = sum(after.cpu_seconds - before.cpu_seconds for before, after in zip(first, last, strict=True))
+    cpu = _cpu_seconds(run.observations)
     memory = current_environment().memory_bytes
     return evaluate(
         options.targets,
@@ -346,6 +351,12 @@ def _targets(options: DiagnosisOptions, run: _Run, *, mostly_errors: bool) -> li
             saturating=run.curve.trustworthy,
         ),
     )
+
+
+def _cpu_seconds(observations: Observations) -> float:
+    """Processor seconds the service's processes spent."""
+    first, last = _first_and_last(observations)
+    return sum(after.cpu_seconds - before.cpu_seconds for before, after in zip(first, last, strict=True))
 
 
 def _first_and_last(observations: Observations) -> tuple[list[ResourceSample], list[ResourceSample]]:

@@ -43,7 +43,8 @@ class Evidence:
     in_flight: int
     """Connections of the load curve's last step."""
     sources: Sources
-    cores: int = 1
+    cores: float = 1
+    """Processors that the service can have."""
     index_trials: Mapping[int, IndexTrial | NoTrial] = field(default_factory=dict)
     """Indexes proposed, by statement; tried where the database could be copied."""
     seed: int = 0

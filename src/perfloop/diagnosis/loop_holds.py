@@ -12,6 +12,8 @@ from .index_trial import IndexTrial
 from .repeats import repeats
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..monitoring.observations import Frame, LongStep
     from .evidence import Evidence
     from .simulation import Seconds
@@ -29,12 +31,16 @@ class BlockingLine:
     """One line of a route's async code that blocks the loop. Arrays have one entry a request of the model."""
 
     route: str
-    frame: Frame | None
-    """None where no sample fell on it."""
+    frames: tuple[Frame, ...]
+    """The user's frames, innermost first: the line that blocks, then its callers. Empty where no sample fell on it."""
     statements: Seconds
     """Seconds in statements that ran on the loop's thread."""
     waits: Seconds
-    """Seconds in sleeps, sockets and files."""
+    """Seconds in sleeps, sockets, files, locks and calls upstream."""
+
+    @property
+    def frame(self) -> Frame | None:
+        return self.frames[0] if self.frames else None
 
     @property
     def seconds(self) -> Seconds:
@@ -63,6 +69,7 @@ def blocking_lines(evidence: Evidence) -> list[BlockingLine]:
     repeated = {(repeat.route, repeat.statement) for repeat in repeats(evidence)}
     for route, rows in evidence.routes.items():
         by_line: dict[Frame | None, Seconds] = defaultdict(evidence.none)
+        callers: dict[Frame | None, tuple[Frame, ...]] = {None: ()}
         waits = evidence.none()
         for row in rows:
             request = evidence.model.requests[row]
@@ -71,9 +78,11 @@ def blocking_lines(evidence: Evidence) -> list[BlockingLine]:
             waits[row] = request.parts.get("blocking", 0.0)
             for call in request.trace.statements:
                 if call.on_loop and (route, call.statement) not in repeated:
-                    site = evidence.observations.sites[call.site]
-                    by_line[site[0] if site else None][row] += call.duration * _left(evidence, call.statement)
-        found += [BlockingLine(route, frame, seconds, evidence.none()) for frame, seconds in by_line.items()]
+                    site = tuple(evidence.observations.sites[call.site])
+                    line = site[0] if site else None
+                    callers.setdefault(line, site)
+                    by_line[line][row] += call.duration * _left(evidence, call.statement)
+        found += [BlockingLine(route, callers[line], seconds, evidence.none()) for line, seconds in by_line.items()]
         if waits.any():
             found += _waiting_lines(evidence, route, waits)
     return found
@@ -89,22 +98,29 @@ def _left(evidence: Evidence, statement: int) -> float:
 def _waiting_lines(evidence: Evidence, route: str, waits: Seconds) -> list[BlockingLine]:
     """Divide a route's blocked time over the lines it was sampled on."""
     weights: Counter[Frame] = Counter()
+    callers: dict[Frame, tuple[Frame, ...]] = {}
     for step in evidence.long_steps(route):
-        frame = next((frame for frame in step.stack if frame.user), None)
-        if frame is not None and step.cpu < _BLOCKED * step.wall:
-            weights[frame] += max(round((step.wall - step.cpu) * 1e6), 1)
+        frames = _user_frames(step.stack)
+        if frames and step.cpu < _BLOCKED * step.wall:
+            callers.setdefault(frames[0], frames)
+            weights[frames[0]] += max(round((step.wall - step.cpu) * 1e6), 1)
     if not weights:
         statements = {(frames[0].file, frames[0].line) for frames in evidence.observations.sites if frames}
         for stack in evidence.stacks(route):
-            frame = next((frame for frame in stack.frames if frame.user), None)
+            frames = _user_frames(stack.frames)
             idle = stack.samples * _SAMPLE_SECONDS - stack.cpu_seconds
             blocked = idle > (1 - _BLOCKED) * stack.samples * _SAMPLE_SECONDS
-            if frame is not None and blocked and (frame.file, frame.line) not in statements:
-                weights[frame] += max(round(idle * 1e6), 1)
+            if frames and blocked and (frames[0].file, frames[0].line) not in statements:
+                callers.setdefault(frames[0], frames)
+                weights[frames[0]] += max(round(idle * 1e6), 1)
     total = sum(weights.values())
     if not total:
-        return [BlockingLine(route, None, np.zeros_like(waits), waits)]
+        return [BlockingLine(route, (), np.zeros_like(waits), waits)]
     return [
-        BlockingLine(route, frame, np.zeros_like(waits), waits * (weight / total))
+        BlockingLine(route, callers[frame], np.zeros_like(waits), waits * (weight / total))
         for frame, weight in weights.most_common()
     ]
+
+
+def _user_frames(frames: Iterable[Frame]) -> tuple[Frame, ...]:
+    return tuple(frame for frame in frames if frame.user)

@@ -48,6 +48,8 @@ class Work:
     """Upstream calls, asyncio.sleep and everything else that keeps nothing busy."""
     offloaded: Seconds
     """Computing that was moved to a pool of processes."""
+    handed_over: Seconds
+    """Sending that work there and its result back."""
 
     @property
     def computing(self) -> Seconds:
@@ -85,7 +87,8 @@ class ServiceModel:
     work: Work
     is_async: NDArray[np.bool_]
     processes: int
-    cores: int
+    cores: float
+    """Processors that work moved off the service's processes can have, with what those processes use."""
     capacity_rps: float
     """Measured."""
     in_flight: int
@@ -106,16 +109,24 @@ class ServiceModel:
         zero = np.zeros_like(work.cpu)
         if self.one_at_a_time:
             busy = self.stretch * (work.computing + work.database + work.database_on_loop) + work.blocking + work.wait
-            return Demand(busy + self.overhead, zero, work.offloaded, zero)
+            return Demand(busy + self.overhead, zero, self._pool(work), zero)
         on_loop = self.stretch * (work.computing + work.database_on_loop) + work.blocking + self.overhead
         on_threads = self.stretch * (work.computing + self.database_share * work.database) + self.overhead
         in_parallel = (1.0 - self.database_share) * work.database + work.blocking
         return Demand(
             exclusive=np.where(self.is_async, on_loop, 0.0),
             interpreter=np.where(self.is_async, 0.0, on_threads),
-            pool=work.offloaded,
+            pool=self._pool(work),
             delay=work.wait + np.where(self.is_async, work.database, in_parallel),
         )
+
+    def _pool(self, work: Work) -> Seconds:
+        """Moved work is as long as it was where it came from: the same stretch explains it."""
+        return self.stretch * work.offloaded + work.handed_over
+
+    def with_fewer_cores(self, part: float) -> ServiceModel:
+        """As if this part of the processors beyond the first, 0 to 1, were busy with something else."""
+        return replace(self, cores=1.0 + (1.0 - part) * (self.cores - 1.0))
 
     def latencies(self, work: Work, rows: NDArray[np.intp] | None = None) -> Seconds:
         """Simulated latency of each request, in seconds; `rows` gives each arrival the work of another request."""
@@ -131,12 +142,10 @@ class ServiceModel:
     def bottleneck_seconds(self, work: Work) -> float:
         """Mean seconds a request of the busiest station: 1 ÷ this is the highest rate (bottleneck law)."""
         demand = self.demand(work)
-        return max(
-            float(demand.exclusive.mean()) / self.processes,
-            float(demand.interpreter.mean()) / self.processes,
-            float(demand.pool.mean()) / self.cores,
-            1e-6,
-        )
+        here = float(demand.exclusive.mean()), float(demand.interpreter.mean())
+        # Moved work takes its turn on the same processors as what stayed behind.
+        moved = float(demand.pool.mean())
+        return max(*(each / self.processes for each in here), (sum(here) + moved) / self.cores if moved else 0.0, 1e-6)
 
     def capacity(self, work: Work) -> float:
         """Requests a second after a change: the measured capacity × the ratio of the busiest stations' demands.
@@ -181,6 +190,7 @@ def work_of(requests: Sequence[MatchedRequest]) -> Work:
         blocking=part("blocking"),
         wait=part("upstream", "sleep", "pool_wait", "unaccounted"),
         offloaded=np.zeros(len(requests)),
+        handed_over=np.zeros(len(requests)),
     )
 
 
@@ -194,7 +204,7 @@ def _usual_durations(requests: Sequence[MatchedRequest]) -> dict[int, float]:
 
 
 def calibrate(
-    requests: Sequence[MatchedRequest], *, capacity_rps: float, processes: int, cores: int, in_flight: int
+    requests: Sequence[MatchedRequest], *, capacity_rps: float, processes: int, cores: float, in_flight: int
 ) -> ServiceModel:
     """The model that explains the measured run and the measured capacity best.
 
@@ -202,7 +212,7 @@ def calibrate(
         requests: the judged run's, by due time; a long run's middle is used.
         capacity_rps: best rate of the closed-loop load curve, with the same mix of requests.
         processes: of the service that served requests.
-        cores: of the machine.
+        cores: processors that the service can have.
         in_flight: connections of the load curve's largest step.
     """
     if len(requests) > MOST_REQUESTS:
@@ -220,7 +230,7 @@ def calibrate(
         work=work_of(requests),
         is_async=is_async,
         processes=max(processes, 1),
-        cores=max(cores, 1),
+        cores=max(cores, 1.0),
         capacity_rps=capacity_rps,
         in_flight=in_flight,
         one_at_a_time=not is_async.any() and _most_at_once(requests) <= 1,

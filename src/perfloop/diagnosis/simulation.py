@@ -31,7 +31,7 @@ def first_come_first_served(arrivals: Seconds, work: Seconds, servers: int) -> S
     return departures
 
 
-def processor_sharing(arrivals: Seconds, work: Seconds, servers: int) -> Seconds:
+def processor_sharing(arrivals: Seconds, work: Seconds, servers: float) -> Seconds:
     """When each job leaves a station whose capacity all present jobs share evenly, none using more than one server.
 
     Threads under the GIL behave so (it goes round every 5 ms), and so do coroutines with many short steps. With n jobs
@@ -40,7 +40,7 @@ def processor_sharing(arrivals: Seconds, work: Seconds, servers: int) -> Seconds
     Args:
         arrivals: seconds, in any order.
         work: seconds of service a job needs when alone.
-        servers: processors or processes.
+        servers: processors or processes, 1 or more; not a whole number where others use a part of one.
     """
     departures = np.empty_like(arrivals)
     present: list[tuple[float, int]] = []  # (virtual time of completion, job)

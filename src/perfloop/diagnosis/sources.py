@@ -150,12 +150,20 @@ class Sources:
 
     def definition(self, file: str, line: int) -> str | None:
         """Name of the innermost named function around a line."""
+        node = self._function(file, line)
+        return node.name if node is not None else None
+
+    def is_coroutine(self, file: str, line: int) -> bool:
+        """Whether the innermost named function around a line is an `async def`, where `await` may stand."""
+        return isinstance(self._function(file, line), ast.AsyncFunctionDef)
+
+    def _function(self, file: str, line: int) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         tree = self._tree(file)
-        name = None
+        found = None
         for node in _enclosing(tree, line) if tree is not None else ():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                name = node.name
-        return name
+                found = node
+        return found
 
     def handler_place(self, frame: Frame) -> Place:
         """Where a function is defined: its `def` line, which a code object does not know when there are decorators."""

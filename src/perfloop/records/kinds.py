@@ -32,6 +32,7 @@ __all__ = [
     "Record",
     "RecordingFidelity",
     "RouteBreakdown",
+    "RouteGain",
     "SeriesPoint",
     "ServiceDescription",
     "SlowRequest",
@@ -278,6 +279,14 @@ class Predicted(Struct, frozen=True, kw_only=True):
     capacity_rps: Interval
 
 
+class RouteGain(Struct, frozen=True, kw_only=True):
+    """What another route would measure after the fix, each as (low, estimate, high)."""
+
+    route: str
+    p50_ms: Interval
+    p99_ms: Interval
+
+
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One bottleneck: what it is, where, the proof, the fix, what the fix costs and what it gains."""
 
@@ -296,6 +305,8 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     measures: dict[str, float | str] = {}
     """The figures of the evidence, for machines: statement, statements_per_request, …"""
     loop: Place | None = None
+    others: list[RouteGain] = []
+    """Other routes that wait less after the fix, the one that gains most first."""
 
 
 class MetricComparison(Struct, frozen=True, kw_only=True):

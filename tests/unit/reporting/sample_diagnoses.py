@@ -15,6 +15,7 @@ from perfloop.records import (
     Place,
     Predicted,
     RouteBreakdown,
+    RouteGain,
     ServiceDescription,
     StatementSummary,
     TargetResult,
@@ -188,6 +189,28 @@ def diagnosis() -> DiagnosisRecord:
             "the agent dropped 3 of 41,200 events",
             "statements of psycopg were not watched: only sqlite3 is hooked",
         ],
+    )
+
+
+def blocking_diagnosis() -> DiagnosisRecord:
+    """A call that holds the event loop: the request itself gains nothing by the fix, all others do."""
+    record = diagnosis()
+    blocking = msgspec.structs.replace(
+        record.findings[2],
+        predicted=Predicted(p50_ms=(52.0, 52.1, 52.4), p99_ms=(76.0, 77.0, 78.0), capacity_rps=(300.0, 412.0, 520.0)),
+        share_of_p99=0.0,
+        share_of_time=0.95,
+        others=[RouteGain(route="GET /orders", p50_ms=(101.0, 104.0, 108.0), p99_ms=(201.0, 250.0, 333.0))],
+    )
+    return msgspec.structs.replace(record, findings=[blocking])
+
+
+def waiting_diagnosis() -> DiagnosisRecord:
+    """No finding, and nearly all of the latency passes before the service begins."""
+    record = healthy_diagnosis()
+    group = CohortBreakdown(requests=7_200, mean_ms=180.0, parts_ms={"queue": 165.0, "cpu": 14.0, "network": 1.0})
+    return msgspec.structs.replace(
+        record, routes=[msgspec.structs.replace(record.routes[0], typical=group, slowest=group)]
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...units import format_duration
 from ..loop_holds import BlockingLine, blocking_lines
-from .rule import Rule, finding
+from ..sources import STATEMENT_CALLS
+from .rule import Rule, finding, others_wait
 
 if TYPE_CHECKING:
     from ...records import Finding
@@ -21,16 +22,20 @@ __all__ = ["RULE"]
 NAME = "blocking-call-in-async"
 # Part of a statement's time that still holds the interpreter after moving it to a thread, at worst.
 _STILL_HELD = 0.5
+_CLIENT = "an async client (httpx2, aiohttp)"
+_PROCESS = "await asyncio.create_subprocess_exec(…)"
+_DRIVER = "an async driver (aiosqlite, asyncpg, SQLAlchemy's create_async_engine)"
 _INSTEAD = {
-    "sleep": "await asyncio.sleep(…) where only time shall pass, else await asyncio.to_thread(…)",
-    "urlopen": "an async client (httpx2, aiohttp), or await asyncio.to_thread(…)",
-    "get": "an async client (httpx2, aiohttp), or await asyncio.to_thread(…)",
-    "post": "an async client (httpx2, aiohttp), or await asyncio.to_thread(…)",
-    "request": "an async client (httpx2, aiohttp), or await asyncio.to_thread(…)",
-    "run": "await asyncio.create_subprocess_exec(…)",
-    "check_output": "await asyncio.create_subprocess_exec(…)",
+    "sleep": "await asyncio.sleep(…) where only time shall pass",
+    "urlopen": _CLIENT,
+    **dict.fromkeys(("get", "post", "put", "patch", "delete", "head", "request", "getresponse"), _CLIENT),
+    **dict.fromkeys(("run", "check_output", "check_call", "communicate"), _PROCESS),
+    **dict.fromkeys((*sorted(STATEMENT_CALLS), "scalars", "scalar", "commit"), _DRIVER),
+    "acquire": "asyncio.Lock or asyncio.Semaphore, which all who share it must then use",
+    "wait": "asyncio.Event or asyncio.Condition",
+    "result": "await asyncio.wrap_future(…)",
 }
-_DRIVERS = "an async driver (aiosqlite, asyncpg, SQLAlchemy's create_async_engine), or await asyncio.to_thread(…)"
+"""What to use for a call of this name; of several on a line the first here counts."""
 
 
 def _find(evidence: Evidence) -> list[Finding]:
@@ -53,9 +58,7 @@ def _find(evidence: Evidence) -> list[Finding]:
                 f"; {len(steps)} steps of more than 20 ms, the longest {format_duration(longest.wall)} with "
                 f"{format_duration(longest.cpu)} on the processor"
             )
-        others = [other for other in evidence.routes if other != line.route]
-        if others:
-            text += f"; meanwhile {', '.join(others[:3])} had to wait"
+        text += others_wait(evidence, line.route)
         findings.append(
             finding(
                 rule=NAME,
@@ -63,7 +66,7 @@ def _find(evidence: Evidence) -> list[Finding]:
                 route=line.route,
                 place=evidence.place(line.frame, line.route),
                 evidence=text,
-                fix=f"{call} → {_instead(call, line)}",
+                fix=f"{call} → {_instead(evidence, call, line)}",
                 cost=(
                     "a thread or an async driver for the call, and a limit on how many run at once; the request itself "
                     "waits as long as before"
@@ -95,17 +98,31 @@ def _call(evidence: Evidence, line: BlockingLine) -> str:
         return "a statement" if line.statements.any() else "a blocking call"
     calls = evidence.sources.calls(line.frame.file, line.frame.line)
     last = [call.rpartition(".")[2] for call in calls]
-    for word in (*_INSTEAD, "execute", "scalars", "scalar", "fetchall", "fetchone", "commit", "recv", "read"):
+    for word in (*_INSTEAD, "recv", "read"):
         if word in last:
             return f"{calls[last.index(word)]}(…)"
     return f"{calls[0]}(…)" if calls else f"line {line.frame.line}"
 
 
-def _instead(call: str, line: BlockingLine) -> str:
-    if line.statements.any():
-        return _DRIVERS
+def _instead(evidence: Evidence, call: str, line: BlockingLine) -> str:
+    """What to write instead, where it can stand: `await` only in async functions."""
     name = call.removesuffix("(…)").rpartition(".")[2]
-    return _INSTEAD.get(name, "an asynchronous equivalent, or await asyncio.to_thread(…)")
+    other = _DRIVER if line.statements.any() else _INSTEAD.get(name, "an asynchronous equivalent")
+    sources, frame = evidence.sources, line.frame
+    helper = sources.definition(frame.file, frame.line) if frame is not None else None
+    if frame is None or helper is None or sources.is_coroutine(frame.file, frame.line):
+        return f"{other}, else await asyncio.to_thread(…)"
+    # The outermost of the plain functions is what the coroutine calls: it can go to a thread whole.
+    at = next((at for at, each in enumerate(line.frames) if sources.is_coroutine(each.file, each.line)), None)
+    outermost = line.frames[(len(line.frames) if at is None else at) - 1]
+    called = sources.definition(outermost.file, outermost.line) or helper
+    where = f"where async code calls {called}"
+    if at is not None:
+        place = sources.place(line.frames[at])
+        where = f"at {place.file}:{place.line}"
+    return (
+        f"{helper} is no async function: make it one and use {other}; or, {where}, await asyncio.to_thread({called}, …)"
+    )
 
 
 RULE = Rule(NAME, "a call that holds the event loop until it returns", _find)

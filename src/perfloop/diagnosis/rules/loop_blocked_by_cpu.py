@@ -11,7 +11,7 @@ from ...monitoring.observations import LongStep, Stack
 from ...units import format_duration
 from ..hot_code import HotFunction, hot_functions
 from ..loop_holds import statement_seconds_within
-from .rule import Rule, finding, plural
+from .rule import Rule, finding, others_wait, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,14 +46,12 @@ def _find(evidence: Evidence) -> list[Finding]:
         held = float(np.median([step.wall for step in steps]))
         if not evidence.is_material(prediction, route, held_ms=held * 1e3):
             continue
-        others = [other for other in evidence.routes if other != route]
         text = (
             f"{plural(len(steps), 'step')} of {route} computed on the event loop for {format_duration(held)} (median), "
             f"the longest {format_duration(max(step.wall for step in steps))}; {function.share:.0%} of the route's CPU "
             f"time is in {function.frame.function}"
         )
-        if others:
-            text += f"; meanwhile {', '.join(others[:3])} had to wait"
+        text += others_wait(evidence, route)
         findings.append(
             finding(
                 rule=NAME,
@@ -111,8 +109,8 @@ def _offloaded(evidence: Evidence, route: str, share: float) -> Work:
     moved = evidence.none()
     rows = evidence.routes[route]
     moved[rows] = share * work.cpu[rows]
-    handed = np.where(moved > 0, moved + _HAND_OVER, 0.0)
-    return replace(work, cpu=work.cpu - moved, offloaded=work.offloaded + handed)
+    handed = np.where(moved > 0, _HAND_OVER, 0.0)
+    return replace(work, cpu=work.cpu - moved, offloaded=work.offloaded + moved, handed_over=work.handed_over + handed)
 
 
 RULE = Rule(NAME, "computing on the event loop", _find)

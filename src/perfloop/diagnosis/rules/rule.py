@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..evidence import Evidence
     from ..prediction import Prediction
 
-__all__ = ["Rule", "finding", "plural"]
+__all__ = ["Rule", "finding", "others_wait", "plural"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,16 @@ def finding(
         predicted=prediction.predicted,
         share_of_p99=prediction.share_of_p99,
         share_of_time=prediction.share_of_time,
+        others=list(prediction.others),
         measures=measures,
         loop=loop,
     )
+
+
+def others_wait(evidence: Evidence, route: str) -> str:
+    """The end of the evidence of what holds the event loop: who had to wait meanwhile."""
+    others = [other for other in evidence.routes if other != route]
+    return f"; meanwhile {', '.join(others[:3])} had to wait" if others else ""
 
 
 def plural(count: float, noun: str) -> str:

@@ -7,7 +7,7 @@ from perfloop.diagnosis.rules import blocking_call_in_async
 from perfloop.diagnosis.sql import IndexProposal
 from perfloop.monitoring.observations import LongStep, Stack
 
-from ..synthetic import MS, Call, Run, Sent, frame, source
+from ..synthetic import MS, Call, Run, Sent, frame, library, source
 
 TEXT = """\
 import time
@@ -43,6 +43,63 @@ def test_a_sleep_is_named_with_its_line_and_replacement() -> None:
     assert finding.predicted.p50_ms[1] == pytest.approx(31.2, rel=0.2)
     assert finding.predicted.capacity_rps[1] > 300
     assert finding.share_of_time > 0.8
+
+
+HELPERS = """\
+import urllib.request
+
+def rates():
+    return urllib.request.urlopen("http://bank/rates").read()
+
+def cached_rates():
+    return rates()
+
+async def quote():
+    return cached_rates()
+"""
+
+
+def asking(*stack: int) -> Run:
+    """The handler waits for another service, through helpers that are no coroutines."""
+    functions = {4: "rates", 7: "cached_rates", 10: "quote"}
+    run = sleeping()
+    run.texts = source(HELPERS)
+    run.long_steps = [
+        LongStep(
+            pid=100,
+            route="/quote",
+            started=1_000 + i * 0.1,
+            wall=30 * MS,
+            cpu=0.2 * MS,
+            stack=[library("urllib"), *(frame(line, function=functions[line]) for line in stack)],
+        )
+        for i in range(1, 101)
+    ]
+    return run
+
+
+def test_a_helper_that_is_no_coroutine_cannot_await() -> None:
+    (finding,) = blocking_call_in_async.RULE.find(asking(4, 7, 10).evidence())
+    assert finding.place.line == 4
+    assert "rates is no async function" in finding.fix
+    assert "an async client" in finding.fix
+    # What the coroutine calls is what can go to a thread, whole.
+    assert "at orders.py:10, await asyncio.to_thread(cached_rates, …)" in finding.fix
+
+
+def test_a_caller_that_was_not_sampled_is_described() -> None:
+    (finding,) = blocking_call_in_async.RULE.find(asking(4, 7).evidence())
+    assert "where async code calls cached_rates, await asyncio.to_thread(" in finding.fix
+
+
+def test_the_other_routes_wait_less() -> None:
+    run = sleeping()
+    run.interval = 0.02
+    run.requests = [run.requests[0], Sent(route="/ping", before=25 * MS, is_async=True)] * 50
+    (finding,) = blocking_call_in_async.RULE.find(run.evidence())
+    (gain,) = finding.others
+    assert gain.route == "GET /ping"
+    assert gain.p50_ms[1] < 15
 
 
 def test_sampled_stacks_serve_where_no_step_was_long() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from perfloop.diagnosis.rules import blocking_call_in_async, cpu_bound, loop_blocked_by_cpu
 from perfloop.monitoring.observations import LongStep, Stack
 
@@ -45,6 +47,44 @@ def test_names_function_and_line_and_frees_the_others() -> None:
     # Two processors do it now, and the computing is not saved.
     assert finding.predicted.capacity_rps[1] > 40
     assert finding.predicted.p50_ms[1] > 50
+
+
+def alone(*, cpu: float = 22 * MS, capacity_rps: float = 25.8, cores: int = 2) -> Run:
+    """One route, one request at a time, on a machine that kept the processor from it: 41 ms for `cpu` of computing."""
+    run = faulty(cpu_share=0.55)
+    waited = 41 * MS - cpu
+    run.requests = [Sent(route="/report", parts={"cpu": cpu, "interpreter_wait": waited}, is_async=True)] * 100
+    run.capacity_rps, run.cores = capacity_rps, cores
+    return run
+
+
+def test_moving_the_computing_away_does_not_make_it_shorter() -> None:
+    """Nothing queues behind it, so nothing is gained but a second processor."""
+    run = alone()
+    (finding,) = loop_blocked_by_cpu.RULE.find(run.evidence())
+    measured = 41.2
+    for predicted in (finding.predicted.p50_ms, finding.predicted.p99_ms):
+        assert min(predicted) >= 0.97 * measured
+        assert predicted[1] == pytest.approx(measured, rel=0.1)
+    low, estimate, high = finding.predicted.capacity_rps
+    assert 1.5 * run.capacity_rps < estimate <= 2 * run.capacity_rps
+    # Whether the second processor is free when the pool wants it, nobody knows.
+    assert run.capacity_rps <= low < 1.6 * run.capacity_rps
+    assert high <= 2 * run.capacity_rps
+
+
+def test_without_a_second_processor_there_is_no_gain() -> None:
+    assert loop_blocked_by_cpu.RULE.find(alone(cores=1).evidence()) == []
+
+
+def test_the_routes_that_waited_are_predicted_too() -> None:
+    run = faulty()
+    waiting = Sent(route="/ping", before=45 * MS, is_async=True)
+    run.requests = [waiting if sent.route == "/ping" else sent for sent in run.requests]
+    run.interval = 0.02
+    (finding,) = loop_blocked_by_cpu.RULE.find(run.evidence())
+    assert [gain.route for gain in finding.others] == ["GET /ping"]
+    assert finding.others[0].p99_ms[1] < 30
 
 
 def test_the_same_cause_is_not_found_twice() -> None:
