@@ -21,7 +21,7 @@ from . import figures, pictures
 from .breakdown import parts_of, routes_in_order, slowest_name
 from .description import plan_in_words, slow_request_in_words
 from .over_time import over_time
-from .verdict import before, finding_title, gain_in_words, verdict
+from .verdict import before, finding_title, gain_in_words, latency_of, leading_gain, verdict, waiting_outside
 
 if TYPE_CHECKING:
     from perfloop.records import AnyRecord, Finding, LoadSummary, RouteBreakdown
@@ -101,8 +101,10 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
     )
     environment.globals.update(
         bytes=format_bytes,
+        change=figures.change,
         count=figures.count,
         gain=gain_in_words,
+        latency_of=latency_of,
         ms=figures.milliseconds,
         number=figures.number,
         part_css=pictures.part_css,
@@ -156,7 +158,11 @@ def _stamp(record: AnyRecord) -> str:
     if not record.summary.trustworthy:
         return "Untrustworthy"
     if isinstance(record, DiagnosisRecord):
-        return "Bottleneck" if record.findings else "Healthy" if record.summary.requests else "Nothing measured"
+        if record.findings:
+            return "Bottleneck"
+        if not record.summary.requests:
+            return "Nothing measured"
+        return "Waiting" if waiting_outside(record)[0] else "Healthy"
     if any(threshold.failed for threshold in record.thresholds):
         return "Failed"
     if record.summary.errors:
@@ -204,6 +210,7 @@ def _finding_view(record: DiagnosisRecord, finding: Finding) -> dict[str, Any]:
         "finding": finding,
         "title": finding_title(finding),
         "before": before(record, finding),
+        "leading": leading_gain(record, finding),
         "gain": pictures.gain_bars(record, finding),
     }
 

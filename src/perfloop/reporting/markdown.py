@@ -9,12 +9,12 @@ from perfloop.records import DiagnosisRecord, LoadRecord
 
 from . import figures
 from .description import plan_in_words, slow_request_in_words
-from .verdict import before, finding_title, summary_line, verdict
+from .verdict import before, finding_title, latency_of, leading_gain, summary_line, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfloop.records import AnyRecord, ComparisonRecord, Finding, LoadSummary, Place, TargetResult
+    from perfloop.records import AnyRecord, ComparisonRecord, Finding, LoadSummary, Place, RouteGain, TargetResult
 
 __all__ = ["render_markdown"]
 
@@ -99,6 +99,11 @@ def _diagnosis(record: DiagnosisRecord) -> list[str]:
     if record.findings:
         rows = [_finding_row(record, finding) for finding in record.findings[:_ENTRIES_SHOWN]]
         parts.append(_table(("Bottleneck", "Where", "p99", "Capacity, requests/s", "Fix"), rows))
+        parts += [
+            f"**Other routes**: {_text('; '.join(_other(record, gain) for gain in finding.others))}"
+            for finding in record.findings[:1]
+            if finding.others
+        ]
         if len(record.findings) > _ENTRIES_SHOWN:
             parts.append(f"… and {len(record.findings) - _ENTRIES_SHOWN} more.")
         parts.append(f"**Evidence**: {_text(record.findings[0].evidence)}")
@@ -111,10 +116,14 @@ def _diagnosis(record: DiagnosisRecord) -> list[str]:
     return parts
 
 
+def _other(record: DiagnosisRecord, gain: RouteGain) -> str:
+    return f"{gain.route} p99 {figures.change(latency_of(record, gain.route).p99, gain.p99_ms, 'ms')}"
+
+
 def _finding_row(record: DiagnosisRecord, finding: Finding) -> tuple[str, ...]:
-    now = before(record, finding)
+    now, gain = before(record, finding), leading_gain(record, finding)
     return (
-        f"**{_text(finding_title(finding))}**, {figures.share(finding.share_of_p99)} of p99",
+        f"**{_text(finding_title(finding))}**, {figures.share(gain.share)} {gain.of}",
         _place(finding.place),
         figures.change(now.p99_ms, finding.predicted.p99_ms, "ms"),
         figures.change(now.capacity_rps, finding.predicted.capacity_rps, "").replace("  ", " "),

@@ -27,7 +27,7 @@ from .charts import (
 from .charts.scale import Scale, time_ticks
 from .knee import knee
 from .over_time import over_time
-from .verdict import before, finding_title
+from .verdict import before, finding_title, latency_of, leading_gain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +62,9 @@ __all__ = [
 _KNOWN_PARTS = frozenset(figures.PART_NAMES)
 _CURVE_POINTS = 160
 _METRICS_SHOWN = 40
+_OTHERS_SHOWN = 3
+# As many letters as stand before a pair of bars.
+_NAME_LENGTH = 11
 
 
 def part_css(part: str) -> str:
@@ -236,16 +239,33 @@ def gain_bars(record: DiagnosisRecord, finding: Finding) -> Markup:
             name, now_value, then, words(now_value), words(then[1]), figures.span(words(then[0]), words(then[2]))
         )
 
+    rows = [
+        row("p99", now.p99_ms, after.p99_ms, figures.milliseconds),
+        row("p50", now.p50_ms, after.p50_ms, figures.milliseconds),
+        row("capacity", now.capacity_rps, after.capacity_rps, lambda value: f"{figures.number(value)}/s"),
+    ]
+    if leading_gain(record, finding).of != "of p99":
+        # The request itself takes as long as before: two bars of one length would say nothing.
+        others = finding.others[:_OTHERS_SHOWN]
+        rows = rows[2:] + [
+            row(_path(other.route), latency_of(record, other.route).p99, other.p99_ms, figures.milliseconds)
+            for other in others
+        ]
     return before_after(
-        [
-            row("p99", now.p99_ms, after.p99_ms, figures.milliseconds),
-            row("p50", now.p50_ms, after.p50_ms, figures.milliseconds),
-            row("capacity", now.capacity_rps, after.capacity_rps, lambda value: f"{figures.number(value)}/s"),
-        ],
+        rows,
         f"Predicted gain of fixing: {finding_title(finding)}. "
         f"p99 {figures.change(now.p99_ms, after.p99_ms, 'ms')}, p50 {figures.change(now.p50_ms, after.p50_ms, 'ms')}, "
-        f"capacity {figures.change(now.capacity_rps, after.capacity_rps, 'requests/s')}",
+        f"capacity {figures.change(now.capacity_rps, after.capacity_rps, 'requests/s')}"
+        + "".join(
+            f", {figures.clean(other.route)} p99 "
+            f"{figures.change(latency_of(record, other.route).p99, other.p99_ms, 'ms')}"
+            for other in finding.others
+        ),
     )
+
+
+def _path(route: str) -> str:
+    return figures.shorten(figures.clean(route.partition(" ")[2] or route), _NAME_LENGTH)
 
 
 def comparison_intervals(record: ComparisonRecord) -> Chart:

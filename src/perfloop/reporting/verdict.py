@@ -10,7 +10,9 @@ from perfloop.records import (
     AnyRecord,
     ComparisonRecord,
     DiagnosisRecord,
+    Figures,
     Finding,
+    Interval,
     LoadRecord,
     LoadSummary,
     MetricComparison,
@@ -19,9 +21,28 @@ from perfloop.records import (
 
 from . import figures
 
-__all__ = ["Before", "Verdict", "before", "finding_title", "gain_in_words", "summary_line", "verdict"]
+__all__ = [
+    "Before",
+    "Gain",
+    "Verdict",
+    "before",
+    "finding_title",
+    "gain_in_words",
+    "latency_of",
+    "leading_gain",
+    "summary_line",
+    "verdict",
+    "waiting_outside",
+]
 
 Tone = Literal["good", "bad", "warning", "neutral"]
+
+# A fix that takes so little off p99, and less than half of what it takes off the service's time, is one for the others.
+_SMALL_SHARE = 0.05
+_CAPACITY_GAIN = 1.1
+# Waiting of this share of the latency and at least so many milliseconds is worth saying.
+_MOSTLY_WAITING, _WAITING_MS = 0.7, 20.0
+_OUTSIDE = ("queue", "event_loop_wait", "worker_wait")
 
 
 class Verdict(Struct, frozen=True):
@@ -40,6 +61,20 @@ class Before(Struct, frozen=True):
     p50_ms: float
     p99_ms: float
     capacity_rps: float
+
+
+class Gain(Struct, frozen=True):
+    """What a fix gains most: the figure that reports lead with."""
+
+    share: float
+    of: str
+    """What the share is a part of, in words: `of p99`."""
+    name: str
+    """`p99`, `capacity` or `p99 of GET /ping`."""
+    before: float
+    after: Interval
+    unit: str
+    """`ms` or `requests/s`."""
 
 
 def summary_line(record: AnyRecord) -> str:
@@ -65,10 +100,46 @@ def finding_title(finding: Finding) -> str:
 
 def before(record: DiagnosisRecord, finding: Finding) -> Before:
     """What a finding's prediction starts from: its route's latency under the judged load, the service's capacity."""
-    latency = next(
-        (route.latency_ms for route in record.routes if route.route == finding.route), record.summary.latency_ms
-    )
+    latency = latency_of(record, finding.route)
     return Before(latency.p50, latency.p99, record.capacity_rps)
+
+
+def leading_gain(record: DiagnosisRecord, finding: Finding) -> Gain:
+    """The figure that shows best what the fix is good for.
+
+    Usually the route's p99. What holds the event loop costs the others more than the request itself, which waits as
+    long as before: then it is the capacity, or another route's p99.
+    """
+    now, after = before(record, finding), finding.predicted
+    if finding.share_of_p99 >= _SMALL_SHARE or finding.share_of_p99 >= finding.share_of_time / 2:
+        return Gain(finding.share_of_p99, "of p99", "p99", now.p99_ms, after.p99_ms, "ms")
+    share, of = finding.share_of_time, "of the service's time"
+    if after.capacity_rps[1] < _CAPACITY_GAIN * now.capacity_rps and finding.others:
+        other = finding.others[0]
+        return Gain(share, of, f"p99 of {other.route}", latency_of(record, other.route).p99, other.p99_ms, "ms")
+    return Gain(share, of, "capacity", now.capacity_rps, after.capacity_rps, "requests/s")
+
+
+def waiting_outside(record: DiagnosisRecord) -> tuple[float, str]:
+    """The share of the latency in the judged run that was waiting for the service to begin, and the largest such part.
+
+    Nothing where it is not most of the latency, or short.
+    """
+    total = sum(route.typical.mean_ms * route.requests for route in record.routes)
+    requests = sum(route.requests for route in record.routes)
+    parts = {
+        part: sum(route.typical.parts_ms.get(part, 0.0) * route.requests for route in record.routes)
+        for part in _OUTSIDE
+    }
+    waiting = sum(parts.values())
+    if total <= 0 or waiting < _MOSTLY_WAITING * total or waiting < _WAITING_MS * requests:
+        return 0.0, ""
+    return waiting / total, max(parts, key=parts.__getitem__)
+
+
+def latency_of(record: DiagnosisRecord, route: str) -> Figures:
+    """The measured latency of a route; of all requests where it is not in the record."""
+    return next((each.latency_ms for each in record.routes if each.route == route), record.summary.latency_ms)
 
 
 def route_of(record: DiagnosisRecord, finding: Finding) -> RouteBreakdown | None:
@@ -115,20 +186,31 @@ def _diagnosis(record: DiagnosisRecord) -> Verdict:
     if not record.findings:
         if not record.summary.requests:
             return Verdict("warning", f"No request was measured, so nothing can be said{interrupted}")
+        waiting, part = waiting_outside(record)
+        if waiting:
+            return Verdict(
+                "warning",
+                f"No bottleneck found in the code, but {figures.share(waiting)} of the latency is waiting before it "
+                f"runs, mostly {figures.part_name(part)}: p50 {figures.milliseconds(record.summary.latency_ms.p50)} "
+                f"at half the capacity{interrupted}",
+            )
         return Verdict(
             "good",
             f"No bottleneck found: capacity {figures.per_second(record.capacity_rps)}, "
             f"p99 {figures.milliseconds(record.summary.latency_ms.p99)}{interrupted}",
         )
     first = record.findings[0]
-    now = before(record, first)
     more = len(record.findings) - 1
     further = f"and {figures.plural(more, 'further finding')}" if more else ""
+    gain = leading_gain(record, first)
+    now, then = (
+        figures.milliseconds(value) if gain.unit == "ms" else figures.per_second(value)
+        for value in (gain.before, gain.after[1])
+    )
     return Verdict(
         "bad",
-        f"{figures.shorten(finding_title(first), 90)}: fixing it takes p99 from {figures.milliseconds(now.p99_ms)} "
-        f"to about {figures.milliseconds(first.predicted.p99_ms[1])}"
-        f"{interrupted}",
+        f"{figures.shorten(finding_title(first), 90)}: fixing it takes {figures.clean(gain.name)} from {now} "
+        f"to about {then}{interrupted}",
         further,
     )
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import msgspec
 import pytest
+from rich.console import Console
 
 from perfloop.records import AnyRecord, MetricComparison
-from perfloop.reporting import summary_line
-from perfloop.reporting.verdict import before, finding_title, gain_in_words, verdict
+from perfloop.reporting import render_html, render_markdown, render_terminal, summary_line
+from perfloop.reporting.verdict import (
+    before,
+    finding_title,
+    gain_in_words,
+    leading_gain,
+    verdict,
+    waiting_outside,
+)
 
-from .sample_diagnoses import diagnosis
+from .sample_diagnoses import blocking_diagnosis, diagnosis, healthy_diagnosis, waiting_diagnosis
 from .sample_loads import failing_load, load
 from .sample_records import SAMPLES
 
@@ -72,6 +82,43 @@ def test_errors_without_a_threshold_warn() -> None:
 def test_an_interrupted_run_says_so() -> None:
     assert summary_line(msgspec.structs.replace(load(), partial=True)).endswith("no errors (interrupted)")
     assert "(interrupted)" in summary_line(msgspec.structs.replace(diagnosis(), partial=True))
+
+
+def test_what_holds_the_loop_is_headlined_by_what_it_costs_the_others() -> None:
+    record = blocking_diagnosis()
+    (finding,) = record.findings
+    gain = leading_gain(record, finding)
+    assert (gain.share, gain.of, gain.name, gain.before, gain.after[1]) == (
+        0.95,
+        "of the service's time",
+        "capacity",
+        38.0,
+        412.0,
+    )
+    assert "fixing it takes capacity from 38 requests/s to about 412 requests/s" in summary_line(record)
+    predicted = msgspec.structs.replace(finding.predicted, capacity_rps=(38.0, 38.5, 40.0))
+    gain = leading_gain(record, msgspec.structs.replace(finding, predicted=predicted))
+    assert (gain.name, gain.before, gain.after[1]) == ("p99 of GET /orders", 412.3, 250.0)
+    assert leading_gain(diagnosis(), diagnosis().findings[0]).name == "p99"
+
+
+def test_no_page_leads_with_a_gain_of_nothing() -> None:
+    record = blocking_diagnosis()
+    console = Console(file=StringIO(), width=80)
+    render_terminal(record, console)
+    for page in (render_html(record), render_markdown(record), console.file.getvalue()):
+        assert "0 % of p99" not in page
+        assert "95 %" in page
+        assert "GET /orders" in page
+
+
+def test_a_service_that_lets_everybody_wait_is_not_healthy() -> None:
+    record = waiting_diagnosis()
+    assert waiting_outside(record) == (pytest.approx(165 / 180), "queue")
+    assert "92 % of the latency is waiting before it runs, mostly connection wait" in summary_line(record)
+    assert verdict(record).tone == "warning"
+    assert ">Healthy<" not in render_html(record)
+    assert waiting_outside(healthy_diagnosis()) == (0.0, "")
 
 
 def test_a_title_names_its_route_once() -> None:

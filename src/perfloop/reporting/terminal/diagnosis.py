@@ -8,7 +8,7 @@ from .. import figures
 from ..breakdown import parts_of, routes_in_order, slowest_name
 from ..description import plan_in_words
 from ..knee import knee
-from ..verdict import before, finding_title, verdict
+from ..verdict import before, finding_title, latency_of, leading_gain, verdict
 from .load import STYLES, print_notices, print_targets
 from .paper import Cell, Paper, bar, joined, sparkline, tie
 
@@ -86,7 +86,8 @@ def _print_head(record: DiagnosisRecord, paper: Paper) -> None:
 
 
 def _print_finding(record: DiagnosisRecord, finding: Finding, paper: Paper) -> None:
-    share = f"{figures.share(finding.share_of_p99)} of p99"
+    gain = leading_gain(record, finding)
+    share = f"{figures.share(gain.share)} {gain.of}"
     title = finding_title(finding)
     if 13 + len(title) + 2 + len(share) + 2 <= paper.width:
         paper.line(("BOTTLENECK", "bold red"), "   ", (title, "bold"), right=(share, "bold red"))
@@ -100,14 +101,22 @@ def _print_finding(record: DiagnosisRecord, finding: Finding, paper: Paper) -> N
     paper.hanging(("cost", "bold"), _text(finding.cost))
     now = before(record, finding)
     after = finding.predicted
-    rows: list[list[Cell]] = [
-        [("predicted", "bold"), "p50", figures.change(now.p50_ms, after.p50_ms, "ms")],
-        ["", ("p99", "bold"), (figures.change(now.p99_ms, after.p99_ms, "ms"), "bold green")],
-        ["", "capacity", figures.change(now.capacity_rps, after.capacity_rps, "requests/s")],
+    rows = [
+        ("p50", figures.change(now.p50_ms, after.p50_ms, "ms")),
+        ("p99", figures.change(now.p99_ms, after.p99_ms, "ms")),
+        ("capacity", figures.change(now.capacity_rps, after.capacity_rps, "requests/s")),
     ]
-    for label, name, text in rows:
-        plain = name if isinstance(name, str) else name[0]
-        paper.hanging(label, name, " " * (10 - len(plain)), text)
+    for name, text in rows:
+        leads = name == gain.name
+        paper.hanging(
+            ("predicted", "bold") if name == "p50" else "",
+            (name.ljust(10), "bold" if leads else ""),
+            (text, "bold green" if leads else ""),
+        )
+    for other in finding.others:
+        change = figures.change(latency_of(record, other.route).p99, other.p99_ms, "ms")
+        leads = gain.name == f"p99 of {other.route}"
+        paper.hanging("", f"{figures.clean(other.route)}  p99 ", (change, "bold green" if leads else "green"))
 
 
 def _print_place(label: str, place: Place, paper: Paper) -> None:
@@ -125,8 +134,8 @@ def _print_place(label: str, place: Place, paper: Paper) -> None:
 
 def _print_further(record: DiagnosisRecord, paper: Paper) -> None:
     for rank, finding in enumerate(record.findings[1:_FINDINGS_SHOWN], start=2):
-        now = before(record, finding)
-        gain = f"p99 {figures.change(now.p99_ms, finding.predicted.p99_ms, 'ms').partition(' (')[0]}"
+        leading = leading_gain(record, finding)
+        gain = f"{leading.name} {figures.change(leading.before, leading.after, leading.unit).partition(' (')[0]}"
         paper.blank()
         label: Cell = ("then", "bold") if rank == 2 else ""
         title = f"{rank}  {finding_title(finding)}"
