@@ -280,6 +280,7 @@ def _analyse(
         in_flight=run.curve.points[-1].in_flight,
         sources=sources,
         cores=run.processors,
+        allowed_cores=allowed_processors(),
         index_trials=trials,
         seed=options.seed,
     )

@@ -44,7 +44,9 @@ class Evidence:
     """Connections of the load curve's last step."""
     sources: Sources
     cores: float = 1
-    """Processors that the service can have."""
+    """Processors that were left to the service in the run."""
+    allowed_cores: float = 1
+    """Processors it may have when nothing else runs."""
     index_trials: Mapping[int, IndexTrial | NoTrial] = field(default_factory=dict)
     """Indexes proposed, by statement; tried where the database could be copied."""
     seed: int = 0

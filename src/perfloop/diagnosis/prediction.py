@@ -51,7 +51,7 @@ class Prediction:
     share_of_p99: float
     """Part of the route's p99 removed, 0 to 1."""
     share_of_time: float
-    """Part removed of all requests' time, or of the busiest station's where that is more (it bounds the capacity)."""
+    """Part removed of all requests' time, or of the busiest station's where that is more."""
     others: tuple[RouteGain, ...] = ()
     """Other routes that wait less, the one that gains most first."""
 
@@ -95,9 +95,9 @@ def predict(model: ServiceModel, fix: Fix, route: str, *, seed: int = 0) -> Pred
         capacities.append(varied.capacity(work.take(drawn)))
 
     asked = routes[route]
-    total, busiest = float(before.sum()), model.bottleneck_seconds(model.work)
+    total = float(before.sum())
     of_latency = 1.0 - float(after.sum()) / total if total > 0 else 0.0
-    of_busy = 1.0 - model.bottleneck_seconds(fix.estimate) / busiest
+    of_busy = model.freed(fix.estimate)
     m99, p99 = asked.measured(99), asked.after[99][0]
     return Prediction(
         predicted=Predicted(

@@ -147,6 +147,14 @@ class ServiceModel:
         moved = float(demand.pool.mean())
         return max(*(each / self.processes for each in here), (sum(here) + moved) / self.cores if moved else 0.0, 1e-6)
 
+    def freed(self, work: Work) -> float:
+        """Part of the busiest station's time, 0 to 1, that is left over when only `work` remains."""
+        before, after = self.demand(self.work), self.demand(work)
+        exclusive = float(before.exclusive.mean()), float(after.exclusive.mean())
+        interpreter = float(before.interpreter.mean()), float(after.interpreter.mean())
+        now, then = max(exclusive, interpreter)
+        return 1.0 - then / now if now > 0 else 0.0
+
     def capacity(self, work: Work) -> float:
         """Requests a second after a change: the measured capacity × the ratio of the busiest stations' demands.
 

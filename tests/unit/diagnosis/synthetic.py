@@ -91,6 +91,7 @@ class Run:
     capacity_rps: float = 40.0
     in_flight: int = 64
     cores: int = 2
+    allowed_cores: int | None = None
 
     def observations(self) -> Observations:
         """What the agent would have sent."""
@@ -139,6 +140,7 @@ class Run:
             in_flight=self.in_flight,
             sources=Sources(ROOT, self.texts),
             cores=self.cores,
+            allowed_cores=self.allowed_cores or self.cores,
             index_trials=self.trials,
         )
 

@@ -30,6 +30,8 @@ _COMPUTING, _LONG_COMPUTING = 0.6, 0.015
 _LEAST_STEPS = 3
 # Part of the route's CPU time in one function, below which there is no single culprit to move.
 _LEAST_SHARE = 0.4
+# So much of a second processor must there be, where no other route waits: else nobody gains.
+_SECOND = 1.5
 # Sending work to another process and back, with small arguments.
 _HAND_OVER = 0.5e-3
 
@@ -39,7 +41,7 @@ def _find(evidence: Evidence) -> list[Finding]:
     for route in evidence.routes:
         steps = computing_steps(evidence, route)
         function = _culprit(evidence, route, steps)
-        if function is None:
+        if function is None or not (_others(evidence, route) or evidence.allowed_cores >= _SECOND):
             continue
         little, estimate, much = (_offloaded(evidence, route, function.share * part) for part in (0.7, 1.0, 1.0))
         prediction = evidence.predict(little, estimate, much, route)
@@ -92,6 +94,10 @@ def computing_steps(evidence: Evidence, route: str) -> list[LongStep]:
         if step.cpu - elsewhere >= min(_COMPUTING * step.wall, _LONG_COMPUTING):
             found.append(step)
     return found if len(found) >= _LEAST_STEPS else []
+
+
+def _others(evidence: Evidence, route: str) -> bool:
+    return any(other != route for other in evidence.routes)
 
 
 def _culprit(evidence: Evidence, route: str, steps: Sequence[LongStep]) -> HotFunction | None:

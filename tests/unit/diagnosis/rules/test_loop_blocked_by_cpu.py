@@ -77,6 +77,14 @@ def test_without_a_second_processor_there_is_no_gain() -> None:
     assert loop_blocked_by_cpu.RULE.find(alone(cores=1).evidence()) == []
 
 
+def test_other_programs_take_the_gain_but_not_the_finding() -> None:
+    run = alone(cores=1)
+    run.allowed_cores = 2
+    (finding,) = loop_blocked_by_cpu.RULE.find(run.evidence())
+    assert finding.predicted.capacity_rps[1] == pytest.approx(run.capacity_rps, rel=0.05)
+    assert finding.share_of_time > 0.8
+
+
 def test_the_routes_that_waited_are_predicted_too() -> None:
     run = faulty()
     waiting = Sent(route="/ping", before=45 * MS, is_async=True)
