@@ -138,7 +138,7 @@ async def _measure(
         notes.append(f"the load is {origin}; choose others with --request")
     driver = Driver(service, requests, options.timeout, stop)
     early = await _agent_reports(service)
-    _expect_agent(early, options)
+    _expect_agent(early, service.url, options)
     tell(_up(service, early))
 
     warm_up = await driver.warm_up()
@@ -186,13 +186,14 @@ async def _agent_reports(service: Service) -> Observations:
         await asyncio.sleep(0.1)
 
 
-def _expect_agent(observations: Observations, options: DiagnosisOptions) -> None:
+def _expect_agent(observations: Observations, url: str, options: DiagnosisOptions) -> None:
     if not observations.processes:
         raise ConfigurationError(
-            "The agent did not start inside the service, so there is nothing to diagnose with",
+            f"The agent saw no request arrive at {url}, so there is nothing to diagnose with",
             got=options.command[0],
-            hint="the agent comes with PYTHONPATH: the command must run CPython 3.11 or newer, without -I, -E or -S, "
-            "and not clear its environment; `perfloop load` measures any service from outside",
+            hint="what answers there must be an ASGI or WSGI application: if it is another port's, name that with "
+            "--ready URL; and the agent comes with PYTHONPATH: the command must run CPython 3.11 or newer, without -I, "
+            "-E or -S, and not clear its environment; `perfloop load` measures any service from outside",
         )
 
 

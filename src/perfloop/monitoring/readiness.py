@@ -13,7 +13,7 @@ from ..exceptions import ConfigurationError
 if TYPE_CHECKING:
     from .listening import Listener
 
-__all__ = ["Endpoint", "answers", "endpoint_of"]
+__all__ = ["Endpoint", "endpoint_of", "server_of"]
 
 
 class Endpoint:
@@ -62,16 +62,19 @@ def endpoint_of(url: str) -> Endpoint:
     return Endpoint(scheme, parts.hostname or "", port or (443 if scheme == "https" else 80), None, target)
 
 
-async def answers(endpoint: Endpoint, timeout: float) -> bool:
-    """True when a GET is answered with an HTTP status line within `timeout` seconds."""
+async def server_of(endpoint: Endpoint, timeout: float) -> str | None:
+    """What answers a GET there with any HTTP status within `timeout` seconds: its `Server` header, empty without one.
+
+    None: nobody does.
+    """
     try:
         async with asyncio.timeout(timeout):
             return await _ask(endpoint)
     except (OSError, TimeoutError, ssl.SSLError, asyncio.IncompleteReadError, ValueError):
-        return False
+        return None
 
 
-async def _ask(endpoint: Endpoint) -> bool:
+async def _ask(endpoint: Endpoint) -> str | None:
     context: ssl.SSLContext | None = None
     if endpoint.scheme == "https":
         context = ssl.create_default_context()
@@ -88,7 +91,13 @@ async def _ask(endpoint: Endpoint) -> bool:
         host = f"[{name}]" if ":" in name else name
         lines = f"GET {endpoint.target} HTTP/1.1", f"Host: {host}:{endpoint.port}", "User-Agent: perfloop"
         writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
-        return (await reader.read(5)) == b"HTTP/"
+        if await reader.read(5) != b"HTTP/":
+            return None
+        while (line := await reader.readline()).strip():
+            name, _, value = line.decode("latin-1").partition(":")
+            if name.lower() == "server":
+                return value.strip()
+        return ""
     finally:
         writer.close()
         with contextlib.suppress(Exception):

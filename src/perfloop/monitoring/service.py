@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..agent import ENVIRONMENT_KEY
-from ..exceptions import NoServer, PortInUse, ServiceDied, ServiceNotReady
+from ..exceptions import ConfigurationError, NoServer, PortInUse, ServiceDied, ServiceNotReady
+from .addresses import is_server_program, named_addresses
 from .collector import Collector
-from .listening import listeners
+from .listening import Listener, listeners
 from .observations import Observations
 from .process import ChildProcess
-from .readiness import Endpoint, answers, endpoint_of
+from .readiness import Endpoint, endpoint_of, server_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,11 @@ _GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _AGENT_SECONDS = 0.5
 _LONGEST_SOCKET_PATH = 90
+_LONGEST_ANSWER = 10.0
+# Part of the startup timeout for which the port that the command names, or its server's, is waited for.
+_PATIENCE = 0.5
+# Servers of the standard library, as `Server` headers have them: what metrics and debug pages are served with.
+_ASIDE = re.compile(r"(?:WSGIServer|BaseHTTP|SimpleHTTP)/")
 _IN_USE = re.compile(
     r"address already in use|that port is already in use|connection in use|errno (?:98|48)\b", re.IGNORECASE
 )
@@ -43,13 +49,14 @@ class Service:
         cwd: its working directory; by default this process'.
         env: variables added to this process' environment.
         agent: inject the agent; False runs the service bare and observes nothing.
-        ready_url: ask this URL whether the service is up; by default `/` on the port it is found listening on.
+        ready_url: ask this URL whether the service is up; by default `/` on the port that the command names, else the
+            one it is found listening on.
         startup_timeout: seconds until it must have answered.
         cpus: the processors it may use; None: all.
         echo: pass the service's output on to standard error.
 
     Raises (on entering):
-        ConfigurationError: the command cannot be started.
+        ConfigurationError: the command cannot be started, or several ports answer and none is clearly the service's.
         NoServer: it ended without ever listening.
         PortInUse: it could not bind its port.
         ServiceNotReady: it did not answer within `startup_timeout`.
@@ -80,6 +87,7 @@ class Service:
         self._child: ChildProcess | None = None
         self._collector: Collector | None = None
         self._directory: Path | None = None
+        self._named = named_addresses(self.command)
         self._endpoint: Endpoint | None = None
         self._listened = False
 
@@ -176,14 +184,41 @@ class Service:
         found = listeners(child.processes(), exclude=str(self._collector.path) if self._collector else None)
         self._listened = self._listened or bool(found)
         if self._ready is not None:
-            candidates = [self._ready] if found else []
-        else:
-            candidates = [Endpoint.of_listener(each, scheme, "/") for each in found for scheme in ("http", "https")]
-        for endpoint in candidates:
-            patience = min(max(deadline - time.monotonic(), 0.05), 10.0)
-            if await answers(endpoint, patience):
+            return self._ready if found and await self._ask(self._ready, deadline) is not None else None
+        named = [each for each in found if self._named.holds(each)]
+        for each in named:
+            endpoint, _ = await self._answering(each, deadline)
+            if endpoint is not None:
                 return endpoint
-        return None
+        # Metrics and debug pages may listen before the service does: give what the command names the time it needs.
+        late = time.monotonic() > deadline - _PATIENCE * self._startup_timeout
+        if named or (self._named and not late):
+            return None
+        answering = [
+            (endpoint, server) for each in found for endpoint, server in [await self._answering(each, deadline)]
+        ]
+        proper = [endpoint for endpoint, server in answering if endpoint and not _ASIDE.match(server)]
+        aside = [endpoint for endpoint, server in answering if endpoint and _ASIDE.match(server)]
+        if not proper and not late and (is_server_program(self.command) or await self._runs_a_server()):
+            return None
+        return _only(proper or aside)
+
+    async def _answering(self, listener: Listener, deadline: float) -> tuple[Endpoint | None, str]:
+        """How the listener is asked, and what server it is; None when it does not answer."""
+        for scheme in ("http", "https"):
+            endpoint = Endpoint.of_listener(listener, scheme, "/")
+            server = await self._ask(endpoint, deadline)
+            if server is not None:
+                return endpoint, server
+        return None, ""
+
+    async def _ask(self, endpoint: Endpoint, deadline: float) -> str | None:
+        return await server_of(endpoint, min(max(deadline - time.monotonic(), 0.05), _LONGEST_ANSWER))
+
+    async def _runs_a_server(self) -> bool:
+        """An agent sees one of the known servers imported."""
+        names = (name for info in (await self.observations()).processes.values() for name in info.frameworks)
+        return any(name.partition(" ")[0] in ("uvicorn", "gunicorn") for name in names)
 
     def _check_starting(self, child: ChildProcess) -> None:
         status = child.returncode
@@ -232,6 +267,21 @@ class Service:
             if self._directory is not None:
                 shutil.rmtree(self._directory, ignore_errors=True)
                 self._directory = None
+
+
+def _only(endpoints: Sequence[Endpoint]) -> Endpoint | None:
+    """The one endpoint; the first of several on one port, which differ in the address only.
+
+    Raises:
+        ConfigurationError: they are on different ports.
+    """
+    if len({endpoint.path or endpoint.port for endpoint in endpoints}) > 1:
+        raise ConfigurationError(
+            "The service listens on several ports, and none is clearly the one to measure",
+            got=", ".join(endpoint.url for endpoint in endpoints),
+            hint=f"say which with --ready {endpoints[0].url}/",
+        )
+    return endpoints[0] if endpoints else None
 
 
 def _private_directory() -> Path:

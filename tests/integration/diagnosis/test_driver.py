@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import textwrap
+import urllib.request
 
 import psutil
 import pytest
@@ -103,9 +104,29 @@ async def test_a_service_that_mostly_fails_is_not_judged(tmp_path) -> None:
 async def test_a_service_that_hides_from_the_agent(tmp_path) -> None:
     options = service(tmp_path)
     command = (sys.executable, "-I", *options.command[1:], "--app-dir", str(tmp_path))
-    with pytest.raises(ConfigurationError, match="agent did not start") as caught:
+    with pytest.raises(ConfigurationError, match="agent saw no request") as caught:
         await diagnose(DiagnosisOptions(command=command, cwd=tmp_path))
     assert "-I" in (caught.value.hint or "")
+
+
+async def test_metrics_served_beside_the_service_are_not_taken_for_it(tmp_path) -> None:
+    """prometheus_client listens while the application is imported, before uvicorn does."""
+    text = """
+    from prometheus_client import start_http_server
+    start_http_server(0, addr="127.0.0.1")
+    """
+    told: list[str] = []
+    stop = asyncio.Event()
+
+    def tell(line: str) -> None:
+        address = line.partition("service up on ")[2].partition(" ")[0]
+        with urllib.request.urlopen(f"http://{address}/") as answer:
+            told.append(answer.headers["server"])
+        stop.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await diagnose(service(tmp_path, textwrap.dedent(text) + HEALTHY), on_progress=tell, stop=stop)
+    assert told == ["uvicorn"]
 
 
 async def test_a_command_that_is_no_server(tmp_path) -> None:

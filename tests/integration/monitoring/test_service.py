@@ -79,10 +79,47 @@ async def test_a_child_that_listens_is_found(script: Script) -> None:
     assert await gone(pids, 0.5)
 
 
-async def test_ready_url(script: Script) -> None:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+ASIDE = "threading.Thread(target=serve, daemon=True).start(); "
+
+
+async def test_the_port_the_command_names_is_the_services(script: Script) -> None:
+    """Something else listens, and answers, before it does."""
+    port = free_port()
+    command = [*script(f"import threading; {ASIDE}time.sleep(0.5); serve({port})"), "--port", str(port)]
+    async with Service(command, agent=False) as service:
+        assert service.url == f"http://127.0.0.1:{port}"
+
+
+async def test_a_port_that_is_named_and_never_listens_is_given_up(script: Script) -> None:
+    command = [*script("serve()"), "--port", str(free_port())]
+    async with Service(command, agent=False, startup_timeout=1.5) as service:
+        assert 0.5 < service.startup_seconds < 1.5
+
+
+async def test_several_ports_that_could_be_the_services_are_named(script: Script) -> None:
+    # Both listen before either answers.
+    body = """
+    import threading
+    servers = [Server(("127.0.0.1", 0), Handler) for _ in range(2)]
+    threading.Thread(target=servers[0].serve_forever, daemon=True).start()
+    servers[1].serve_forever()
+    """
+    body = textwrap.dedent(body)
+    with pytest.raises(ConfigurationError, match="several ports") as caught:
+        async with Service(script(body), agent=False):
+            pass
+    assert str(caught.value.got).count("http://127.0.0.1:") == 2
+    assert "--ready http://127.0.0.1:" in (caught.value.hint or "")
+
+
+async def test_ready_url(script: Script) -> None:
+    port = free_port()
     url = f"http://127.0.0.1:{port}/health"
     async with Service(script(f"serve({port})"), agent=False, ready_url=url) as service:
         assert service.url == f"http://127.0.0.1:{port}"
