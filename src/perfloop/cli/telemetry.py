@@ -92,8 +92,12 @@ class MetricsFeed:
     ) -> None:
         self._stack.close()
         if self._otlp is not None and self._otlp.exports.lost:
+            from ..reporting.figures import clean
+            from .redaction import redact_text
+
             sent, lost, reason = self._otlp.exports
-            note(f"opentelemetry: {lost} of {sent + lost} exports were lost{f': {reason}' if reason else ''}")
+            said = f": {clean(redact_text(reason))}" if reason else ""
+            note(f"opentelemetry: {lost} of {sent + lost} exports were lost{said}")
 
 
 def parse_address(text: str, *, where: str) -> tuple[str, int]:

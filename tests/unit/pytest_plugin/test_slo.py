@@ -79,6 +79,16 @@ def test_nothing_to_judge_by_is_told(tmp_path: Path) -> None:
     assert caught.value.__notes__[0].startswith("hint: ")
 
 
+@pytest.mark.parametrize(
+    ("target", "path", "message"),
+    [("http://127.0.0.1:1/", "/x", "no path beside a URL"), (object(), "orders", "a path that starts with /")],
+)
+def test_a_path_that_cannot_be_is_told(target: object, path: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        Slo(tmp_path, root=tmp_path)(target, "p99<1s", rate=10, path=path)
+    assert caught.value.got == path
+
+
 def test_a_missing_baseline_says_how_to_write_it(tmp_path: Path) -> None:
     slo = Slo(tmp_path, root=tmp_path)
     with pytest.raises(ConfigurationError, match="Expected a baseline") as caught:

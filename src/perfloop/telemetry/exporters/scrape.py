@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import ConfigurationError
@@ -88,7 +89,9 @@ class ScrapeServer:
         return known[1]
 
 
-class _Server(HTTPServer):
+class _Server(TCPServer):
+    # Not http.server's own: that asks the name service for a name that nobody needs.
+    allow_reuse_address = True
     render: Any = None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
