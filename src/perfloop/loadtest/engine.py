@@ -158,7 +158,8 @@ class Engine(Lifecycle):
         if due <= now:
             self._open_more(now)
         if self._arming and due < _NEVER:
-            self._arm(due if idle else now + _LOOK_EVERY)
+            # A connection may be free again by then, though none is now.
+            self._arm(due if due > now else now + _LOOK_EVERY)
 
     def _open_more(self, now: float) -> None:
         """Open a connection for each request that is overdue, as far as there may be more."""

@@ -2,17 +2,31 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import perfloop.loadtest
 from perfloop.exceptions import InvalidValue
 from perfloop.loadtest import Engine, LoadOptions
+from perfloop.loadtest import engine as engine_module
+from perfloop.loadtest.watch import GeneratorWatch
 
 
 def test_options_are_checked_before_anything_is_opened() -> None:
     with pytest.raises(InvalidValue):
         Engine(LoadOptions(url="http://localhost", rate=-1))
+
+
+def test_it_wakes_for_the_next_request_though_no_connection_is_free_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(LoadOptions(url="http://localhost", rate=200))
+    armed: list[float] = []
+    monkeypatch.setattr(engine_module, "_monotonic", lambda: 10.0)
+    monkeypatch.setattr(engine, "_ticker", SimpleNamespace(arm=armed.append))
+    monkeypatch.setattr(engine, "_watch", GeneratorWatch(10.0), raising=False)
+    engine._next_due = 10.001
+    engine._tick()
+    assert armed == [10.001]
 
 
 def test_what_the_package_offers_is_sorted_and_exists() -> None:
