@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Block", "blocks", "commands", "links", "ports"]
+__all__ = ["Block", "blocks", "commands", "files", "links", "ports"]
 
 FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,})(?P<info>[^`]*)$")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+SHOWN_FILE = re.compile(r"\bthis `(?P<name>[\w.-]+)`[^\n]*:\n\n```text\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE)
 URL_PORT = re.compile(r"https?://(?:127\.0\.0\.1|localhost):(\d+)")
 
 
@@ -48,6 +49,11 @@ def commands(code: str) -> list[list[str]]:
 def ports(code: str) -> list[int]:
     """The ports of this machine that URLs in the code name."""
     return sorted({int(port) for port in URL_PORT.findall(code)})
+
+
+def files(page: Path) -> dict[str, str]:
+    """What the page shows as a file: the block after a line that says "this `NAME`", by its name."""
+    return {match["name"]: match["text"] for match in SHOWN_FILE.finditer(page.read_text(encoding="utf-8"))}
 
 
 def links(page: Path) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .blocks import Block, blocks, commands, links, ports
+from .blocks import Block, blocks, commands, files, links, ports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +61,14 @@ def test_commands_are_the_lines_after_a_dollar(page: Path) -> None:
 def test_ports_and_links(page: Path) -> None:
     assert ports("GET http://localhost:8001/a http://127.0.0.1:8000 http://example.org:99") == [8000, 8001]
     assert links(page) == ["other.md"]
+
+
+def test_files_are_shown_after_their_name(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(
+        "With this `access.log`, in that format:\n\n```text\nGET /\n```\n\nand `other.log`:\n\n```text\nx\n```\n"
+    )
+    assert files(path) == {"access.log": "GET /\n"}
 
 
 def test_an_open_fence_is_an_error(tmp_path: Path) -> None:

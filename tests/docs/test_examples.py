@@ -1,7 +1,7 @@
 """Every Python block of the README and the pages runs; every perfloop command in a console block runs as printed.
 
-Commands run in an empty directory whose perfloop.toml makes measuring short: the options they print win over it. The
-shop serves on the ports that a block's URLs name.
+Commands run in a directory that holds the files the pages show, and a perfloop.toml that makes measuring short: the
+options they print win over it. The shop serves on the ports that a block's URLs name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from ..servers.processes import Server, run_server
 from ..servers.uvicorn import LISTENS, REPOSITORY
-from .blocks import Block, blocks, commands, links, ports
+from .blocks import Block, blocks, commands, files, links, ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,9 @@ def shop_on(port: int, database: Path) -> Iterator[None]:
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop_database: Path) -> Path:
     (tmp_path / "perfloop.toml").write_text(SHORT)
+    for page in PAGES:
+        for name, text in files(page).items():
+            (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHOP_DATABASE", str(shop_database))
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))

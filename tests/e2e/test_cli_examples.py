@@ -19,6 +19,7 @@ from perfloop.cli.registry import COMMANDS
 from perfloop.records import json_schema
 
 from .conftest import PERFLOOP, SHOP
+from .test_cli_importing import HAR, LOG, OPENAPI
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +58,9 @@ def test_the_examples_of_every_command_run(
     template.mkdir()
     (template / "perfloop.toml").write_text(SHORT)
     (template / "shop.py").write_text(SHOP)
+    (template / "access.log").write_text(LOG)
+    (template / "shop.har").write_text(json.dumps(HAR))
+    (template / "openapi.json").write_text(json.dumps(OPENAPI))
     for name in ("before.json", "after.json"):
         measured = run(f"perfloop load {service}/ --requests 50 --output {name}", template)
         assert measured.returncode in (0, 3), measured.stderr

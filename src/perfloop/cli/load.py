@@ -9,6 +9,14 @@ import typer
 
 from .command import where
 from .help import Example
+from .importing import (  # noqa: TC001  # typer reads them
+    ImportFormatOption,
+    ImportHostOption,
+    ImportOption,
+    LogFieldOption,
+    SpeedOption,
+    UnsafeMethodsOption,
+)
 from .options import (  # noqa: TC001  # typer reads them
     HeaderOption,
     HtmlOption,
@@ -24,6 +32,7 @@ from .output import Outputs, deliver, note
 
 if TYPE_CHECKING:
     from ..loadtest import LoadOptions, LoadOutcome, Progress
+    from ..loadtest.importers import Imported
     from ..records import LoadRecord, Threshold
     from ..stats import Histogram
     from ..targets import Targets
@@ -54,6 +63,18 @@ EXAMPLES = (
     Example(
         "keep the record and a page to show",
         "perfloop load http://127.0.0.1:8000/ --duration 2s --output before.json --html before.html",
+    ),
+    Example(
+        "the requests of an access log, in their order, twice as fast as they came",
+        "perfloop load http://127.0.0.1:8000 --import access.log --speed 2",
+    ),
+    Example(
+        "the mix of a browser's recording of another host, at a rate",
+        "perfloop load http://127.0.0.1:8000 --import shop.har --import-host shop.example.com --rate 50 --duration 2s",
+    ),
+    Example(
+        "every operation of an OpenAPI document, also those that change data",
+        "perfloop load http://127.0.0.1:8000 --import openapi.json --unsafe-methods --duration 2s",
     ),
     Example(
         "results that CI and a spreadsheet read",
@@ -172,6 +193,12 @@ def load(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Accept any TLS certificate.", rich_help_panel="Request")
     ] = False,
+    import_file: ImportOption = None,
+    import_format: ImportFormatOption = None,
+    import_host: ImportHostOption = None,
+    log_field: LogFieldOption = None,
+    speed: SpeedOption = None,
+    unsafe_methods: UnsafeMethodsOption = False,
     expect_status: Annotated[
         str | None,
         typer.Option(
@@ -220,6 +247,7 @@ def load(
     """
     from ..thresholds import parse_condition
     from .configuration import configured_targets
+    from .importing import Importing
     from .telemetry import MetricsFeed
 
     conditions = [parse_condition(text, where=where(context, "fail_if")) for text in fail_if or ()]
@@ -246,10 +274,12 @@ def load(
         trace=trace,
     )
     options.validate()
+    importing = Importing(import_file, import_format, import_host, log_field or [], speed, unsafe_methods)
+    options, imported = importing.into(context, options)
     targets = configured_targets()
     with MetricsFeed(options, prometheus, otlp) as feed:
         outcome, interrupted = _measure(options, feed, live=not no_live)
-    record = _record(options, outcome, conditions, targets, interrupted)
+    record = _record(options, outcome, conditions, targets, imported, interrupted)
     deliver(record, outputs)
     _check_answered(record)
     return _status(record, explain=json)
@@ -352,11 +382,13 @@ def _record(
     outcome: LoadOutcome,
     conditions: list[Condition],
     targets: Targets | None,
+    imported: Imported | None,
     interrupted: bool,
 ) -> LoadRecord:
     from ..records import LoadRecord, current_environment, redact_url
     from ..targets import Measured, evaluate
     from ..thresholds import judge
+    from .importing import fidelity_of
     from .redaction import redact_command
 
     def percentile(distribution: Distribution, quantile: float) -> float:
@@ -373,6 +405,7 @@ def _record(
         results=outcome.results,
         thresholds=[judge(condition, outcome.summary, percentile) for condition in conditions],
         targets=[] if targets is None else evaluate(targets, Measured.of_load(outcome.plan, outcome.summary)),
+        fidelity=None if imported is None else fidelity_of(imported, options, outcome),
     )
 
 

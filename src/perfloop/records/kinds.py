@@ -183,8 +183,6 @@ class RecordingFidelity(Struct, frozen=True, kw_only=True):
     """How many times faster than recorded; None: the recorded times were not replayed."""
     arrival_error_p99_ms: float | None = None
     """99th percentile of the time between the planned and the real moment of sending."""
-    arrival_ks: float | None = None
-    """Kolmogorov–Smirnov distance between planned and real moments: the largest gap between their shares so far."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -341,6 +339,8 @@ class LoadRecord(Record, frozen=True, kw_only=True, tag="load"):
     results: LoadResults
     thresholds: list[Threshold] = field(default_factory=list)
     targets: list[TargetResult] = field(default_factory=list)
+    fidelity: RecordingFidelity | None = None
+    """How far the load was from the file it was imported from; None when it was not imported."""
 
 
 class DiagnosisRecord(Record, frozen=True, kw_only=True, tag="diagnosis"):

@@ -20,6 +20,7 @@ from perfloop.units import format_bytes, format_duration
 from . import figures, pictures
 from .breakdown import parts_of, routes_in_order, slowest_name
 from .description import plan_in_words, slow_request_in_words
+from .fidelity import fidelity_in_words
 from .over_time import over_time
 from .verdict import before, finding_title, gain_in_words, latency_of, leading_gain, verdict, waiting_outside
 
@@ -103,6 +104,7 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
         bytes=format_bytes,
         change=figures.change,
         count=figures.count,
+        fidelity_words=fidelity_in_words,
         gain=gain_in_words,
         latency_of=latency_of,
         ms=figures.milliseconds,

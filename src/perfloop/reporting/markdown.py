@@ -9,6 +9,7 @@ from perfloop.records import DiagnosisRecord, LoadRecord
 
 from . import figures
 from .description import plan_in_words, slow_request_in_words
+from .fidelity import fidelity_in_words
 from .verdict import before, finding_title, latency_of, leading_gain, summary_line, verdict
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def _load(record: LoadRecord) -> list[str]:
         )
     if record.summary.requests:
         parts.append(_latencies(record.summary))
+    if record.fidelity is not None:
+        parts.append("\n".join(f"- {_text(line)}" for line in fidelity_in_words(record.fidelity)))
     errors = [
         f"- {figures.count(error.count)} × **{_text(error.kind)}**: {_text(error.example)}"
         for error in record.results.error_kinds[:_ENTRIES_SHOWN]

@@ -11,6 +11,7 @@ from perfloop.records import (
     LoadRecord,
     LoadResults,
     LoadSummary,
+    RecordingFidelity,
     SeriesPoint,
     SlowRequest,
     TargetResult,
@@ -125,6 +126,24 @@ def traced_load() -> LoadRecord:
         ),
     ]
     return msgspec.structs.replace(record, results=msgspec.structs.replace(record.results, slowest=slowest))
+
+
+def imported_load() -> LoadRecord:
+    """A load test that replayed an access log, of which some lines were no requests."""
+    return msgspec.structs.replace(
+        load(),
+        fidelity=RecordingFidelity(
+            format="access-log",
+            recorded=6_100,
+            sent=6_000,
+            mix_distance=0.0125,
+            skipped={"no HTTP request": 90, f"bad {HOSTILE}": 10},
+            skipped_share=100 / 6_100,
+            speed=2.0,
+            arrival_error_p99_ms=0.42,
+            notes=["its times are whole seconds: the requests of one second are spread evenly over it"],
+        ),
+    )
 
 
 def empty_load() -> LoadRecord:

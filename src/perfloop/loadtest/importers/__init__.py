@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .fidelity import fidelity
 from .imported import Imported, ImportOptions, Skipped
+from .log_line import LOG_FIELDS
 from .reading import import_requests
 from .registry import IMPORTERS
 
-__all__ = ["IMPORTERS", "ImportOptions", "Imported", "Skipped", "fidelity", "import_requests"]
+__all__ = ["IMPORTERS", "LOG_FIELDS", "ImportOptions", "Imported", "Skipped", "fidelity", "import_requests"]

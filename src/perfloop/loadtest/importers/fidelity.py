@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from .imported import Imported
 
-__all__ = ["fidelity", "ks_distance", "mix_distance"]
+__all__ = ["fidelity", "mix_distance"]
 
 
 def fidelity(
     imported: Imported,
-    sent: NDArray[np.int32],
+    sent: NDArray[np.int64],
     *,
     speed: float | None = None,
     planned: NDArray[np.float64] | None = None,
@@ -28,27 +28,25 @@ def fidelity(
 
     Args:
         imported: the recording.
-        sent: the index of each request that was sent.
+        sent: how often each of its requests was sent.
         speed: how many times faster than recorded; None: the times were not replayed.
-        planned: when each of them was to be sent, in seconds on any clock; None: nothing was planned.
+        planned: when each of those sent was to be, in seconds on any clock; None: nothing was planned.
         written: when it was, on the same clock.
     """
     recorded = np.array([request.weight for request in imported.requests])
-    error = distance = None
+    error = None
     if planned is not None and written is not None and len(planned):
         error = float(np.percentile(np.abs(written - planned), 99)) * 1e3
-        distance = ks_distance(planned, written)
     skipped = sum(each.count for each in imported.skipped)
     return RecordingFidelity(
         format=imported.format,
         recorded=imported.recorded,
-        sent=len(sent),
+        sent=int(sent.sum()),
         skipped={each.reason: each.count for each in imported.skipped},
         skipped_share=skipped / imported.recorded if imported.recorded else 0.0,
-        mix_distance=mix_distance(recorded, np.bincount(sent, minlength=len(recorded))) if len(sent) else None,
+        mix_distance=mix_distance(recorded, sent) if sent.any() else None,
         speed=speed,
         arrival_error_p99_ms=error,
-        arrival_ks=distance,
         notes=list(imported.notes),
     )
 
@@ -61,11 +59,3 @@ def mix_distance(recorded: NDArray[np.float64], sent: NDArray[np.int64]) -> floa
         sent: how often each was sent, once or more in all.
     """
     return float(np.abs(recorded / recorded.sum() - sent / sent.sum()).sum() / 2)
-
-
-def ks_distance(planned: NDArray[np.float64], sent: NDArray[np.float64]) -> float:
-    """The Kolmogorov–Smirnov distance between two series of times: the largest gap between their shares so far."""
-    moments = np.concatenate((planned, sent))
-    first = np.searchsorted(np.sort(planned), moments, side="right") / len(planned)
-    second = np.searchsorted(np.sort(sent), moments, side="right") / len(sent)
-    return float(np.abs(first - second).max())

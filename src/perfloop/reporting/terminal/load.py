@@ -8,6 +8,7 @@ from perfloop.units import format_bytes, format_duration
 
 from .. import figures
 from ..description import plan_in_words, slow_request_in_words
+from ..fidelity import fidelity_in_words
 from ..over_time import over_time
 from ..verdict import verdict
 from .paper import Cell, Paper, sparkline, tie
@@ -45,6 +46,10 @@ def print_load(record: LoadRecord, paper: Paper) -> None:
         paper.blank()
         _print_series(record, paper)
     _print_slowest(record.results.slowest, paper)
+    if record.fidelity is not None:
+        paper.blank()
+        for number, line in enumerate(fidelity_in_words(record.fidelity)):
+            paper.hanging(("" if number else "imported", "bold"), line if number < 2 else (line, "dim"), label_width=11)
     if record.thresholds:
         paper.blank()
         _print_thresholds(record.thresholds, paper)
