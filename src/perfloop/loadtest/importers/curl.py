@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote, urlsplit
 
 from ...exceptions import InvalidValue
 from ..request import Request
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_curl", "recognises_curl"]
 
+_PATTERN = re.compile(r"\{[^{}]*,[^{}]*\}|\[\w+-\w+(?::\d+)?\]")
 _WINDOWS = re.compile(r"\bcurl(?:\.exe)? \^\"|\^\r?\n")
 
 
@@ -131,7 +132,7 @@ class _Command:
             text = self._content(f"@{path}", where)
         else:
             text = os.fsencode(content if mark else value)
-        encoded = quote_plus(text).encode()
+        encoded = quote(text, safe="").encode()
         self._data.append(b"%b=%b" % (os.fsencode(name), encoded) if name and (mark or "@" in value) else encoded)
 
     def _take_json(self, value: str, where: str) -> None:
@@ -197,6 +198,13 @@ class _Command:
             raise InvalidValue(f"Expected a URL: {error}", got=url, where=where) from error
         if parts.scheme not in ("http", "https") or not host:
             raise InvalidValue("Expected a URL of scheme http or https", got=url, where=where)
+        if "globoff" not in self._kinds and _PATTERN.search(f"{parts.path}?{parts.query}"):
+            raise InvalidValue(
+                "Expected one URL, curl makes several of a pattern",
+                got=url,
+                where=where,
+                hint="-g sends brackets and braces as they are",
+            )
         if not self._options.wants(parts.scheme, host, port):
             skipped.add(OTHER_HOST, where, host)
             return None

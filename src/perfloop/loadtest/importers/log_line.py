@@ -24,6 +24,7 @@ _COMMON = re.compile(
     r'([^\s"]+) [^\s"]+ [^\s"]+ \[([^\]"]+)\] "((?:[^"\\]|\\.)*)" (?:\d{3}|-) (?:\d+|-)'
     r'(?: "(?:[^"\\]|\\.)*" "((?:[^"\\]|\\.)*)")?'
 )
+_ESCAPE = re.compile(rb'\\(?:x([0-9a-fA-F]{2})|(["\\]))')
 _REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+)(?: HTTP/\d(?:\.\d)?)?")
 
 LOG_FIELDS: dict[str, tuple[str, ...]] = {
@@ -61,13 +62,21 @@ def common_line(line: bytes) -> LogLine:
     Raises:
         ValueError: none; says why.
     """
-    match = _COMMON.match(line.decode("latin-1")) if len(line) <= LONGEST_LINE else None
+    match = _COMMON.match(line.decode("utf-8", "surrogateescape")) if len(line) <= LONGEST_LINE else None
     if match is None:
         raise ValueError("no line of an access log")
     client, stamp, request, agent = match.groups()
-    stamp = stamp.strip()
     method, target = _request_line(request)
+    if "\\" in target:
+        target = _unescaped(target)
     return LogLine(log_seconds(stamp), method, target, hash((client, agent)))
+
+
+def _unescaped(text: str) -> str:
+    r"""What the server escaped: `\x22` of nginx, `\"` of Apache."""
+    raw = text.encode("utf-8", "surrogateescape")
+    raw = _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]) if match[1] else match[2], raw)
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _request_line(text: str) -> tuple[str, str]:
@@ -117,16 +126,27 @@ class JsonLines:
             method, target = _request_line(request)
         elif "?" not in target and isinstance(query := self._find(entry, "query"), str) and query:
             target = f"{target}?{query.removeprefix('?')}"
-        time = self._find(entry, "time")
         session = hash((str(self._find(entry, "client")), str(self._find(entry, "agent"))))
-        return LogLine(None if time is None else log_seconds(time), method.upper(), target, session)
+        return LogLine(self._time(entry), method.upper(), target, session)
+
+    def _time(self, entry: dict[str, Any]) -> float | None:
+        """The first that is a time: `time` may be how long the response took."""
+        problem: ValueError | None = None
+        for key in self._keys["time"]:
+            value = _at(entry, key)
+            if value is not None:
+                try:
+                    return log_seconds(value)
+                except ValueError as error:
+                    problem = problem or error
+        if problem is not None:
+            raise problem
+        return None
 
     def _find(self, entry: dict[str, Any], name: str) -> object:
         keys = self._keys[name]
         for position, key in enumerate(keys):
-            value = entry.get(key)
-            if value is None and "." in key:
-                value = _inside(entry, key)
+            value = _at(entry, key)
             if value is not None:
                 if position:  # the next line has it there too
                     self._keys[name] = (key, *(each for each in keys if each != key))
@@ -137,7 +157,10 @@ class JsonLines:
         return ", ".join(f"`{self._keys[name][0]}`" for name in ("method", "target", "request"))
 
 
-def _inside(entry: Any, key: str) -> object:
+def _at(entry: Any, key: str) -> object:
+    value = entry.get(key)
+    if value is not None or "." not in key:
+        return value
     for part in key.split("."):
         if not isinstance(entry, dict):
             return None

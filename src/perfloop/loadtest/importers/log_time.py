@@ -19,7 +19,8 @@ _MONTHS = {
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 # From so much on, a number counts in finer units: the year 5138 in seconds is 1973 in milliseconds.
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-_TOO_LARGE = 1e20
+# Before 1973 it is no time of a request but how long one took.
+_TOO_SMALL, _TOO_LARGE = 1e8, 1e20
 _BAD = "no time that is understood"
 
 
@@ -42,7 +43,7 @@ def log_seconds(value: object) -> float:
         except ValueError:
             raise ValueError(_BAD) from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return _scaled(value)
     raise ValueError(_BAD)
 
@@ -59,7 +60,7 @@ def _minute(minute: str, zone: str) -> float:
 
 
 def _scaled(number: float) -> float:
-    if number >= _TOO_LARGE:
+    if not _TOO_SMALL <= number < _TOO_LARGE:
         raise ValueError(_BAD)
     for least, units in _UNITS:
         if number >= least:

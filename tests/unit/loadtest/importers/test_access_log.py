@@ -42,6 +42,27 @@ def test_common_and_combined_lines(text) -> None:
     assert (entry.method, entry.target, entry.time) == ("GET", "/apache_pb.gif?a=1", MOMENT)
 
 
+@pytest.mark.parametrize(
+    ("written", "target"),
+    [
+        (rb"/a\x22b\xD0\x9F", '/a"b%D0%9F'),
+        (rb"/a\"b\\c", '/a"b\\c'),
+        ("/ü".encode(), "/%C3%BC"),
+        (b"/\xff", "/%FF"),
+        (b"/a%20b", "/a%20b"),
+        (b"/a?q=\\x20", "/a?q=%20"),
+    ],
+)
+def test_a_target_is_sent_in_the_bytes_that_came(written, target) -> None:
+    log = parsed([line("/x").replace(b"/x", written, 1)])
+    assert [request.target for request in log.requests] == [target]
+
+
+def test_how_long_it_took_is_no_time() -> None:
+    found = JsonLines({}).read(b'{"method": "GET", "uri": "/", "time": 0.004, "timestamp": "2000-10-10T20:55:36Z"}')
+    assert found.time == MOMENT
+
+
 def test_a_session_is_client_and_agent() -> None:
     def session(client: str, agent: str) -> int:
         return common_line(line("/", client=client, agent=agent)).session
@@ -128,6 +149,8 @@ def test_times(value) -> None:
         True,
         [],
         -5,
+        0.004,
+        "12.5",
         float("nan"),
         float("inf"),
         "9" * 400,

@@ -63,8 +63,8 @@ def test_what_a_browser_copies_is_understood() -> None:
         ("-sSL", Request()),
         ("-d a=1 -d b=2", Request(method="POST", headers=(FORM,), body=b"a=1&b=2")),
         ("-da=1", Request(method="POST", headers=(FORM,), body=b"a=1")),
-        ("-G -d a=1 --data-urlencode 'q=x y&z'", Request(target="/?a=1&q=x+y%26z")),
-        ("--data-urlencode '=a b'", Request(method="POST", headers=(FORM,), body=b"a+b")),
+        ("-G -d a=1 --data-urlencode 'q=x y&z'", Request(target="/?a=1&q=x%20y%26z")),
+        ("--data-urlencode '=a b'", Request(method="POST", headers=(FORM,), body=b"a%20b")),
         ("--data-urlencode name@body.txt", Request(method="POST", headers=(FORM,), body=b"name=line%0Aend%0A")),
         ("-d @body.txt", Request(method="POST", headers=(FORM,), body=b"lineend")),
         ("--data-binary @body.txt", Request(method="POST", headers=(FORM,), body=b"line\nend\n")),
@@ -131,6 +131,8 @@ def test_ansi_c_quotes_are_those_of_bash() -> None:
         ("curl http://shop.test:8000/ -b jar.txt", 1, "cookies as name=value"),
         ("curl http://shop.test:8000/ -d @missing.txt", 1, "readable file"),
         ("curl http://shop.test:8000/ \\", 1, "after the backslash"),
+        ("curl 'http://shop.test:8000/item[1-9]'", 1, "a pattern"),
+        ("curl 'http://shop.test:8000/?q={a,b}'", 1, "a pattern"),
         ('curl ^"http://shop.test:8000/^"', None, "Windows"),
     ],
 )
@@ -156,6 +158,11 @@ def test_requests_of_another_host_are_counted() -> None:
     assert [r.target for r in requests(text, host="cdn.test")] == ["/b"]
     assert [r.target for r in requests(text, host="SHOP.test")] == ["/a", "/c"]
     assert [r.target for r in requests(text, host="shop.test:80")] == ["/c"]
+
+
+def test_brackets_and_braces_are_sent_where_curl_would_too() -> None:
+    text = f"curl -g '{URL}/x[1-9]?q={{a,b}}'\ncurl '{URL}/?filter[name]=x&j={{}}'\ncurl 'http://[::1]:8000/'"
+    assert [r.target for r in requests(text)] == ["/x[1-9]?q={a,b}", "/?filter[name]=x&j={}"]
 
 
 def test_the_same_command_again_weighs_more() -> None:
