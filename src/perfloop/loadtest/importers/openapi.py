@@ -6,6 +6,7 @@ are sent only where the document gives an example of them.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from .payloads import Payloads
 from .schemas import BadSchema, Schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from .imported import ImportOptions
 
@@ -66,36 +67,54 @@ def parse_openapi(data: bytes, source: str, options: ImportOptions) -> Imported:
     paths = document.get("paths")
     if not isinstance(paths, dict) or not paths:
         raise InvalidValue("Expected an object of paths", got=paths, where=f"{source}: paths")
-    try:
+    with _expecting("a document", source):
         schemas = Schemas(document, old=version.startswith("3.0"))
-    except RecursionError as error:
-        raise InvalidValue("Expected an OpenAPI document, this one is nested too deeply", where=source) from error
-    builder = _Builder(schemas, Payloads(schemas, options.seed), options)
+    with _expecting("servers", f"{source}: servers"):
+        builder = _Builder(schemas, Payloads(schemas, options.seed), options)
     skipped = SkippedTally()
     table = RequestTable(skipped)
     for path, item in schemas.document["paths"].items():
-        for method, operation in _operations(schemas, item, f"{source}: paths.{path}"):
+        where = f"{source}: paths.{path}"
+        try:
+            with _expecting("a path", where):
+                operations = list(_operations(schemas, item, where))
+        except BadSchema as error:
+            skipped.add(str(error), path)
+            continue
+        for method, operation in operations:
             place = f"{method.upper()} {path}"
             try:
-                request = builder.request(path, method, operation)
-                request.validate()
+                with _expecting("an operation", f"{where}.{method}"):
+                    request = builder.request(path, method, operation)
             except BadSchema as error:
                 skipped.add(str(error), place)
+                continue
+            try:
+                request.validate()
             except InvalidValue as error:
                 skipped.add("what HTTP does not allow", place, error.message)
-            except (TypeError, AttributeError, KeyError) as error:
-                raise InvalidValue(
-                    "Expected an operation of OpenAPI 3", got=str(error), where=f"{source}: paths.{path}.{method}"
-                ) from error
             else:
                 table.add(request, place)
+    with _expecting("security schemes", f"{source}: components.securitySchemes"):
+        notes = tuple(_security_notes(schemas.document, builder.secured))
     return Imported(
         format="openapi",
         source=source,
         requests=table.requests(templated=False),
         skipped=skipped.all(),
-        notes=tuple(_security_notes(schemas.document, builder.secured)),
+        notes=notes,
     )
+
+
+@contextlib.contextmanager
+def _expecting(what: str, where: str) -> Iterator[None]:
+    """Inside, what is not of the shape the specification gives it is the document's fault."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError) as error:
+        raise InvalidValue(f"Expected {what} of OpenAPI 3", got=str(error), where=where) from error
+    except RecursionError as error:
+        raise InvalidValue(f"Expected {what} of OpenAPI 3, this one is nested too deeply", where=where) from error
 
 
 def _decoded(data: bytes, source: str) -> dict[str, Any]:
@@ -266,7 +285,10 @@ def _server_path(document: dict[str, Any]) -> str:
     server = servers[0] if isinstance(servers, list) and servers and isinstance(servers[0], dict) else {}
     variables = server.get("variables", {})
     url = _VARIABLE.sub(lambda match: str(variables.get(match[1], {}).get("default", "")), str(server.get("url", "")))
-    return urlsplit(url).path.rstrip("/")
+    try:
+        return urlsplit(url).path.rstrip("/")
+    except ValueError:
+        raise TypeError(f"{url!r} is no URL") from None
 
 
 def _security_notes(document: dict[str, Any], secured: dict[str, int]) -> Iterable[str]:

@@ -72,7 +72,7 @@ class Payloads:
             try:
                 value = maker.make(schema, (), 0)
                 problem = self._schemas.problem(schema, value)
-            except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+            except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RecursionError) as error:
                 reason = str(error) if isinstance(error, BadSchema | PatternError) else "a schema that is none"
                 continue
             if problem is None:

@@ -166,6 +166,28 @@ def test_an_operation_that_cannot_be_sent_is_counted(path, operation, reason) ->
     assert skipped.first.startswith(f"POST {path}")
 
 
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [
+        ({"servers": [{"url": "/{v}", "variables": {"v": 3}}]}, "servers"),
+        ({"servers": [{"url": "http://[::1/"}]}, "servers"),
+        ({"security": [{"k": []}], "components": {"securitySchemes": {"k": "none"}}}, "components.securitySchemes"),
+        ({"components": []}, "components.securitySchemes"),
+    ],
+)
+def test_parts_of_another_shape_are_named(more, where) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        parsed({"/a": {"get": {"security": [{"k": []}]}}}, **more)
+    assert caught.value.where == f"openapi.json: {where}"
+
+
+def test_a_path_that_is_elsewhere_is_counted() -> None:
+    imported = parsed({"/a": {"get": {}}, "/b": {"$ref": "other.yaml#/b"}})
+    assert [(each.reason, each.first) for each in imported.skipped] == [
+        ("a reference to another file, other.yaml#/b", "/b")
+    ]
+
+
 def test_what_must_be_passed_for_security_is_said() -> None:
     imported = parsed(
         {

@@ -201,6 +201,7 @@ def test_what_the_service_sets_itself_is_not_sent() -> None:
         ({"type": "integer", "minimum": "three"}, "schema that is none"),
         ("a string", "schema that is none"),
         ({"properties": []}, "schema that is none"),
+        ({"type": []}, "no value"),
     ],
 )
 def test_where_there_is_no_value_the_reason_is_said(schema, why) -> None:
