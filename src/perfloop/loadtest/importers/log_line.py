@@ -1,4 +1,4 @@
-"""One line of an access log: the common and combined format, or a JSON object. Pure, in linear time."""
+"""One line of an access log: the common and combined format, uvicorn's, or a JSON object. Pure, in linear time."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ _COMMON = re.compile(
     r'([^\s"]+) [^\s"]+ [^\s"]+ \[([^\]"]+)\] "((?:[^"\\]|\\.)*)" (?:\d{3}|-) (?:\d+|-)'
     r'(?: "(?:[^"\\]|\\.)*" "((?:[^"\\]|\\.)*)")?'
 )
+_UVICORN = re.compile(r'(?:[A-Z]+: +)?([^\s"]+):\d+ - "((?:[^"\\]|\\.)*)" \d{3}(?: |$)')
 _ESCAPE = re.compile(rb'\\(?:x([0-9a-fA-F]{2})|(["\\]))')
 _REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+)(?: HTTP/\d(?:\.\d)?)?")
 
@@ -57,19 +58,22 @@ class LogLine(NamedTuple):
 
 
 def common_line(line: bytes) -> LogLine:
-    """The request of a line of the common or combined format.
+    """The request of a line of the common or combined format, or of uvicorn's, which has no time.
 
     Raises:
         ValueError: none; says why.
     """
-    match = _COMMON.match(line.decode("utf-8", "surrogateescape")) if len(line) <= LONGEST_LINE else None
-    if match is None:
+    text = line.decode("utf-8", "surrogateescape") if len(line) <= LONGEST_LINE else ""
+    if match := _COMMON.match(text):
+        client, stamp, request, agent = match.groups()
+    elif match := _UVICORN.match(text):
+        (client, request), stamp, agent = match.groups(), None, None
+    else:
         raise ValueError("no line of an access log")
-    client, stamp, request, agent = match.groups()
     method, target = _request_line(request)
     if "\\" in target:
         target = _unescaped(target)
-    return LogLine(log_seconds(stamp), method, target, hash((client, agent)))
+    return LogLine(None if stamp is None else log_seconds(stamp), method, target, hash((client, agent)))
 
 
 def _unescaped(text: str) -> str:

@@ -301,9 +301,9 @@ def _security_notes(document: dict[str, Any], secured: dict[str, int]) -> Iterab
         elif kind == "apiKey" and scheme.get("in") == "cookie":
             header = f"Cookie: {scheme.get('name')}=KEY"
         elif kind == "apiKey":
-            yield f"{count} operations need the query parameter `{scheme.get('name')}` ({name}), which is not filled in"
+            yield f"{name}: the query parameter `{scheme.get('name')}`, needed {count} times, is not filled in"
             continue
         else:
             basic = kind == "http" and str(scheme.get("scheme")).lower() == "basic"
             header = f"Authorization: {'Basic' if basic else 'Bearer'} …"
-        yield f"{count} operations need {name}: pass -H '{header}'"
+        yield f"{name}: pass -H '{header}', needed {count} times"

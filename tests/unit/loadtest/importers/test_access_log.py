@@ -73,6 +73,15 @@ def test_a_session_is_client_and_agent() -> None:
     assert common_line(shop).session == common_line(COMMON.encode()).session, "the virtual host is not the client"
 
 
+def test_the_log_of_uvicorn_has_a_mix_but_no_times() -> None:
+    lines = [b'INFO:     127.0.0.1:5343%d - "GET /a?b=1 HTTP/1.1" 200 OK\n' % number for number in range(3)]
+    log = parsed(lines)
+    assert [(request.target, request.weight) for request in log.requests] == [("/a?b=1", 3)]
+    assert log.arrivals is None
+    assert set(log.sessions.tolist()) == {0}, "one client, whatever its port"
+    assert recognises_access_log(lines[0])
+
+
 NGINX = {
     "time_iso8601": "2000-10-10T13:55:36-07:00",
     "request_method": "GET",

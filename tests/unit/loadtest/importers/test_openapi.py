@@ -207,9 +207,9 @@ def test_what_must_be_passed_for_security_is_said() -> None:
         },
     )
     assert set(imported.notes) == {
-        "1 operations need bearer: pass -H 'Authorization: Bearer …'",
-        "1 operations need key: pass -H 'X-Key: KEY'",
-        "1 operations need the query parameter `token` (query), which is not filled in",
+        "bearer: pass -H 'Authorization: Bearer …', needed 1 times",
+        "key: pass -H 'X-Key: KEY', needed 1 times",
+        "query: the query parameter `token`, needed 1 times, is not filled in",
     }
 
 
