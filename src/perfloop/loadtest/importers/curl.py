@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote_plus, urljoin, urlsplit
 
 from ...exceptions import InvalidValue
 from ..request import Request
@@ -132,7 +132,7 @@ class _Command:
             text = self._content(f"@{path}", where)
         else:
             text = os.fsencode(content if mark else value)
-        encoded = quote(text, safe="").encode()
+        encoded = quote_plus(text).encode()
         self._data.append(b"%b=%b" % (os.fsencode(name), encoded) if name and (mark or "@" in value) else encoded)
 
     def _take_json(self, value: str, where: str) -> None:
@@ -217,10 +217,14 @@ class _Command:
         method = "HEAD" if "head" in self._kinds else "POST" if posts else "GET"
         return Request(
             method=self._method or method,
-            target=origin_form(self._options.prefix, parts.path, query),
+            target=origin_form(self._options.prefix, self._path(parts.path), query),
             headers=self._all_headers(parts.username, parts.password, method),
             body=body,
         )
+
+    def _path(self, path: str) -> str:
+        """The path without `.` and `..`, as curl sends it."""
+        return path if "as is" in self._kinds or "/." not in path else urlsplit(urljoin("http://x/", path)).path
 
     def _all_headers(self, user: str | None, password: str | None, method: str) -> tuple[tuple[str, str], ...]:
         headers = [each for each in self._headers if each[0].lower() not in HOP_BY_HOP]

@@ -34,7 +34,7 @@ _FLAGS = {
     "--silent": "ignored", "-s": "ignored", "--show-error": "ignored", "-S": "ignored", "--verbose": "ignored",
     "-v": "ignored", "--include": "ignored", "-i": "ignored", "--fail": "ignored", "-f": "ignored",
     "--no-buffer": "ignored", "-N": "ignored", "--http1.1": "ignored", "--http2": "ignored", "--globoff": "globoff",
-    "-g": "globoff", "--path-as-is": "ignored", "--no-progress-meter": "ignored", "-#": "ignored",
+    "-g": "globoff", "--path-as-is": "as is", "--no-progress-meter": "ignored", "-#": "ignored",
     "--remote-name": "ignored", "-O": "ignored", "--basic": "ignored", "--fail-with-body": "ignored",
     "--ipv4": "ignored", "-4": "ignored", "--ipv6": "ignored", "-6": "ignored", "--tcp-nodelay": "ignored",
 }  # fmt: skip

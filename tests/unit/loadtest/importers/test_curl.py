@@ -63,8 +63,8 @@ def test_what_a_browser_copies_is_understood() -> None:
         ("-sSL", Request()),
         ("-d a=1 -d b=2", Request(method="POST", headers=(FORM,), body=b"a=1&b=2")),
         ("-da=1", Request(method="POST", headers=(FORM,), body=b"a=1")),
-        ("-G -d a=1 --data-urlencode 'q=x y&z'", Request(target="/?a=1&q=x%20y%26z")),
-        ("--data-urlencode '=a b'", Request(method="POST", headers=(FORM,), body=b"a%20b")),
+        ("-G -d a=1 --data-urlencode 'q=x y&z'", Request(target="/?a=1&q=x+y%26z")),
+        ("--data-urlencode '=a b'", Request(method="POST", headers=(FORM,), body=b"a+b")),
         ("--data-urlencode name@body.txt", Request(method="POST", headers=(FORM,), body=b"name=line%0Aend%0A")),
         ("-d @body.txt", Request(method="POST", headers=(FORM,), body=b"lineend")),
         ("--data-binary @body.txt", Request(method="POST", headers=(FORM,), body=b"line\nend\n")),
@@ -163,6 +163,11 @@ def test_requests_of_another_host_are_counted() -> None:
 def test_brackets_and_braces_are_sent_where_curl_would_too() -> None:
     text = f"curl -g '{URL}/x[1-9]?q={{a,b}}'\ncurl '{URL}/?filter[name]=x&j={{}}'\ncurl 'http://[::1]:8000/'"
     assert [r.target for r in requests(text)] == ["/x[1-9]?q={a,b}", "/?filter[name]=x&j={}"]
+
+
+def test_dots_in_a_path_are_resolved_as_curl_does() -> None:
+    text = f"curl {URL}/../a/./b/..\ncurl --path-as-is {URL}/a/../b\ncurl {URL}/.well-known/x"
+    assert [r.target for r in requests(text)] == ["/a/", "/a/../b", "/.well-known/x"]
 
 
 def test_the_same_command_again_weighs_more() -> None:
