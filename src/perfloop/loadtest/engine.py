@@ -111,10 +111,11 @@ class Engine(Lifecycle):
             # With another connection idle, it was not the service that kept the request waiting.
             idle = self._idle
             self._dispatch(connection, due, max(due, idle[0].free) if idle else now)
-            if self._arming and now < self._next_due < _NEVER:
-                self._arm(self._next_due)
         else:
             self._park(connection, now)
+        # While all were busy the next wake-up was some time off.
+        if self._arming and now < self._next_due < self._watch.expected:
+            self._arm(self._next_due)
 
     def _free_thinking(self, connection: Connection, now: float) -> None:
         """As `_free_closed`, for users who think or keep a pace."""

@@ -47,3 +47,16 @@ def test_every_kind_of_failure_is_explained_on_the_page() -> None:
 def test_every_option_is_on_the_page() -> None:
     page = (Path(__file__).parents[3] / "docs/load-testing.md").read_text()
     assert [field for field in LoadOptions.__struct_fields__ if f"`{field}`" not in page] == []
+
+
+def test_a_connection_that_becomes_free_wakes_the_engine_in_time_for_the_next_request() -> None:
+    engine = Engine(LoadOptions(url="http://localhost", rate=100, duration=1))
+    armed: list[float] = []
+    engine._ticker = SimpleNamespace(arm=armed.append)
+    # All connections were busy: the next look is 5 ms off, the next request due in 2.
+    engine._watch = SimpleNamespace(expected=10.005)
+    engine._next_due = 10.002
+    engine._free_open(SimpleNamespace(), 10.001)
+    assert armed == [10.002]
+    engine._free_open(SimpleNamespace(), 10.0015)
+    assert armed == [10.002]
