@@ -29,8 +29,18 @@ AREAS = (
     ),
     Area(
         "accuracy",
-        "does a pause of the service show in the percentiles as it must, and is a healthy generator believed?",
-        {"pause_p99_relative_error": ("<=", 0.03), "healthy_generator_flagged": ("<=", 0)},
+        "is what perfloop says true: pauses, delays, arrivals, Little's law, and whether it could measure at all?",
+        {
+            "pause_p99_relative_error": ("<=", 0.02),
+            "ks_constant": ("<=", 0.03),
+            "ks_bimodal": ("<=", 0.03),
+            "ks_pareto": ("<=", 0.03),
+            "littles_law_error": ("<=", 0.02),
+            "schedule_ks": ("<=", 0.02),
+            "starved_generator_flagged": (">=", 1),
+            "healthy_generator_flagged": ("<=", 0),
+            "send_lag_p99_ms": ("<=", 0.3),
+        },
     ),
     Area(
         "shop",

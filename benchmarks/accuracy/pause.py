@@ -1,4 +1,4 @@
-"""Area `accuracy`: does a pause of the service show in the percentiles as the analysis says?
+"""Does a pause of the service show in the percentiles as the analysis says?
 
 nginx is stopped for a measured S ≈ 1.4 s in a run of T = 20 s at R = 2,000 requests/s. A request due t seconds into the
 pause waits for the rest of it, and then for the R·t requests before it, which drain at a rate µ: its latency is
@@ -9,22 +9,21 @@ S − t·(1 − R/µ). One per cent of the run's R·T requests wait longer than 
 µ is measured in the same run: the requests answered after the pause until one is sent the moment it is due.
 
 - `pause_p99_relative_error`: the worst over the pauses;
-- `healthy_generator_flagged`: whether any run, paused or not, was called untrustworthy: nothing ailed the generator.
+- `send_lag_p99_ms`: of runs at the same rate without a pause, the worst.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
 import numpy as np
 
 from perfloop.loadtest import LoadOptions, LoadOutcome, run_sync
 
-from .machine import ahead_on, client_core, server_core, session_ahead
-from .nginx import Nginx, nginx
-from .progress import say
+from ..nginx import Nginx, nginx
+from ..progress import say
+from .part import Part, flagged
 
 __all__ = ["run"]
 
@@ -37,42 +36,43 @@ _PAUSES = 3
 _HEALTHY_SECONDS = 5.0
 
 
-def run(full: bool) -> dict[str, Any]:
+def run(core: int, rounds: int) -> Part:
     """Pause nginx a few times, and run as often without a pause.
 
     Args:
-        full: three times the runs; without it the area takes a minute and a half.
+        core: the server's.
+        rounds: how often a few times.
     """
     pauses: list[dict[str, float]] = []
     reasons: list[str] = []
-    runs = 0
-    with session_ahead(), nginx(server_core()) as server, ahead_on(client_core()):
-        for _ in range(_PAUSES * (3 if full else 1)):
+    send_lag = 0.0
+    with nginx(core) as server:
+        for _ in range(_PAUSES * rounds):
             healthy = run_sync(_options(server, _HEALTHY_SECONDS, keep_samples=False))
+            send_lag = max(send_lag, healthy.summary.send_lag_ms.p99)
             paused, figures = _paused_run(server)
             pauses.append(figures)
-            for outcome in (healthy, paused):
-                runs += 1
-                reasons += outcome.summary.reasons
+            reasons += healthy.summary.reasons + paused.summary.reasons
             say(
                 f"pause {figures['pause_s']:.4f} s  p99 {figures['p99_s']:.4f} s"
                 f"  expected {figures['expected_s']:.4f} s"
                 f"  drain {figures['drain_per_s']:,.0f}/s  error {figures['error']:.4f}"
-                f"  flagged: {healthy.summary.reasons + paused.summary.reasons or 'no'}"
+                f"  send lag p99 without pause {healthy.summary.send_lag_ms.p99:.3f} ms"
+                f"{flagged(healthy)}{flagged(paused)}"
             )
     worst = max(pauses, key=lambda figures: figures["error"])
-    return {
-        "figures": {
+    return Part(
+        {
             "pause_p99_relative_error": worst["error"],
-            "healthy_generator_flagged": bool(reasons),
-            "healthy_generator_runs": runs,
-            "flagged_because": reasons,
             "pauses": len(pauses),
             **{f"worst_{name}": value for name, value in worst.items() if name != "error"},
+            "send_lag_p99_ms": send_lag,
         },
+        reasons,
+        2 * len(pauses),
         # What a tool that counts from the send would have said of the same runs.
-        "peers": {"p99_from_the_send_s": max(figures["from_send_s"] for figures in pauses)},
-    }
+        {"p99_from_the_send_s": max(figures["from_send_s"] for figures in pauses)},
+    )
 
 
 def _options(server: Nginx, seconds: float, *, keep_samples: bool) -> LoadOptions:
