@@ -133,6 +133,10 @@ def _obstacles(a: _Measured, b: _Measured) -> list[str]:
         found.append(f"A had {a.plan.connections} requests in flight, B {b.plan.connections}")
     if sorted(a.plan.requests) != sorted(b.plan.requests):
         found.append("they sent different requests")
+    if a.plan.profile != b.plan.profile:
+        found.append("their rates followed different profiles")
+    if (a.plan.think_time, a.plan.pacing_seconds) != (b.plan.think_time, b.plan.pacing_seconds):
+        found.append("their users thought for different times, or kept different paces")
     if (a.environment.machine, a.environment.cpu_count) != (b.environment.machine, b.environment.cpu_count):
         found.append("they were measured on different machines")
     return found

@@ -97,12 +97,23 @@ def test_throughput_is_compared_only_where_it_was_not_prescribed() -> None:
     [
         (record(10.0, seconds=4), record(5.0, seconds=4), "one run each"),
         (record(10.0), record(5.0, requests=["GET /other"]), "different requests"),
+        (record(10.0), record(5.0, profile="ramp 1..2 3s"), "different profiles"),
+        (record(10.0), record(5.0, think_time="1s"), "thought for different times"),
         (record(10.0), record(5.0, model="closed"), "model"),
         (record(10.0, model="closed"), record(5.0, model="closed", connections=20), "in flight"),
         (record(10.0), record(5.0, rate=100), "less to do"),
         (record(10.0), record(5.0, errors=6_000), "one run each"),
     ],
-    ids=["too short", "other requests", "other model", "other concurrency", "less load", "only errors"],
+    ids=[
+        "too short",
+        "other requests",
+        "other profile",
+        "other thinking",
+        "other model",
+        "other concurrency",
+        "less load",
+        "only errors",
+    ],
 )
 def test_what_cannot_be_compared_says_why(a, b, why) -> None:
     compared = compare_records(a, b)
