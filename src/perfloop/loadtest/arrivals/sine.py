@@ -105,7 +105,7 @@ class Sine(Profile, frozen=True):
             following = np.where(beyond == 0, angle, following)
             moved = np.abs(following - angle).max()
             angle = following
-            if moved < 1e-14:
+            if moved < 1e-9:  # steps shrink to their square: the next is less than rounding
                 break
         moments: Floats = (whole + angle / math.tau) * self.period
         return moments
