@@ -122,6 +122,14 @@ def load(
             rich_help_panel="Load",
         ),
     ] = "constant",
+    precise: Annotated[
+        bool,
+        typer.Option(
+            "--precise",
+            help="Send each request within microseconds of its time, by never sleeping: takes a whole core.",
+            rich_help_panel="Load",
+        ),
+    ] = False,
     think_time: Annotated[
         str | None,
         typer.Option(
@@ -259,6 +267,7 @@ def load(
         rate=rate,
         profile=profile or [],
         arrival=arrival,
+        precise=precise,
         think_time=think_time,
         pacing=pacing,
         connections=connections,
@@ -292,6 +301,7 @@ def _options(
     rate: str | None,
     profile: list[str],
     arrival: str,
+    precise: bool,
     think_time: str | None,
     pacing: str | None,
     connections: str,
@@ -329,6 +339,7 @@ def _options(
         rate=None if shape.rate is None else values.parse_rate(shape.rate, where=where(context, "rate")),
         profile=shape.profile,
         arrival="poisson" if arrival == "poisson" else "constant",
+        precise=precise,
         think_time=None if think_time is None else parse_think_time(think_time, where=where(context, "think_time")),
         pacing=None if pacing is None else values.parse_positive_duration(pacing, where=where(context, "pacing")),
         duration=seconds,

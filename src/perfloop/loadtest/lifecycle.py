@@ -70,7 +70,8 @@ class Lifecycle:
         self._start = self._deadline = self._next_due = _NEVER
         self._started = self._finished = False
         self._ticker: Ticker | None = None
-        self._arming = self._arrival is not None and self._arrival.peak < _ARM_BELOW_RATE
+        few = self._arrival is not None and self._arrival.peak < _ARM_BELOW_RATE
+        self._arming = few and not options.precise
         self._housekeeping: asyncio.TimerHandle | None = None
         self._housekeeping_interval = max(_HOUSEKEEPING / 10, min(_HOUSEKEEPING, options.timeout / 10))
         self._last_housekeeping = self._last_progress = 0.0
@@ -143,11 +144,11 @@ class Lifecycle:
         duration = _NEVER if self.options.lasts is None else self.options.lasts
         if self._arrival is not None:
             self._total, duration = self._arrival.plan(duration, self._total)
-            self._ticker = open_ticker(self._loop, self._guarded(self._tick))
+            self._ticker = open_ticker(self._loop, self._guarded(self._tick), spin=self.options.precise)
         self._start = self.recorder.start = start = _monotonic()
         self._deadline = start + duration
         self._last_housekeeping = self._last_progress = start
-        self._watch = GeneratorWatch(start)
+        self._watch = GeneratorWatch(start, spinning=self.options.precise)
         self._started = True
         self._schedule_housekeeping()
         self._begin_sending(start)

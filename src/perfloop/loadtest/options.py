@@ -43,6 +43,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             None: each connection sends its next request when the last is answered (closed model).
         profile: a rate that varies, in place of `rate`: `parse_profile("ramp 10..500 30s, constant 500 1m")`.
         arrival: how due times are spaced in the open model.
+        precise: send at the microsecond by never sleeping, which takes a whole core; open model only.
         duration: seconds for which requests become due; None runs until `request_limit`. A profile that ends by itself
             lasts as long as it says instead.
         think_time: in the closed model, the pause between a connection's answer and its next request: seconds, or a
@@ -68,6 +69,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     rate: float | None = None
     profile: Profile | None = None
     arrival: Literal["constant", "poisson"] = "constant"
+    precise: bool = False
     duration: float | None = 10.0
     think_time: ThinkTime | float | None = None
     pacing: float | None = None
@@ -119,6 +121,10 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     def _validate_arrivals(self) -> None:
         arrivals = self.arrivals()
         if arrivals is None:
+            if self.precise:
+                raise InvalidValue(
+                    "Expected a rate or a profile: only its requests have a time to be sent at", where="precise"
+                )
             return
         if arrivals.peak > FASTEST:
             raise InvalidValue(

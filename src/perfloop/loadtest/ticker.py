@@ -1,9 +1,10 @@
-"""Wake-ups that are punctual to the tens of microseconds without spinning.
+"""Wake-ups that are punctual: to the tens of microseconds without spinning, to a few with it.
 
 An event loop's own timers have a resolution of 1 ms, and a shorter delay spins. On Linux a timerfd registered as a
 reader wakes the loop by hrtimer; elsewhere the loop's timer is what there is. Two ways to use it, both measured: at
 high rates a periodic wake-up is cheapest (no system call to arm it); at low rates arming it for the one next due time
-wakes the process less often and more punctually.
+wakes the process less often and more punctually. Spinning looks at the clock in every round of the event loop, and
+takes a whole core for it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-__all__ = ["PERIOD", "LoopTicker", "Ticker", "TimerfdTicker", "open_ticker"]
+__all__ = ["PERIOD", "LoopTicker", "SpinTicker", "Ticker", "TimerfdTicker", "open_ticker"]
 
 PERIOD = 200e-6
 """Seconds between periodic wake-ups: half of it is the mean send lag they cause."""
@@ -161,8 +162,45 @@ class LoopTicker(Ticker):
             self._handle = None
 
 
-def open_ticker(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> Ticker:
-    """The most punctual ticker this system has."""
+class SpinTicker(Ticker):
+    """In every round of the event loop, which never sleeps."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
+        self._loop = loop
+        self._wake = wake
+        self._at = 0.0
+        self._handle: asyncio.Handle | None = None
+
+    def _again(self) -> None:
+        self._handle = self._loop.call_soon(self._again)
+        self._wake()
+
+    def _once(self) -> None:
+        if time.monotonic() < self._at:
+            self._handle = self._loop.call_soon(self._once)
+        else:
+            self._handle = None
+            self._wake()
+
+    def start_periodic(self) -> None:
+        self.close()
+        self._handle = self._loop.call_soon(self._again)
+
+    def arm(self, at: float) -> None:
+        self.close()
+        self._at = at
+        self._handle = self._loop.call_soon(self._once)
+
+    def close(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+def open_ticker(loop: asyncio.AbstractEventLoop, wake: Callable[[], None], *, spin: bool = False) -> Ticker:
+    """The most punctual ticker this system has, without spinning unless asked to."""
+    if spin:
+        return SpinTicker(loop, wake)
     if sys.platform == "linux":
         try:
             return TimerfdTicker(loop, wake)

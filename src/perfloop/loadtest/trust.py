@@ -44,6 +44,8 @@ class GeneratorFacts(Struct, frozen=True, kw_only=True):
     """The longest time in which the generator was not woken though it had asked for it."""
     longest_stall_at: float = 0.0
     """When that was over, from the start."""
+    spinning: bool = False
+    """It never sleeps, by intention: that its thread is busy says nothing."""
     clock_jump: float = 0.0
     """How far the wall clock moved against the monotonic clock."""
 
@@ -84,7 +86,7 @@ def untrustworthy_reasons(facts: GeneratorFacts) -> list[str]:
     if facts.elapsed > 0:
         waited = facts.waited_for_cpu or 0.0
         busy = (facts.cpu + waited) / facts.elapsed
-        if busy >= SATURATED:
+        if busy >= SATURATED and not facts.spinning:
             split = f", {waited / facts.elapsed:.0%} of it waiting for a processor" if waited > 0.1 * facts.cpu else ""
             reasons.append(
                 f"limited by the generator: its thread was busy {min(busy, 1):.0%} of the run{split}; "

@@ -14,11 +14,12 @@ __all__ = ["GeneratorWatch"]
 class GeneratorWatch:
     """Begins to measure when it is made. `woken` and `kept_house` are told of wake-ups, and when they were wanted."""
 
-    __slots__ = ("_lateness", "_longest_stall", "_longest_stall_at", "_start", "_usage", "expected")
+    __slots__ = ("_lateness", "_longest_stall", "_longest_stall_at", "_spinning", "_start", "_usage", "expected")
 
-    def __init__(self, start: float) -> None:
-        """Args: start: the run's, on the monotonic clock."""
+    def __init__(self, start: float, *, spinning: bool = False) -> None:
+        """Args: start: the run's, on the monotonic clock; spinning: the generator never sleeps, by intention."""
         self._start = start
+        self._spinning = spinning
         self._lateness = Histogram()
         self._longest_stall = self._longest_stall_at = 0.0
         self._usage = GeneratorUsage()
@@ -54,4 +55,5 @@ class GeneratorWatch:
             longest_stall=self._longest_stall,
             longest_stall_at=self._longest_stall_at,
             clock_jump=self._usage.clock_jump,
+            spinning=self._spinning,
         )

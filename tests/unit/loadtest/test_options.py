@@ -44,6 +44,7 @@ URL = "http://localhost:8000/orders?token=secret&page=1"
         ({"pacing": 1, "think_time": 1}, "not both"),
         ({"think_time": 1, "rate": 5}, "no think_time beside a rate"),
         ({"pacing": 1, "profile": Constant(5, 1)}, "no pacing beside a rate"),
+        ({"precise": True}, "precise"),
         ({"seed": -1}, "seed"),
         ({"expect_status": frozenset({42})}, "expect_status"),
         ({"url": "gopher://localhost/"}, "gopher"),

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from perfloop.loadtest import new_event_loop
-from perfloop.loadtest.ticker import LoopTicker, TimerfdTicker, open_ticker
+from perfloop.loadtest.ticker import LoopTicker, SpinTicker, TimerfdTicker, open_ticker
 
-KINDS = [LoopTicker, *([TimerfdTicker] if sys.platform == "linux" else [])]
+KINDS = [LoopTicker, SpinTicker, *([TimerfdTicker] if sys.platform == "linux" else [])]
 
 
 def descriptors() -> set[str]:
@@ -86,3 +86,7 @@ def test_the_best_ticker_of_the_system_is_used_and_leaves_no_descriptor(loop) ->
 def test_a_system_without_timerfd_falls_back_to_the_loop(loop, monkeypatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert isinstance(open_ticker(loop, lambda: None), LoopTicker)
+
+
+def test_spinning_is_for_those_who_ask_for_it(loop) -> None:
+    assert isinstance(open_ticker(loop, lambda: None, spin=True), SpinTicker)

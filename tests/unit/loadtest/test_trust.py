@@ -29,6 +29,7 @@ HEALTHY = GeneratorFacts(
         {"held_up": 9.0, "open_model": False},
         {"waited_for_cpu": None},
         {"cpu": 9.4, "waited_for_cpu": 0.0},
+        {"cpu": 10.0, "spinning": True},
         {"longest_stall": 0.1},
         {"clock_jump": -0.05},
         {"latency_p50": 5.0},  # a slow service is no fault of the generator
