@@ -74,7 +74,7 @@ def test_the_mix_comes_from_a_packed_log_on_stdin(perfloop: Perfloop, service: s
     run = perfloop(*words, stdin=gzip.compress(LOG.encode()))
     assert run.returncode in (0, 3), run.stderr
     assert "11 requests in the access log, 20 sent" in run.stdout
-    assert "mix off by 0 %" in run.stdout
+    assert "mix of endpoints off by 0 %" in run.stdout
 
 
 @pytest.mark.usefixtures("files")

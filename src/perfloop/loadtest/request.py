@@ -62,7 +62,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         line = self.label or f"{self.method} {self.target}"
-        return line if self.weight == 1 else f"{self.weight:g}x {line}"
+        return line if self.weight == 1 else f"{self.weight:.10g}x {line}"
 
     def validate(self, where: str | None = None) -> None:
         """Check what would otherwise break the request's framing.

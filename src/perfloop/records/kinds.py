@@ -175,7 +175,8 @@ class RecordingFidelity(Struct, frozen=True, kw_only=True):
     """Requests in the file."""
     sent: int
     mix_distance: float | None
-    """The share of sent requests that would have to be others for the recorded mix, 0 to 1; None: nothing was sent."""
+    """The share of sent requests that would have to go to other endpoints for the recorded mix, 0 to 1; None: nothing
+    was sent."""
     skipped: dict[str, int] = field(default_factory=dict)
     """Requests of the file that could not be sent, by the reason."""
     skipped_share: float = 0.0

@@ -25,7 +25,7 @@ def fidelity_in_words(fidelity: RecordingFidelity) -> list[str]:
     ]
     errors = []
     if fidelity.mix_distance is not None:
-        errors.append(f"mix off by {figures.share(fidelity.mix_distance)}")
+        errors.append(f"mix of endpoints off by {figures.share(fidelity.mix_distance)}")
     if fidelity.arrival_error_p99_ms is not None:
         errors.append(f"times off by {figures.milliseconds(fidelity.arrival_error_p99_ms)} (p99)")
     if errors:

@@ -177,5 +177,6 @@ def test_an_order_is_repeated_for_ever() -> None:
 def test_a_label_stands_for_the_request() -> None:
     request = Request(target="/items/17", label="GET /items/{id}", weight=3)
     assert str(request) == "3x GET /items/{id}"
+    assert str(Request(weight=2_500_000)) == "2500000x GET /"
     assert prepare(request, TARGET).label == "GET /items/{id}"
     assert prepare(request, TARGET).prefix.startswith(b"GET /items/17 HTTP/1.1\r\n")

@@ -12,7 +12,7 @@ def test_a_replay_says_what_was_sent_and_how_far_off_it_was() -> None:
     assert fidelity is not None
     sent, errors, skipped, note = fidelity_in_words(fidelity)
     assert sent == "6,100 requests in the access log, 6,000 sent, as they came, at 2× their speed"
-    assert errors == "mix off by 1.2 % · times off by 420 µs (p99)"
+    assert errors == "mix of endpoints off by 1.2 % · times off by 420 µs (p99)"
     assert skipped.startswith("not sent: 1.6 % of them: 90 × no HTTP request; 10 × bad")
     assert "whole seconds" in note
 

@@ -38,6 +38,14 @@ def test_errors_are_measured() -> None:
     assert found.arrival_error_p99_ms == pytest.approx(10_250)
 
 
+def test_the_mix_is_that_of_endpoints() -> None:
+    requests = (*(Request(target=f"/items/{n}", label="GET /items/{id}") for n in range(99)), Request())
+    imported = Imported(format="access-log", source="x", requests=requests)
+    sent = np.zeros(100, dtype=int)
+    sent[[5, 99]] = 99, 1
+    assert fidelity(imported, sent).mix_distance == pytest.approx(0)
+
+
 def test_nothing_sent_is_no_fidelity() -> None:
     empty = np.empty(0)
     found = fidelity(IMPORTED, np.array([0, 0]), planned=empty, written=empty)
