@@ -29,7 +29,7 @@ _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-zµ%]*)")
 
 def _split(text: str, expected: str, where: str | None) -> tuple[float, str]:
     match = _QUANTITY.fullmatch(text.strip())
-    if match is None:
+    if match is None or not math.isfinite(float(match[1])):
         raise InvalidValue(f"Expected {expected}", got=text, where=where)
     return float(match[1]), match[2]
 

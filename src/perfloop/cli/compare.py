@@ -21,7 +21,8 @@ from .options import (  # noqa: TC001  # typer reads them
     RequestOption,
     StartupTimeoutOption,
 )
-from .output import Outputs, deliver, note
+from .output import Outputs, deliver
+from .streams import note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,6 +124,7 @@ def compare(
 def _compare_records(paths: Sequence[str]) -> ComparisonRecord:
     from .. import diagnosis
     from ..records import load_record
+    from .redaction import readable
 
     if len(paths) != 2:
         raise ConfigurationError(
@@ -131,7 +133,9 @@ def _compare_records(paths: Sequence[str]) -> ComparisonRecord:
             hint="perfloop compare before.json after.json",
         )
     first, second = paths
-    return diagnosis.compare_records(load_record(first), load_record(second), name_a=first, name_b=second)
+    return diagnosis.compare_records(
+        load_record(first), load_record(second), name_a=readable(first), name_b=readable(second)
+    )
 
 
 def _compare_commands(options: ComparisonOptions, *, live: bool) -> tuple[ComparisonRecord, bool]:
@@ -198,8 +202,10 @@ def _options(
         requests=requests_of(
             request, header, where_request=where(context, "request"), where_header=where(context, "header")
         ),
-        runs=values.parse_count(runs or "5", where=where(context, "runs")),
-        duration=values.parse_positive_duration(duration or "3s", where=where(context, "duration")),
+        runs=values.parse_count("5" if runs is None else runs, where=where(context, "runs")),
+        duration=values.parse_positive_duration(
+            "3s" if duration is None else duration, where=where(context, "duration")
+        ),
         ready_url=ready,
         startup_timeout=values.parse_positive_duration(startup_timeout, where=where(context, "startup_timeout")),
     )

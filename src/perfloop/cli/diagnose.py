@@ -22,7 +22,8 @@ from .options import (  # noqa: TC001  # typer reads them
     RequestOption,
     StartupTimeoutOption,
 )
-from .output import Outputs, deliver, note
+from .output import Outputs, deliver
+from .streams import note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,12 +114,8 @@ def diagnose(
 
     rules = _rules(fail_on or (), where(context, "fail_on"))
     default_files = not (json or no_files)
-    outputs = Outputs(
-        json,
-        Path(output) if output else _RECORD if default_files else None,
-        Path(html) if html else _REPORT if default_files else None,
-        tuple(map(Path, reports or ())),
-    )
+    defaults = (_RECORD, _REPORT) if default_files else (None, None)
+    outputs = Outputs.of(json, output, html, reports, defaults)
     outputs.check("diagnosis")
     options = _options(context, command, request or (), header or (), ready, startup_timeout, duration)
     with Steps(enabled=not no_live) as steps:
@@ -156,7 +153,9 @@ def _options(
         ),
         ready_url=ready,
         startup_timeout=values.parse_positive_duration(startup_timeout, where=where(context, "startup_timeout")),
-        duration=values.parse_positive_duration(duration or "8s", where=where(context, "duration")),
+        duration=values.parse_positive_duration(
+            "8s" if duration is None else duration, where=where(context, "duration")
+        ),
     )
 
 
@@ -183,6 +182,7 @@ def _rules(names: Sequence[str], place: str) -> frozenset[str]:
 def _nothing_judged(options: DiagnosisOptions) -> DiagnosisRecord:
     """The record of a diagnosis that was stopped before its judged run: what was asked, and that nothing came of it."""
     from .. import records
+    from ..redaction import redact_url
     from ..stats import Histogram
 
     why = "interrupted before the judged run"
@@ -196,7 +196,7 @@ def _nothing_judged(options: DiagnosisOptions) -> DiagnosisRecord:
         plan=records.LoadPlan(
             model="open",
             connections=0,
-            requests=[records.redact_url(str(request)) for request in options.requests],
+            requests=[redact_url(str(request)) for request in options.requests],
             duration_seconds=options.duration,
             timeout_seconds=options.timeout,
         ),

@@ -1,20 +1,21 @@
-"""Where results go: the record and reports to files, one form of it to stdout, everything else to stderr."""
+"""Where results go: the record and reports to files, one form of it to stdout."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..exceptions import ConfigurationError
+from ..reporting.figures import visible
+from .streams import note, write_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..records import AnyRecord
 
-__all__ = ["Outputs", "deliver", "note", "write_files", "write_stdout"]
+__all__ = ["Outputs", "deliver", "raise_first", "write_files", "write_terminal"]
 
 
 class Outputs(NamedTuple):
@@ -28,10 +29,20 @@ class Outputs(NamedTuple):
     """Further files, each in the form that its name asks for."""
 
     @classmethod
-    def of(cls, json: bool, output: str | None, html: str | None, reports: Sequence[str] | None) -> Outputs:
-        """What the options of those names ask for."""
+    def of(
+        cls,
+        json: bool,
+        output: str | None,
+        html: str | None,
+        reports: Sequence[str] | None,
+        defaults: tuple[Path | None, Path | None] = (None, None),
+    ) -> Outputs:
+        """What the options of those names ask for; `defaults` are the record and the page where they ask for none."""
         return cls(
-            json, Path(output) if output else None, Path(html) if html else None, tuple(map(Path, reports or ()))
+            json,
+            defaults[0] if output is None else Path(_given(output, "--output")),
+            defaults[1] if html is None else Path(_given(html, "--html")),
+            tuple(Path(_given(report, "--report")) for report in reports or ()),
         )
 
     def check(self, kind: str | None = None) -> None:
@@ -41,68 +52,110 @@ class Outputs(NamedTuple):
             kind: of the record that will be written, where it is known.
 
         Raises:
-            ConfigurationError: a directory is missing or not writable, the path is a directory, or its name asks for a
-                form that there is not.
+            ConfigurationError: a directory is missing or not writable, the path is a directory, its name asks for a
+                form that there is not, or two results go to one file.
         """
         if self.reports:
             from ..reporting import format_of
 
             for report in self.reports:
                 format_of(report, kind=kind, where="--report")
+        taken: dict[str, str] = {}
         further = [("--report", path) for path in self.reports]
         for option, path in (("--output", self.record), ("--html", self.html), *further):
             if path is None:
                 continue
-            parent = path.parent
-            if path.is_dir():
-                raise ConfigurationError("Expected a file, but this is a directory", got=str(path), where=option)
-            if not parent.is_dir():
+            _check_writable(path, option)
+            if path.exists() and not path.is_file():  # a device or a pipe takes any number of them
+                continue
+            other = taken.setdefault(os.path.realpath(path), option)
+            if other != option or sum(os.path.realpath(each) == os.path.realpath(path) for each in self.reports) > 1:
                 raise ConfigurationError(
-                    "Expected a path in a directory that exists",
+                    "Expected a file for each result, but two go to the same",
                     got=str(path),
-                    where=option,
-                    hint=f"mkdir -p {parent}",
+                    where=option if other == option else f"{other} and {option}",
                 )
-            if not os.access(parent, os.W_OK):
-                raise ConfigurationError("Expected a path in a writable directory", got=str(path), where=option)
+
+
+def _given(path: str, option: str) -> str:
+    if not path.strip("\0"):
+        raise ConfigurationError("Expected a path", got=path, where=option)
+    return path
+
+
+def _check_writable(path: Path, option: str) -> None:
+    parent = Path(os.path.realpath(path)).parent
+    if path.is_dir():
+        raise ConfigurationError("Expected a file, but this is a directory", got=str(path), where=option)
+    if path.exists() and not path.is_file():
+        if not os.access(path, os.W_OK):
+            raise ConfigurationError("Expected a path that can be written to", got=str(path), where=option)
+        return
+    if not parent.is_dir():
+        raise ConfigurationError(
+            "Expected a path in a directory that exists", got=str(path), where=option, hint=f"mkdir -p {path.parent}"
+        )
+    if not os.access(parent, os.W_OK):
+        raise ConfigurationError("Expected a path in a writable directory", got=str(path), where=option)
 
 
 def deliver(record: AnyRecord, outputs: Outputs) -> None:
     """Write a record to its files and to stdout: JSON when asked for, else the terminal report.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: a file cannot be written; the others and stdout are.
     """
     from .. import reporting
 
     # Files first: a closed stdout must not lose them.
-    written = write_files(record, outputs)
+    written, failed = write_files(record, outputs)
     if outputs.json:
         write_stdout(reporting.render_json(record).rstrip(b"\n") + b"\n")
-        return
-    write_terminal(record)
-    if written:
-        write_stdout(("  " + "    ".join(f"{name}  {path}" for name, path in written) + "\n").encode())
+    else:
+        write_terminal(record)
+        if written:
+            names = "    ".join(f"{name}  {path}" for name, path in written)
+            write_stdout(f"  {visible(names)}\n".encode())
+    raise_first(failed)
 
 
-def write_files(record: AnyRecord, outputs: Outputs) -> list[tuple[str, Path]]:
-    """Write a record to its files; gives each with what it is.
+def write_files(record: AnyRecord, outputs: Outputs) -> tuple[list[tuple[str, Path]], list[OSError]]:
+    """Write a record to its files; gives each with what it is, and what failed.
 
     Raises:
         ConfigurationError: records of this kind do not have a form that was asked for.
-        OSError: a file cannot be written.
     """
     from .. import reporting
+    from ..files import write_whole
     from ..records import save_record
 
-    written = []
+    written: list[tuple[str, Path]] = []
+    failed: list[OSError] = []
     if outputs.record is not None:
-        save_record(record, outputs.record)
+        try:
+            save_record(record, outputs.record)
+        except OSError as error:
+            failed.append(error)
     for path in (*([outputs.html] if outputs.html else []), *outputs.reports):
         form = reporting.FORMATS[0] if path is outputs.html else reporting.format_of(path)
-        path.write_bytes(reporting.render(record, form, where="--report"))
-        written.append(("report", path))
-    return [*written, *([("record", outputs.record)] if outputs.record else [])]
+        rendered = reporting.render(record, form, where="--report")
+        try:
+            write_whole(path, rendered)
+        except OSError as error:
+            failed.append(error)
+        else:
+            written.append(("report", path))
+    if outputs.record is not None and not any(error.filename == str(outputs.record) for error in failed):
+        written.append(("record", outputs.record))
+    return written, failed
+
+
+def raise_first(failed: Sequence[OSError]) -> None:
+    """Raise the first error of several, after a line on stderr for each of the others."""
+    for error in failed[1:]:
+        note(f"not written: {error.filename}: {error.strerror}")
+    if failed:
+        raise failed[0]
 
 
 def write_terminal(record: AnyRecord) -> None:
@@ -126,23 +179,3 @@ def write_terminal(record: AnyRecord) -> None:
     )
     reporting.render_terminal(record, console)
     write_stdout(buffer.getvalue().encode(outside.encoding or "utf-8", "replace"))
-
-
-def write_stdout(data: bytes) -> None:
-    """Write to stdout; a reader who has left (`| head`) is no error."""
-    try:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
-def note(text: str) -> None:
-    """A line for people, on stderr."""
-    try:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
-    except OSError:  # nobody reads stderr any more
-        pass

@@ -10,26 +10,27 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from ..records import redact_url
+from ..redaction import HIDDEN, is_secret_name, redact_text, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["redact_command", "redact_line", "redact_text", "redact_words"]
+__all__ = ["readable", "redact_command", "redact_line", "redact_request", "redact_words"]
 
-_SECRET = re.compile(r"(?i)pass|secret|token|api[-_]?key|auth|signature|session|credential")
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+")
 _ASSIGNMENT = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _HEADER = ("-H", "--header")
 _BODY = ("-d", "--data")
 _REQUEST = ("--request",)
 _COMMAND = ("--cmd",)
-_HIDDEN = "***"
+_PLACE = ("--ready",)
 
 
 def redact_command(words: Sequence[str]) -> list[str]:
-    """The words of a perfloop command line with every secret replaced by `***`."""
+    """The words of a perfloop command line with every secret replaced by `***`, and what is no UTF-8 by U+FFFD."""
+    words = [readable(word) for word in words]
     redacted: list[str] = []
     index = 0
     while index < len(words):
@@ -53,21 +54,27 @@ def redact_command(words: Sequence[str]) -> list[str]:
 
 def redact_words(words: Sequence[str]) -> list[str]:
     """The words of any command with URLs redacted, and the values of options and variables that name a secret."""
+    words = [readable(word) for word in words]
     redacted: list[str] = []
     hide_next = False
     for word in words:
         if hide_next and not word.startswith("-"):
-            redacted.append(_HIDDEN)
+            redacted.append(HIDDEN)
             hide_next = False
             continue
         hide_next = False
         assignment = _ASSIGNMENT.fullmatch(word)
-        if assignment and _SECRET.search(assignment[1]):
-            redacted.append(f"{assignment[1]}={_HIDDEN}")
+        if assignment and is_secret_name(assignment[1]):
+            redacted.append(f"{assignment[1]}={HIDDEN}")
         else:
-            hide_next = word.startswith("--") and _SECRET.search(word) is not None
+            hide_next = word.startswith("--") and is_secret_name(word)
             redacted.append(redact_text(word))
     return redacted
+
+
+def readable(word: str) -> str:
+    """The word as text that a record can hold: of bytes that are no UTF-8 Python makes lone surrogates."""
+    return _SURROGATE.sub("\ufffd", word)
 
 
 def redact_line(line: str) -> str:
@@ -75,24 +82,12 @@ def redact_line(line: str) -> str:
     try:
         return shlex.join(redact_words(shlex.split(line)))
     except ValueError:
-        return _HIDDEN
-
-
-def redact_text(text: str) -> str:
-    """Any text with the secrets of the URLs in it replaced."""
-    return _URL.sub(_redact_match, text)
-
-
-def _redact_match(match: re.Match[str]) -> str:
-    try:
-        return redact_url(match[0])
-    except ValueError:  # no valid URL; its user and password are no less secret
-        return re.sub(r"//[^/\s]*@", "//***@", match[0])
+        return HIDDEN
 
 
 def _split(word: str) -> tuple[str | None, str | None]:
     """The option of ours that a word is, and the value attached to it; (None, None) for any other word."""
-    for option in (*_HEADER, *_BODY, *_REQUEST, *_COMMAND):
+    for option in (*_HEADER, *_BODY, *_REQUEST, *_COMMAND, *_PLACE):
         if word == option:
             return option, None
         if option.startswith("--"):
@@ -106,20 +101,22 @@ def _split(word: str) -> tuple[str | None, str | None]:
 def _value(option: str, value: str) -> str:
     if option in _HEADER:
         name, colon, _ = value.partition(":")
-        return f"{name}: {_HIDDEN}" if colon else _HIDDEN
+        return f"{name}: {HIDDEN}" if colon else HIDDEN
     if option in _BODY:
-        return value if value.startswith("@") else _HIDDEN
+        return value if value.startswith("@") else HIDDEN
     if option in _REQUEST:
-        return _request(value)
+        return redact_request(value)
+    if option in _PLACE:
+        return redact_url(value)
     return redact_line(value)
 
 
-def _request(text: str) -> str:
+def redact_request(text: str) -> str:
     """`2x POST /cart?token=t {"card": 1}` without the token and the body."""
     match = re.match(r"\s*(?:[\d.]+x\s+)?(?:[A-Za-z]+\s+)?(?=\S)", text)
     start = match.end() if match else 0
     target, _, body = text[start:].partition(" ")
     shown = text[:start] + redact_url(target)
     if body.strip():
-        shown += " " + (body if body.lstrip().startswith("@") else _HIDDEN)
+        shown += " " + (body if body.lstrip().startswith("@") else HIDDEN)
     return shown

@@ -9,7 +9,8 @@ import typer
 from ..exceptions import ConfigurationError
 from .help import Example
 from .options import HtmlOption, JsonOption, ReportOption  # noqa: TC001  # typer reads them
-from .output import Outputs, note, write_files, write_stdout, write_terminal
+from .output import Outputs, raise_first, write_files, write_terminal
+from .streams import note, write_stdout
 
 __all__ = ["EXAMPLES", "report"]
 
@@ -42,13 +43,14 @@ def report(
     outputs = Outputs.of(False, None, html, reports)
     outputs.check()
     loaded = load_record(record)
-    written = write_files(loaded, outputs)
+    written, failed = write_files(loaded, outputs)
     for name, path in written:
         note(f"{name}  {path}")
     if json:
         write_stdout(reporting.render_json(loaded).rstrip(b"\n") + b"\n")
     elif markdown:
         write_stdout(reporting.render_markdown(loaded).rstrip("\n").encode() + b"\n")
-    elif not written:
+    elif not (written or failed):
         write_terminal(loaded)
+    raise_first(failed)
     return 0

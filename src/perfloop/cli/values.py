@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 from .. import units
 from ..exceptions import InvalidValue
+from ..files import read_within
+from .redaction import redact_line, redact_request
 
 __all__ = [
     "CommandLine",
@@ -29,6 +31,7 @@ __all__ = [
 
 Header = tuple[str, str]
 
+_LARGEST_BODY = 100_000_000
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _REQUEST = re.compile(r"(?:(\S*?)x\s+)?(?:([A-Za-z]+)\s+)?(/\S*)(?:\s+(.*))?", re.DOTALL)
@@ -77,7 +80,7 @@ def parse_count(text: str, *, where: str, least: int = 1) -> int:
     Raises:
         InvalidValue: anything else.
     """
-    match = re.fullmatch(r"(\d+)([kM]?)", text.strip().replace("_", ""))
+    match = re.fullmatch(r"([0-9]{1,18})([kM]?)", text.strip().replace("_", ""))
     number = int(match[1]) * {"": 1, "k": 1000, "M": 10**6}[match[2]] if match else -1
     if number < least:
         raise InvalidValue(f"Expected a whole number of {least} or more", got=text, where=where)
@@ -151,14 +154,12 @@ def parse_body(text: str, *, where: str) -> bytes:
     """The bytes of `-d`: the text itself, `@file` for a file's, `@-` for those of stdin.
 
     Raises:
-        InvalidValue: the file cannot be read.
+        InvalidValue: the file cannot be read, or is larger than 100 MB.
     """
     if not text.startswith("@"):
-        return text.encode()
-    if text == "@-":
-        return sys.stdin.buffer.read()
+        return os.fsencode(text)  # the bytes that were given, whatever they are
     try:
-        return Path(text[1:]).read_bytes()
+        return read_within(sys.stdin.buffer if text == "@-" else text[1:], _LARGEST_BODY)
     except OSError as error:
         raise InvalidValue(
             f"Expected a readable file after @: {error.strerror}",
@@ -176,21 +177,22 @@ def parse_request(text: str, *, where: str) -> RequestLine:
     """
     hint = 'for example "GET /orders?page=1", "2x GET /orders" or "POST /cart @cart.json"'
     match = _REQUEST.fullmatch(text.strip())
+    shown = redact_request(text)
     if match is None:
         raise InvalidValue(
             "Expected a request: an optional weight, a method, and a path that starts with /",
-            got=text,
+            got=shown,
             where=where,
             hint=hint,
         )
     weight = 1.0
     if match[1] is not None:
         if not re.fullmatch(r"\d+(\.\d+)?", match[1]) or float(match[1]) <= 0:
-            raise InvalidValue("Expected a weight above zero, such as 2x", got=text, where=where, hint=hint)
+            raise InvalidValue("Expected a weight above zero, such as 2x", got=shown, where=where, hint=hint)
         weight = float(match[1])
     method = (match[2] or "GET").upper()
     if match[2] is not None and method not in _METHODS:
-        raise InvalidValue(f"Expected a method, one of {', '.join(_METHODS)}", got=text, where=where, hint=hint)
+        raise InvalidValue(f"Expected a method, one of {', '.join(_METHODS)}", got=shown, where=where, hint=hint)
     body = parse_body(match[4].strip(), where=where) if match[4] and match[4].strip() else b""
     return RequestLine(weight, method, match[3], body)
 
@@ -204,14 +206,17 @@ def parse_command(text: str, *, where: str) -> CommandLine:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise InvalidValue(f"Expected a command: {error}", got=text, where=where) from error
+        raise InvalidValue(f"Expected a command: {error}", got=redact_line(text), where=where) from error
     environment: dict[str, str] = {}
     while words and "=" in words[0] and _VARIABLE.fullmatch(words[0].partition("=")[0]):
         name, _, value = words.pop(0).partition("=")
         environment[name] = value
     if not words:
         raise InvalidValue(
-            "Expected a command", got=text, where=where, hint='for example --cmd "uvicorn shop:app"; no shell is used'
+            "Expected a command",
+            got=redact_line(text),
+            where=where,
+            hint='for example --cmd "uvicorn shop:app"; no shell is used',
         )
     return CommandLine(environment, tuple(words))
 

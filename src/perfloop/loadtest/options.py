@@ -9,7 +9,8 @@ import numpy as np
 from msgspec import Struct, structs
 
 from ..exceptions import InvalidValue
-from ..records import LoadPlan, redact_url
+from ..records import LoadPlan
+from ..redaction import redact_url
 from .arrivals import SPACINGS, Arrival, Closed, Constant, Poisson, Profile, arrival
 from .request import Request, for_ever, smooth_order
 from .target import Target

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from .._version import __version__
 from ..exceptions import InvalidValue
+from ..redaction import redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ class Request(Struct, frozen=True, kw_only=True):
         return line if self.weight == 1 else f"{self.weight:.10g}x {line}"
 
     def validate(self, where: str | None = None) -> None:
-        """Check what would otherwise break the request's framing.
+        """Check what would otherwise break the request's framing. Messages never show a header's value.
 
         Raises:
             InvalidValue: a method that is no token, a target with blanks, a header with a line break, a weight that is
@@ -74,19 +75,21 @@ class Request(Struct, frozen=True, kw_only=True):
         if _TOKEN.fullmatch(self.method) is None or self.method == "CONNECT":
             raise InvalidValue("Expected an HTTP method such as GET or POST", got=self.method, where=where)
         if _TARGET.fullmatch(self.target) is None:
-            raise InvalidValue("Expected a path such as /orders?page=1", got=self.target, where=where)
+            raise InvalidValue("Expected a path such as /orders?page=1", got=redact_url(self.target), where=where)
         for name, value in self.headers:
             if _TOKEN.fullmatch(name) is None:
-                raise InvalidValue("Expected a header name without blanks or line breaks", got=name, where=where)
+                raise InvalidValue(
+                    "Expected a header name without blanks or line breaks", got=name.partition(":")[0], where=where
+                )
             if _FIELD_VALUE.fullmatch(value) is None:
-                raise InvalidValue("Expected a header value without line breaks", got=f"{name}: {value}", where=where)
-            lowered = name.lower()
+                raise InvalidValue(f"Expected a value of header {name} without line breaks", where=where)
+            lowered, hidden = name.lower(), f"{name}: ***"
             if lowered == "transfer-encoding":
-                raise InvalidValue("Expected no Transfer-Encoding: the body is sent whole", got=value, where=where)
+                raise InvalidValue("Expected no Transfer-Encoding: the body is sent whole", got=hidden, where=where)
             if lowered == "content-length" and value.strip() != str(len(self.body)):
-                raise InvalidValue(f"Expected the body's length, {len(self.body)}, or none", got=value, where=where)
+                raise InvalidValue(f"Expected the body's length, {len(self.body)}, or none", got=hidden, where=where)
             if lowered == "upgrade":
-                raise InvalidValue("Expected plain HTTP/1.1: no protocol is switched to", got=value, where=where)
+                raise InvalidValue("Expected plain HTTP/1.1: no protocol is switched to", got=hidden, where=where)
         if not (math.isfinite(self.weight) and self.weight > 0):
             raise InvalidValue("Expected a weight above 0", got=self.weight, where=where)
 
@@ -102,6 +105,7 @@ class PreparedRequest(NamedTuple):
     is_head: bool
     idempotent: bool
     label: str
+    """What results call it, without secrets."""
 
 
 def prepare(request: Request, target: Target, trace_id: str | None = None) -> PreparedRequest:
@@ -134,7 +138,7 @@ def prepare(request: Request, target: Target, trace_id: str | None = None) -> Pr
         suffix,
         request.method == "HEAD",
         request.method in IDEMPOTENT_METHODS,
-        request.label or f"{request.method} {request.target}",
+        redact_url(request.label or f"{request.method} {request.target}"),
     )
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..records import SlowRequest, redact_url
+from ..records import SlowRequest
+from ..redaction import redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,15 @@ from urllib.parse import quote, unquote, urlsplit
 from msgspec import Struct
 
 from ..exceptions import InvalidValue
+from ..redaction import redact_malformed_url
 
 __all__ = ["Target"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "http+unix": 0}
 _SAFE_IN_TARGET = "/%:=&?~+!$,;'@()*[]|{}^\"<>`\\"  # what is ASCII and printable goes as the user wrote it
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_HARMLESS = ("Port out of range 0-65535", "Invalid IPv6 URL")
+_LONGEST_LABEL, _LONGEST_HOST = 63, 253  # RFC 1035 §2.3.4
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -40,18 +43,21 @@ class Target(Struct, frozen=True, kw_only=True):
         Raises:
             InvalidValue: unknown scheme, no host, or a bad port.
         """
+        # A URL that does not parse may hold a password anywhere; so may the words of Python's own errors about it.
+        shown = redact_malformed_url(url)
         if _CONTROL.search(url):
-            raise InvalidValue("Expected a URL without control characters", got=url)
+            raise InvalidValue("Expected a URL without control characters and bytes that are no UTF-8", got=shown)
         try:
             parts = urlsplit(url.strip())
             port = parts.port
         except ValueError as error:
-            raise InvalidValue(f"Expected a URL: {error}", got=url) from error
+            reason = str(error) if str(error) in _HARMLESS else "its host or port cannot be read"
+            raise InvalidValue(f"Expected a URL: {reason}", got=shown) from None
         scheme = parts.scheme.lower()
         if scheme not in _DEFAULT_PORTS or not url.strip().lower().startswith(f"{scheme}://"):
             raise InvalidValue(
                 "Expected a URL of scheme http, https or http+unix",
-                got=url,
+                got=shown,
                 hint="write http://localhost:8000/path, or http+unix://%2Frun%2Fapp.sock/path for a unix socket",
             )
         path = _origin_form(parts.path, parts.query)
@@ -60,22 +66,27 @@ class Target(Struct, frozen=True, kw_only=True):
             if not socket_path.startswith("/"):
                 raise InvalidValue(
                     "Expected the socket's absolute path, percent-encoded, after http+unix://",
-                    got=url,
+                    got=shown,
                     hint="for example http+unix://%2Frun%2Fapp.sock/path",
                 )
             return cls(scheme=scheme, host="localhost", port=0, path=path, unix_path=socket_path)
         if not parts.hostname:
-            raise InvalidValue("Expected a URL with a host", got=url, hint="for example http://localhost:8000/")
+            raise InvalidValue("Expected a URL with a host", got=shown, hint="for example http://localhost:8000/")
         if port == 0:
-            raise InvalidValue("Expected a port from 1 to 65535", got=url)
+            raise InvalidValue("Expected a port from 1 to 65535", got=shown)
         authorization = None
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
             authorization = f"Basic {base64.b64encode(pair).decode()}"
         try:
             host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
-        except UnicodeError as error:
-            raise InvalidValue(f"Expected a host name: {error}", got=url) from error
+        except UnicodeError:
+            host = ""
+        labels = host.removesuffix(".").split(".")
+        if not all(0 < len(label) <= _LONGEST_LABEL for label in labels) or len(host) > _LONGEST_HOST:
+            raise InvalidValue(
+                f"Expected a host name whose parts between dots have 1 to {_LONGEST_LABEL} characters", got=shown
+            )
         return cls(
             scheme=scheme,
             host=host,

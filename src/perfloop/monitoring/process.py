@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from ..exceptions import ConfigurationError
+from ..redaction import redact_text
 from .listening import process_tree
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class ChildProcess:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ConfigurationError(f"The command cannot be started: {error.strerror}", got=command[0]) from error
+            raise ConfigurationError(
+                f"The command cannot be started: {error.strerror}", got=redact_text(command[0])
+            ) from error
         self.pid = self._popen.pid
         self._ring: deque[bytes] = deque()
         self._ring_bytes = 0
@@ -98,17 +101,16 @@ class ChildProcess:
 
     @staticmethod
     def _check_program(program: str, directory: Path, env: Mapping[str, str]) -> None:
+        shown = redact_text(program)
         found = str(directory / program) if "/" in program else shutil.which(program, path=env.get("PATH"))
         if found is None or not Path(found).exists():
             hint = "give a program on PATH or a path to one"
             if program.endswith(".py") or (directory / program).exists():
-                hint = f"start a script with its interpreter: python {program}"
-            raise ConfigurationError("Expected a program that can be run, and there is none", got=program, hint=hint)
+                hint = f"start a script with its interpreter: python {shown}"
+            raise ConfigurationError("Expected a program that can be run, and there is none", got=shown, hint=hint)
         if not os.access(found, os.X_OK) or Path(found).is_dir():
-            script = f"start a script with its interpreter: python {program}" if program.endswith(".py") else None
-            raise ConfigurationError(
-                "Expected a program that can be run, and this one is not", got=program, hint=script
-            )
+            script = f"start a script with its interpreter: python {shown}" if program.endswith(".py") else None
+            raise ConfigurationError("Expected a program that can be run, and this one is not", got=shown, hint=script)
 
     @property
     def returncode(self) -> int | None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from ..exceptions import ConfigurationError
+from ..redaction import redact_malformed_url
 
 if TYPE_CHECKING:
     from .listening import Listener
 
 __all__ = ["Endpoint", "endpoint_of", "server_of"]
+
+
+# No blanks, control characters or surrogates: they would break the request's framing.
+_PLAIN = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]+")
 
 
 class Endpoint:
@@ -48,14 +54,17 @@ def endpoint_of(url: str) -> Endpoint:
     Raises:
         ConfigurationError: no URL of http, https, http+unix or https+unix with a host.
     """
-    parts = urlsplit(url)
-    scheme, _, kind = parts.scheme.partition("+")
+    wrong = ConfigurationError(
+        "Expected a URL such as http://127.0.0.1:8000/health", got=redact_malformed_url(url), where="ready URL"
+    )
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = -1
-    if scheme not in ("http", "https") or kind not in ("", "unix") or not parts.netloc or port == -1:
-        raise ConfigurationError("Expected a URL such as http://127.0.0.1:8000/health", got=url, where="ready URL")
+        raise wrong from None
+    scheme, _, kind = parts.scheme.partition("+")
+    if scheme not in ("http", "https") or kind not in ("", "unix") or not parts.netloc or not _PLAIN.fullmatch(url):
+        raise wrong
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if kind:
         return Endpoint(scheme, "", 0, unquote(parts.netloc), target)

@@ -6,6 +6,7 @@ be. Nothing here holds a parameter value of a statement, a header value or a que
 
 from __future__ import annotations
 
+from ..redaction import redact_url
 from .kinds import (
     SCHEMA_VERSION,
     CohortBreakdown,
@@ -36,7 +37,6 @@ from .kinds import (
     Threshold,
     current_environment,
 )
-from .redaction import redact_url
 from .storage import AnyRecord, json_schema, load_record, save_record
 
 __all__ = [

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,9 +10,13 @@ from msgspec import Struct
 
 from .._version import __version__
 from ..exceptions import RecordTooNew, UnreadableRecord
+from ..files import read_within, write_whole
 from .kinds import SCHEMA_VERSION, ComparisonRecord, DiagnosisRecord, LoadRecord, Record
 
 __all__ = ["AnyRecord", "json_schema", "load_record", "save_record"]
+
+_LARGEST = 256_000_000
+"""Bytes of a record that is read; a day's load test has some 20 million."""
 
 AnyRecord = LoadRecord | DiagnosisRecord | ComparisonRecord
 
@@ -25,22 +27,12 @@ def json_schema() -> dict[str, Any]:
 
 
 def save_record(record: Record, path: str | os.PathLike[str]) -> None:
-    """Write a record as indented JSON, whole or not at all.
+    """Write a record as indented JSON, whole or not at all; a device or a pipe is written to.
 
     Raises:
         OSError: the file cannot be written; an older record at `path` is left as it was.
     """
-    target = Path(path)
-    data = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(path, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def load_record(path: str | os.PathLike[str]) -> AnyRecord:
@@ -51,7 +43,7 @@ def load_record(path: str | os.PathLike[str]) -> AnyRecord:
         RecordTooNew: written by a newer perfloop.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_within(path, _LARGEST)
     except OSError as error:
         raise UnreadableRecord(
             f"Expected a perfloop record, but the file cannot be read: {error.strerror}", where=str(path)
@@ -59,7 +51,7 @@ def load_record(path: str | os.PathLike[str]) -> AnyRecord:
     hint = "records are the JSON files that `perfloop load --output FILE` and `perfloop diagnose --output FILE` write"
     try:
         head = msgspec.json.decode(data, type=_Head)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableRecord(f"Expected a perfloop record: {error}", where=str(path), hint=hint) from error
     if head.schema_version > SCHEMA_VERSION:
         raise RecordTooNew(
@@ -70,7 +62,7 @@ def load_record(path: str | os.PathLike[str]) -> AnyRecord:
         )
     try:
         record: AnyRecord = msgspec.json.decode(data, type=AnyRecord)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableRecord(f"Expected a perfloop record: {error}", where=str(path), hint=hint) from error
     return record
 

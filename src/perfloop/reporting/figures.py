@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 from perfloop.units import format_bytes, format_duration
@@ -31,6 +30,7 @@ __all__ = [
     "small_share",
     "spaced",
     "span",
+    "visible",
     "with_unit",
 ]
 
@@ -196,8 +196,9 @@ def _common_unit(values: Iterable[float], unit: str) -> tuple[float, str]:
     return (1.0, "ms") if max(finite) >= 1 else (1e3, "µs")
 
 
-# Bidirectional controls reorder what stands beside them; other format characters (joiners) are part of words.
-_BIDIRECTIONAL = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Control characters and lone surrogates, line and paragraph separators, and bidirectional controls, which reorder what
+# stands beside them; other format characters (joiners) are part of words.
+_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u061c\u2028-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:
@@ -205,11 +206,9 @@ def clean(text: str) -> str:
 
     Routes, statements and error messages come from outside; an escape sequence among them must not reach a terminal.
     """
-    folded = _WHITE_SPACE.sub(" ", text).strip()
-    return "".join(
-        "\ufffd" if character in _BIDIRECTIONAL or _is_control(character) else character for character in folded
-    )
+    return visible(_WHITE_SPACE.sub(" ", text).strip())
 
 
-def _is_control(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs")
+def visible(text: str) -> str:
+    """The text with what would control a terminal made visible, line ends too."""
+    return _HARMFUL.sub("\ufffd", text)
