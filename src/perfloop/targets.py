@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from msgspec import Struct, structs
 
 from .exceptions import ConfigurationError, InvalidValue
+from .files import read_within
 from .records import LoadPlan, LoadSummary, TargetResult
 from .units import parse_bytes, parse_duration, parse_fraction
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["Measured", "Targets", "evaluate", "load_targets"]
+
+_LARGEST = 10_000_000
 
 
 class Targets(Struct, frozen=True, kw_only=True):
@@ -87,10 +90,10 @@ def load_targets(path: str | os.PathLike[str]) -> Targets:
     """
     file = Path(path)
     try:
-        table: Any = tomllib.loads(file.read_text(encoding="utf-8"))
+        table: Any = tomllib.loads(read_within(file, _LARGEST).decode())
     except OSError as error:
         raise ConfigurationError(f"Expected a TOML file: {error.strerror}", where=str(file)) from error
-    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError among them
         raise ConfigurationError(f"Expected a TOML file: {error}", where=str(file)) from error
     where = f"{file}: targets"
     for key in ("tool", "perfloop", "targets") if file.name == "pyproject.toml" else ("targets",):
@@ -205,12 +208,19 @@ class _Kind(NamedTuple):
             except InvalidValue as error:
                 raise InvalidValue(f"Expected {self.expected}", got=value, where=where) from error
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            number = float(value)
+            number = _float(value)
         else:
             raise InvalidValue(f"Expected {self.expected}", got=value, where=where)
         if not (math.isfinite(number) and 0 < number <= self.most):
             raise InvalidValue(f"Expected {self.expected}", got=value, where=where)
         return number
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return math.inf
 
 
 def _duration(text: str, where: str) -> float:

@@ -11,6 +11,7 @@ A condition is a metric, an operator and a limit. Metrics:
 from __future__ import annotations
 
 import difflib
+import math
 import operator
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -94,7 +95,7 @@ def quantile(name: str) -> float | None:
     if match is None:
         return None
     if match[3]:
-        if match[3].startswith("100"):
+        if not match[3].startswith("9"):  # p101 is a slip and no p10.1, as p999 is p99.9
             return 100.0 if match[3] == "100" else None
         return float(f"{match[3][:2]}.{match[3][2:]}")
     return float(f"{match[1]}.{match[2] or 0}")
@@ -104,7 +105,7 @@ def _limit(text: str, metric: str, limit: str, where: str | None) -> tuple[str, 
     if metric in _COUNTS:
         if metric == "errors" and limit.endswith("%"):
             return "%", float(f"{100 * parse_fraction(limit, where=where):.12g}")
-        if not limit.isdigit():
+        if not re.fullmatch(r"[0-9]{1,18}", limit):
             hint = "a share is written with %: errors>0.1%" if metric == "errors" else None
             raise InvalidValue(f"Expected a whole number after {metric}", got=text, where=where, hint=hint)
         return "", float(limit)
@@ -160,10 +161,10 @@ def _measured(
 
 
 def _number(text: str, number: str, where: str | None) -> float:
-    if not _is_number(number):
+    if not (_is_number(number) and math.isfinite(float(number))):
         raise InvalidValue("Expected a number of requests a second", got=text, where=where)
     return float(number)
 
 
 def _is_number(text: str) -> bool:
-    return re.fullmatch(r"\d+(\.\d*)?|\.\d+", text) is not None
+    return re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text) is not None

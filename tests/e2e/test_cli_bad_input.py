@@ -101,6 +101,21 @@ def test_a_target_that_never_answers(perfloop: Perfloop, mute_port: int) -> None
         (["http:///x"], ["a host"]),
         (["http://127.0.0.1:99999/"], ["Port out of range"]),
         (["http://[::1/"], ["URL"]),
+        (["http://a..b/"], ["parts between dots"]),
+        ([f"http://{'ü' * 70}/"], ["parts between dots"]),
+        (["http://127.0.0.1:1/\udcff"], ["no UTF-8"]),
+        (["ftp://user:s3cret/pw@h/"], ["got    ftp://***@h/"]),
+        (["http://user:s3cret?pw@h/"], ["got    http://***@h/"]),
+        (["http://user:s3cret#pw@h/"], ["got    http://***@h/"]),
+        (["http://user:s3cret pw@127.0.0.1:abc/"], ["got    http://***@127.0.0.1:abc/"]),
+        (["http://user:s3cret[pw@h/x?token=s3cret"], ["got    http://***@h/x?token=***"]),
+        (["http://h/", "-H", "Content-Length: s3cret"], ["the body's length", "got    Content-Length: ***"]),
+        (["http://h/", "-d", "@/dev/zero"], ["more than 100 MB", "where  --data"]),
+        (["http://h/", "-X", ""], ["a method", "where  --method"]),
+        (["http://h/", "--output", ""], ["a path", "where  --output"]),
+        (["http://h/", "--output", "x", "--html", "x"], ["two go to the same", "where  --output and --html"]),
+        (["http://h/", "--fail-if", "p101>1s"], ["a metric", "where  --fail-if"]),
+        (["http://h/", "--fail-if", f"bytes_per_second<{'9' * 400}"], ["a size", "where  --fail-if"]),
         (["http://h/", "--rate", "fast"], ["rate above zero", "got    fast", "where  --rate"]),
         (["http://h/", "--rate", "0"], ["rate above zero", "got    0", "where  --rate"]),
         (["http://h/", "--rate", "-5"], ["rate above zero", "got    -5", "where  --rate"]),
@@ -162,11 +177,19 @@ def test_a_wrong_command_suggests_the_nearest(here: Here) -> None:
         ("[load]\nfail-if = ['p99']\n", ["a condition", "where  perfloop.toml: load.fail-if"]),
         ("[targets]\nlatency = 5\n", ["latency", "perfloop.toml: targets"]),
         ("[load\n", ["Expected TOML", "perfloop.toml"]),
+        ("a = " + "[" * 5000, ["nested too deeply", "perfloop.toml"]),
+        ("a = 1" + "0" * 5000, ["Expected TOML", "perfloop.toml"]),
+        ("header = [['Authorization: s3cret']]", ["got    an array", "perfloop.toml: header"]),
+        ("[load]\ndata = {token = 's3cret'}", ["got    a table", "perfloop.toml: load.data"]),
+        ("[[load]]\ndata = 's3cret'", ["Expected a table", "got    an array", "perfloop.toml: load"]),
+        ("[targets]\nrequests_per_second = 1" + "0" * 400, ["requests a second", "perfloop.toml: targets"]),
     ],
 )
 def test_a_wrong_configuration_names_the_key(here: Here, workplace: Path, text: str, says: list[str]) -> None:
     (workplace / "perfloop.toml").write_text(text)
-    check(here("load", "http://127.0.0.1:9/"), 2, *says)
+    run = here("load", "http://127.0.0.1:9/")
+    check(run, 2, *says)
+    assert "s3cret" not in run.stderr
     help_text = here("load", "--help")
     assert help_text.returncode == 0, "a wrong configuration must not keep anybody from reading the help"
 
@@ -181,6 +204,10 @@ def test_a_wrong_configuration_names_the_key(here: Here, workplace: Path, text: 
         (b"[]", ["record.json", "Expected a perfloop record"]),
         (b'{"schema_version": 1}', ["record.json", "Expected a perfloop record"]),
         (b'{"schema_version": 1, "kind": "load", "target": 5}', ["record.json", "Expected a perfloop record"]),
+        (b"[" * 5000, ["record.json", "Expected a perfloop record"]),
+        (b'{"schema_version": 1, "kind": "load", "target": ' + b"[" * 5000, ["Expected a perfloop record"]),
+        (json.dumps({"schema_version": 1, "kind": "evil\x1b[31m"}).encode(), ["evil\ufffd[31m"]),
+        (json.dumps({"schema_version": 99, "perfloop": "\x1b]0;x\x07"}).encode(), ["\ufffd]0;x\ufffd"]),
         (json.dumps({"schema_version": 99, "perfloop": "9.9"}).encode(), ["99", "record.json", "9.9", "upgrade"]),
     ],
 )
@@ -192,6 +219,17 @@ def test_an_unreadable_record(
         (workplace / "record.json").write_bytes(content)
     run = here(command, *["record.json"] * (2 if command == "compare" else 1))
     check(run, 2, *says, "record.json")
+    assert "\x1b" not in run.stderr
+
+
+def test_a_record_without_an_end(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perfloop.records.storage._LARGEST", 2_000_000)
+    check(here("report", "/dev/zero"), 2, "/dev/zero", "more than 2 MB")
+
+
+def test_a_project_that_is_no_table(here: Here, workplace: Path) -> None:
+    (workplace / "pyproject.toml").write_text("tool = 5\n")
+    check(here("load", "http://127.0.0.1:9/"), 2, "Expected a table", "pyproject.toml: tool")
 
 
 def test_one_form_on_stdout(here: Here) -> None:
@@ -224,11 +262,17 @@ def test_the_real_command_says_the_same(perfloop: Perfloop, here: Here, workplac
         (["--duration", "soon", "--", "x"], ["a duration", "where  --duration"]),
         (["--startup-timeout", "0s", "--", "x"], ["above zero", "where  --startup-timeout"]),
         (["--output", "missing/a.json", "--", "x"], ["directory that exists"]),
+        (["--duration", "", "--", "x"], ["a duration", "where  --duration"]),
+        (["--request", 'GTE /x?token=s3cret {"pw": "s3cret"}', "--", "x"], ["a method", "got    GTE /x?token=*** ***"]),
+        (["--ready", "u:s3cret@h/?token=s3cret", "--", "true"], ["Expected a URL", "got    ***@h/?token=***"]),
+        (["--", "/bin/x --password=s3cret"], ["a program", "got    /bin/x --password=***"]),
         (["--reqest", "GET /", "--", "x"], ["no such option", "did you mean --request?"]),
     ],
 )
 def test_wrong_options_of_diagnose(here: Here, words: list[str], says: list[str]) -> None:
-    check(here("diagnose", *words), 2, *says)
+    run = here("diagnose", *words)
+    check(run, 2, *says)
+    assert "s3cret" not in run.stderr
 
 
 @pytest.mark.parametrize(
@@ -240,6 +284,7 @@ def test_wrong_options_of_diagnose(here: Here, words: list[str], says: list[str]
         (["a.json", "b.json", "--cmd", "x"], ["got both"]),
         (["--cmd", "x"], ["--cmd twice", "got    1 times"]),
         (["--cmd", "x", "--cmd", "A=1"], ["Expected a command", "got    A=1", "where  --cmd"]),
+        (["--cmd", "x --password 's3cret", "--cmd", "y"], ["Expected a command", "got    ***", "where  --cmd"]),
         (["--cmd", "x", "--cmd", "y", "--runs", "0"], ["whole number", "where  --runs"]),
         (["--cmd", "x", "--cmd", "y", "--request", "z"], ["Expected a request", "where  --request"]),
     ],

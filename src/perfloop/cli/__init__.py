@@ -19,34 +19,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; never raises, never shows a bare traceback.
 
     Args:
-        arguments: the words after `perfloop`; those of this process by default.
+        arguments: the words after `perfloop`; by default those of this process, whose signals are handled then too.
     """
+    from . import signals, streams
+
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        from .app import application
-
-        result = application().main(words, prog_name="perfloop", standalone_mode=False)
-        status = result if isinstance(result, int) else 0
-    except SystemExit as leaving:  # completion and a closed pipe leave this way
-        status = leaving.code if isinstance(leaving.code, int) else 1
-    except KeyboardInterrupt:
-        status = 130
+        if arguments is None:
+            signals.interrupt_once()
+        streams.open_closed_streams()
+        status = _run(words)
+        return status if streams.flush_stdout() else (status or 141)
     except BaseException as error:
         from .errors import show_error
 
-        status = show_error(error, words)
-    return status if _flush_stdout() else (status or 141)
+        return show_error(error, words)
+    finally:
+        if arguments is None:
+            signals.ignore()  # the process ends with the status it has
 
 
-def _flush_stdout() -> bool:
-    """False when the reader of stdout has gone: what is left is dropped, as every well-behaved filter does."""
-    import os
+def _run(words: list[str]) -> int:
+    from .app import application
 
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        return False
-    return True
+        result = application().main(words, prog_name="perfloop", standalone_mode=False)
+    except SystemExit as leaving:  # completion and a closed pipe leave this way
+        return leaving.code if isinstance(leaving.code, int) else 1
+    return result if isinstance(result, int) else 0

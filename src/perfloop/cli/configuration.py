@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exceptions import ConfigurationError
+from ..files import read_within
 from .registry import COMMANDS
 
 if TYPE_CHECKING:
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["Configuration", "Setting", "configured_targets", "find_configuration"]
 
 _TARGETS = "targets"
+_LARGEST = 10_000_000
 
 # Options that make no sense in a file: they end the program.
 _NOT_CONFIGURABLE = {"help"}
+# Their values may hold a secret anywhere, and are never shown.
+_MAY_BE_SECRET = {"header", "data", "request", "cmd", "url", "ready"}
 
 
 class Setting(NamedTuple):
@@ -48,11 +52,9 @@ def find_configuration(directory: Path | None = None) -> Configuration | None:
         return Configuration(own, _read(own), "")
     project = directory / "pyproject.toml"
     if project.is_file():
-        table = _read(project).get("tool", {}).get("perfloop")
-        if table is not None:
-            if not isinstance(table, dict):
-                raise ConfigurationError("Expected a table", got=table, where=f"{project}: tool.perfloop")
-            return Configuration(project, table, "tool.perfloop.")
+        tool = _table(_read(project).get("tool", {}), f"{project}: tool")
+        if "perfloop" in tool:
+            return Configuration(project, _table(tool["perfloop"], f"{project}: tool.perfloop"), "tool.perfloop.")
     return None
 
 
@@ -96,8 +98,7 @@ class Configuration:
         settings = []
         for key, value in self._table.items():
             if key in names:
-                if not isinstance(value, dict):
-                    raise ConfigurationError("Expected a table", got=value, where=self._where(key))
+                _table(value, self._where(key))
                 continue
             if key in options:
                 settings.append(self._setting(options[key], key, value))
@@ -120,24 +121,23 @@ class Configuration:
             return None
         from ..targets import Targets
 
-        table = self._table[_TARGETS]
-        if not isinstance(table, dict):
-            raise ConfigurationError("Expected a table of targets", got=table, where=self._where(_TARGETS))
-        return Targets.from_mapping(table, where=self._where(_TARGETS))
+        where = self._where(_TARGETS)
+        return Targets.from_mapping(_table(self._table[_TARGETS], where), where=where)
 
     def _setting(self, option: Any, key: str, value: Any) -> Setting:
         where = self._where(key)
+        shown = _type_of(value) if option.name in _MAY_BE_SECRET else value
         if getattr(option, "is_flag", False):
             if not isinstance(value, bool):
-                raise ConfigurationError("Expected true or false", got=value, where=where)
+                raise ConfigurationError("Expected true or false", got=shown, where=where)
             return Setting(option.name, value, where)
         if option.multiple:
             values = value if isinstance(value, list) else [value]
             if not all(_is_scalar(item) for item in values):
-                raise ConfigurationError("Expected a string or an array of strings", got=value, where=where)
+                raise ConfigurationError("Expected a string or an array of strings", got=shown, where=where)
             return Setting(option.name, [str(item) for item in values], where)
         if not _is_scalar(value):
-            raise ConfigurationError("Expected a string or a number", got=value, where=where)
+            raise ConfigurationError("Expected a string or a number", got=shown, where=where)
         return Setting(option.name, str(value), where)
 
     def _unknown(self, key: str, known: Iterable[str]) -> ConfigurationError:
@@ -154,13 +154,28 @@ class Configuration:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_within(path, _LARGEST).decode())
     except OSError as error:
         raise ConfigurationError(f"Expected a readable file: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"Expected UTF-8 text: {error}", where=str(path)) from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also of an integer of thousands of digits
         raise ConfigurationError(f"Expected TOML: {error}", where=str(path)) from error
+    except RecursionError as error:
+        raise ConfigurationError("Expected TOML, but it is nested too deeply", where=str(path)) from error
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigurationError("Expected a table", got=value if _is_scalar(value) else _type_of(value), where=where)
+    return value
+
+
+def _type_of(value: object) -> str:
+    """What a value is called in TOML."""
+    names = {"bool": "a boolean", "int": "an integer", "float": "a float", "str": "a string"}
+    names |= {"dict": "a table", "list": "an array"}
+    return names.get(type(value).__name__, "a date or a time")
 
 
 def _is_scalar(value: object) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import platform
+import re
 import sys
 import tempfile
 import traceback
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..exceptions import ConfigurationError, PerfloopError
+from ..redaction import redact_text
+from ..reporting.figures import clean, shorten, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["error_lines", "show_error"]
 
 _LAST_LINES = 20
+_LONGEST = 2_000
+_LONGEST_GOT = 300
+_COLOUR = re.compile("\x1b\\[[0-9;:]*m")
+_SPACE = "make room there, or write elsewhere; temporary files go to TMPDIR"
+_FILES = "close other programs, or raise the limit: `ulimit -n 10000`"
+_CURES = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EROFS: "write to a directory that can be written to; temporary files go to TMPDIR",
+    errno.EIO: "the disk or the terminal is gone or defective; write elsewhere",
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+}
 
 
 def show_error(error: BaseException, words: Sequence[str]) -> int:
@@ -42,26 +59,24 @@ def show_error(error: BaseException, words: Sequence[str]) -> int:
 
 
 def error_lines(error: PerfloopError) -> list[str]:
-    """The lines of one error's message, without colour."""
-    lines = [f"error: {_without_secrets(error.message)}"]
+    """The lines of one error's message, without colour, secrets and control characters."""
+    lines = [f"error: {_shown(error.message)}"]
     if error.got is not None:
-        lines.append(f"  got    {_without_secrets(error.got if isinstance(error.got, str) else repr(error.got))}")
+        got = error.got if isinstance(error.got, str) else repr(error.got)
+        lines.append(f"  got    {shorten(_shown(got), _LONGEST_GOT)}")
     if error.where is not None:
-        lines.append(f"  where  {_without_secrets(error.where)}")
+        lines.append(f"  where  {_shown(error.where)}")
     if error.output and error.output.strip():
         lines.append("  last output:")
-        lines += [f"    {line}" for line in error.output.rstrip().splitlines()[-_LAST_LINES:]]
+        lines += [f"    {visible(_COLOUR.sub('', line))}" for line in error.output.rstrip().splitlines()[-_LAST_LINES:]]
     if error.hint is not None:
-        lines.append(f"hint: {error.hint}")
+        lines.append(f"hint: {_shown(error.hint)}")
     return lines
 
 
-def _without_secrets(text: str) -> str:
-    if "://" not in text:
-        return text
-    from .redaction import redact_text
-
-    return redact_text(text)
+def _shown(text: str) -> str:
+    """One line of a message, whatever a file, a service or the command line put into it."""
+    return shorten(clean(redact_text(text[: 10 * _LONGEST])), _LONGEST)
 
 
 def _as_perfloop_error(error: BaseException, words: Sequence[str]) -> PerfloopError | None:
@@ -70,8 +85,15 @@ def _as_perfloop_error(error: BaseException, words: Sequence[str]) -> PerfloopEr
     # typer has moved click's exceptions between its versions; their shape has stayed.
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         return _usage_error(error, words)
-    if isinstance(error, OSError) and error.filename is not None:
-        return ConfigurationError(f"A file cannot be used: {error.strerror}", where=str(error.filename))
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _CURES):
+        what = f"Nothing more can be {'opened' if _CURES.get(error.errno or 0) is _FILES else 'written'}"
+        if error.filename is not None:
+            what = "A file cannot be used"
+        return ConfigurationError(
+            f"{what}: {error.strerror}",
+            where=None if error.filename is None else os.fsdecode(error.filename),
+            hint=_CURES.get(error.errno or 0),
+        )
     if type(error).__name__ == "Abort":
         return ConfigurationError("Expected input, but there is none")
     return None
@@ -104,7 +126,7 @@ def _defect(error: BaseException, words: Sequence[str]) -> list[str]:
 
     frames = traceback.extract_tb(error.__traceback__)
     last = next((frame for frame in reversed(frames) if "perfloop" in frame.filename), frames[-1] if frames else None)
-    summary = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    summary = _shown(f"{type(error).__name__}: {error}".splitlines()[0])[:300]
     lines = [f"error: internal error in perfloop {__version__}: {summary}"]
     if last is not None:
         lines.append(f"  where  {last.filename}:{last.lineno} in {last.name}")
@@ -112,11 +134,11 @@ def _defect(error: BaseException, words: Sequence[str]) -> list[str]:
         f"perfloop {__version__}, Python {platform.python_version()}, {platform.platform()}",
         "command: " + " ".join(redact_command(["perfloop", *words])),
         "",
-        *(line.rstrip("\n") for line in traceback.format_exception(error)),
+        *(redact_text(visible(line)) for part in traceback.format_exception(error) for line in part.splitlines()),
     ]
     try:
         descriptor, path = tempfile.mkstemp(prefix="perfloop-traceback-", suffix=".txt")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write("\n".join(report) + "\n")
     except OSError:
         return [*lines, *report[3:], "hint: this is a defect of perfloop; please report the lines above"]

@@ -28,7 +28,8 @@ from .options import (  # noqa: TC001  # typer reads them
     ReportOption,
     SeedOption,
 )
-from .output import Outputs, deliver, note
+from .output import Outputs, deliver
+from .streams import note
 
 if TYPE_CHECKING:
     from ..loadtest import LoadOptions, LoadOutcome, Progress
@@ -251,7 +252,8 @@ def load(
     Latency counts from the moment a request was due: with --rate, a service that stalls is charged for every request
     that would have come meanwhile. The generator watches itself; when it could not keep its schedule the result is
     called untrustworthy and the exit status is 3, which outranks a broken limit (1), since a limit judged by wrong
-    figures says nothing. Ctrl-C ends the run early with what was measured until then (130).
+    figures says nothing. A run in which not one request succeeded has failed too (1), unless a --fail-if about errors
+    judges that. Ctrl-C ends the run early with what was measured until then (130).
     """
     from ..thresholds import parse_condition
     from .configuration import configured_targets
@@ -332,7 +334,11 @@ def _options(
     )
     return LoadOptions(
         url=values.with_scheme(url),
-        method=values.parse_method(method or ("GET" if data is None else "POST"), where=where(context, "method")),
+        method=(
+            ("GET" if data is None else "POST")
+            if method is None
+            else values.parse_method(method, where=where(context, "method"))
+        ),
         headers=tuple(values.parse_header(text, where=where(context, "header")) for text in header),
         body=b"" if data is None else values.parse_body(data, where=where(context, "data")),
         connections=values.parse_count(connections, where=where(context, "connections")),
@@ -360,7 +366,7 @@ def _measure(options: LoadOptions, feed: MetricsFeed, *, live: bool) -> tuple[Lo
     import asyncio
 
     from .. import loadtest
-    from ..records import redact_url
+    from ..redaction import redact_url
     from .live import LiveView, Plan
     from .running import run_until_stopped
 
@@ -396,7 +402,8 @@ def _record(
     imported: Imported | None,
     interrupted: bool,
 ) -> LoadRecord:
-    from ..records import LoadRecord, current_environment, redact_url
+    from ..records import LoadRecord, current_environment
+    from ..redaction import redact_url
     from ..targets import Measured, evaluate
     from ..thresholds import judge
     from .importing import fidelity_of
@@ -443,6 +450,9 @@ def _check_answered(record: LoadRecord) -> None:
 def _status(record: LoadRecord, *, explain: bool) -> int:
     """The exit status a record deserves; what the terminal report does not show goes to stderr."""
     failed = [threshold for threshold in record.thresholds if threshold.failed]
+    hopeless = _hopeless(record)
+    if hopeless:
+        note(f"failed: not one of {record.summary.requests:,} requests succeeded")
     if explain:
         for threshold in failed:
             note(f"failed: {threshold.expression} ({_measured(threshold)})")
@@ -453,7 +463,13 @@ def _status(record: LoadRecord, *, explain: bool) -> int:
         return 130
     if not record.summary.trustworthy:
         return 3
-    return 1 if failed else 0
+    return 1 if failed or hopeless else 0
+
+
+def _hopeless(record: LoadRecord) -> bool:
+    """Whether no request succeeded, and no --fail-if says how many may fail: a slip in a URL must not pass."""
+    judged = any(threshold.expression.strip().startswith("errors") for threshold in record.thresholds)
+    return 0 < record.summary.requests == record.summary.errors and not judged and not record.partial
 
 
 def _measured(threshold: Threshold) -> str:

@@ -28,7 +28,7 @@ is honoured. Requests' header values, bodies, passwords in URLs and the like are
 | exit status | means |
 |---|---|
 | 0 | fine; findings of a diagnosis are no failure |
-| 1 | a limit (`--fail-if`), a finding (`--fail-on`) or a comparison (`--fail-if-slower`) failed |
+| 1 | a limit (`--fail-if`), a finding (`--fail-on`), a comparison (`--fail-if-slower`) or every request failed |
 | 2 | wrong use or configuration: bad options, an unreachable target, a service that does not start, no such record |
 | 3 | the measurement is not trustworthy; outranks 1, since a limit judged by wrong figures says nothing |
 | 4 | an internal error of perfloop; says where the traceback was written |

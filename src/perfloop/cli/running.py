@@ -6,6 +6,8 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from .signals import SAME_SECONDS, ours
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "run_until_stopped"]
 
 T = TypeVar("T")
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Outcome(NamedTuple, Generic[T]):
@@ -28,7 +28,7 @@ def run_until_stopped(measure: Callable[[asyncio.Event], Coroutine[Any, Any, T]]
     """Run a coroutine on its own event loop (uvloop where there is one).
 
     The first SIGINT, SIGTERM or SIGHUP sets the event it was given: it ends early and returns what it has. The second
-    cancels it, so that its clean-up still stops every child.
+    cancels it, so that its clean-up still stops every child; one that comes at the same time as the first is the first.
 
     Args:
         measure: called with the stop event.
@@ -47,12 +47,18 @@ async def _run(measure: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> Ou
     stop = asyncio.Event()
     task = asyncio.ensure_future(measure(stop))
 
-    def on_signal() -> None:
-        if stop.is_set():
-            task.cancel()
-        stop.set()
+    first = 0.0
 
-    for number in _SIGNALS:
+    def on_signal() -> None:
+        nonlocal first
+        if not stop.is_set():
+            first = loop.time()
+            stop.set()
+        elif loop.time() - first > SAME_SECONDS:
+            task.cancel()
+
+    handlers = {number: signal.getsignal(number) for number in ours()}
+    for number in handlers:
         loop.add_signal_handler(number, on_signal)
     try:
         return Outcome(await task, stop.is_set())
@@ -61,5 +67,7 @@ async def _run(measure: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> Ou
             raise KeyboardInterrupt from None
         raise
     finally:
-        for number in _SIGNALS:
+        for number, handler in handlers.items():
             loop.remove_signal_handler(number)
+            # asyncio leaves the default, by which a signal would kill us while the results are written.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..exceptions import InvalidValue
-from .output import note
+from .streams import note
 
 if TYPE_CHECKING:
     from types import TracebackType

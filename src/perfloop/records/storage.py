@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +11,9 @@ from .._version import __version__
 from ..exceptions import RecordTooNew, UnreadableRecord
 from ..files import read_within, write_whole
 from .kinds import SCHEMA_VERSION, ComparisonRecord, DiagnosisRecord, LoadRecord, Record
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["AnyRecord", "json_schema", "load_record", "save_record"]
 

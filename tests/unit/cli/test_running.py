@@ -27,7 +27,8 @@ def test_a_signal_asks_it_to_end_with_what_it_has(number: signal.Signals) -> Non
     assert run_until_stopped(measure) == ("half", True)
 
 
-def test_a_second_signal_cancels_it_and_its_clean_up_runs() -> None:
+def test_a_second_signal_cancels_it_and_its_clean_up_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perfloop.cli.running.SAME_SECONDS", -1)
     cleaned = []
 
     async def measure(stop: asyncio.Event) -> str:
@@ -43,6 +44,31 @@ def test_a_second_signal_cancels_it_and_its_clean_up_runs() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_until_stopped(measure)
     assert cleaned == [True]
+
+
+def test_signals_at_the_same_time_are_one() -> None:
+    async def measure(stop: asyncio.Event) -> str:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+        await stop.wait()
+        await asyncio.sleep(0)
+        return "half"
+
+    assert run_until_stopped(measure) == ("half", True)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+
+    async def measure(stop: asyncio.Event) -> str:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0)
+        return "whole"
+
+    try:
+        assert run_until_stopped(measure) == ("whole", False)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_error_comes_out_as_it_is() -> None:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
 from ...exceptions import InvalidValue
+from ...files import read_within
 from .curve import Floats  # noqa: TC001  # msgspec reads it
 from .profile import Profile, check_duration, duration_in_words, number_in_words
 from .words import Form, Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from .curve import Curve
 
 __all__ = ["Replay"]
 
 _SINGLE = 1e-3
+_LARGEST = 256_000_000
 _HINT = "one arrival a line, as seconds (12.5) or as a time (2025-03-01T12:00:00.25+01:00); # begins a comment"
 
 
@@ -52,7 +54,7 @@ class Replay(Profile, frozen=True, eq=False):
             InvalidValue: the file cannot be read or has no arrivals; names the line that is none.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = read_within(path, _LARGEST).decode()
         except OSError as error:
             raise InvalidValue(
                 f"Expected a readable file of arrivals: {error.strerror}", got=str(path), where=where, hint=_HINT

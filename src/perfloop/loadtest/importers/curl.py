@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urljoin, urlsplit
 
 from ...exceptions import InvalidValue
+from ...files import read_within
 from ..request import Request
 from .curl_options import CurlOptions
 from .fields import HOP_BY_HOP, origin_form, wire_value
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_curl", "recognises_curl"]
 
+_LARGEST_BODY = 100_000_000
 _PATTERN = re.compile(r"\{[^{}]*,[^{}]*\}|\[\w+-\w+(?::\d+)?\]")
 _WINDOWS = re.compile(r"\bcurl(?:\.exe)? \^\"|\^\r?\n")
 
@@ -239,4 +240,4 @@ class _Command:
 
 
 def _read_file(path: str) -> bytes:
-    return Path(path).read_bytes()
+    return read_within(path, _LARGEST_BODY)
