@@ -148,7 +148,7 @@ def shorten(text: str, most: int) -> str:
 
 def with_unit(value: float | None, unit: str, *, short: bool = False) -> str:
     """A value in the unit its record names: `ms`, `s`, `µs`, `bytes`, `bytes/s`, `share`, `%`, `requests/s`, or any
-    other word; `short` writes `38/s` for `38 requests/s`, for tables."""
+    other word; `short` writes `38/s` for `38 requests/s`, for tables; sizes keep their unit."""
     if value is None or not math.isfinite(value):
         return _NO_FIGURE
     scale = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "seconds": 1.0}.get(unit)
@@ -162,10 +162,7 @@ def with_unit(value: float | None, unit: str, *, short: bool = False) -> str:
         return share(value)
     if unit == "%":
         return share(value / 100)
-    if unit == "1/s":
-        unit = "/s"
-    if short and unit.endswith("/s"):
-        unit = "/s"
+    unit = "/s" if unit == "1/s" or (short and unit.endswith("/s") and not unit.endswith("B/s")) else clean(unit)
     return f"{number(value)}{'' if unit.startswith('/') or not unit else ' '}{unit}"
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from perfloop.stats import Histogram
 
+from .figures import clean
+
 if TYPE_CHECKING:
     from perfloop.records import DiagnosisRecord, LoadRecord
 
@@ -22,7 +24,7 @@ def render_hlog(record: LoadRecord | DiagnosisRecord) -> str:
     summary, results = record.summary, record.results
     lines = [
         "#[Histogram log format version 1.3]",
-        f"#[perfloop {record.perfloop}: values in microseconds, Interval_Max in milliseconds, one interval in all]",
+        f"#[perfloop {clean(record.perfloop)}: values in microseconds, Interval_Max in milliseconds, one interval]",
     ]
     try:
         start = datetime.fromisoformat(record.created).timestamp() - summary.elapsed_seconds
@@ -32,6 +34,6 @@ def render_hlog(record: LoadRecord | DiagnosisRecord) -> str:
         lines.append(f"#[StartTime: {start:.3f} (seconds since epoch)]")
     lines.append('"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"')
     for tag, text in (("", results.latency_histogram), ("Tag=service_time,", results.service_time_histogram)):
-        highest = Histogram.decode(text).max / 1000
-        lines.append(f"{tag}0.000,{summary.elapsed_seconds:.3f},{highest:.3f},{text}")
+        histogram = Histogram.decode(text)  # and encoded anew: base64 may hide line ends
+        lines.append(f"{tag}0.000,{summary.elapsed_seconds:.3f},{histogram.max / 1000:.3f},{histogram.encode()}")
     return "\n".join(lines) + "\n"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["render_markdown"]
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>~&])")
+# At the beginning of a line: a heading, a list, a line below a heading.
+_BLOCK = re.compile(r"^(\d*)([#+=.)-](?=\s|$|=|-))")
 # Code hosts turn these into mentions, references and links after Markdown has been read, so escapes do not help there:
 # a zero-width space does.
 _CALLS = re.compile(r"(?:[@#](?=\w)|(?<=\w)(?=://)|\bwww(?=\.))")
@@ -65,7 +67,7 @@ def _load(record: LoadRecord) -> list[str]:
                 [
                     (
                         f"fail if {_code(threshold.expression)}",
-                        figures.with_unit(threshold.measured, threshold.unit),
+                        _value(threshold.measured, threshold.unit),
                         "❌ failed" if threshold.failed else "✅ passed",
                     )
                     for threshold in record.thresholds
@@ -141,7 +143,7 @@ def _comparison(record: ComparisonRecord) -> list[str]:
         if metric.ratio is not None:
             ratio = f"{metric.ratio[1]:.2f} ({metric.ratio[0]:.2f}–{metric.ratio[2]:.2f})"
         words = f"**{metric.verdict}**" if metric.verdict in ("faster", "slower") else metric.verdict
-        values = (figures.with_unit(metric.a, metric.unit), figures.with_unit(metric.b, metric.unit))
+        values = (_value(metric.a, metric.unit), _value(metric.b, metric.unit))
         rows.append((_text(figures.spaced(metric.metric)), *values, ratio, words))
     return [
         f"A: {_code(record.a)}<br>B: {_code(record.b)}",
@@ -173,13 +175,17 @@ def _targets(targets: Sequence[TargetResult]) -> list[str]:
     rows = [
         (
             _text(figures.spaced(target.name)),
-            figures.with_unit(target.measured, target.unit),
-            figures.with_unit(target.target, target.unit),
+            _value(target.measured, target.unit),
+            _value(target.target, target.unit),
             marks.get(target.outcome, "not measured"),
         )
         for target in targets
     ]
     return [_table(("Target", "Measured", "Target", "Outcome"), rows)]
+
+
+def _value(value: float | None, unit: str) -> str:
+    return _text(figures.with_unit(value, unit))
 
 
 def _place(place: Place) -> str:
@@ -193,7 +199,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _text(text: str) -> str:
     plain = figures.shorten(figures.clean(text), _LONGEST_TEXT)
-    return _CALLS.sub("\\g<0>\u200b", _SPECIAL.sub(r"\\\1", plain))
+    return _CALLS.sub("\\g<0>\u200b", _BLOCK.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", plain)))
 
 
 def _code(text: str) -> str:

@@ -95,6 +95,8 @@ def test_a_value_in_the_unit_of_its_record(value: float | None, unit: str, words
 def test_a_table_writes_rates_short() -> None:
     assert figures.with_unit(38, "requests/s", short=True) == "38/s"
     assert figures.with_unit(412.3, "ms", short=True) == "412 ms"
+    assert figures.with_unit(50, "MB/s", short=True) == "50 MB/s"
+    assert figures.with_unit(5, "x\x1b[31m", short=True) == "5 x\ufffd[31m"
 
 
 @pytest.mark.parametrize(
