@@ -33,7 +33,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """The median (or mean) over A's runs."""
     b: float
     ratio: tuple[float, float, float] | None
-    """B ÷ A: low, estimate, high. None where it does not exist: no runs, or a zero in the way."""
+    """B ÷ A: low, estimate, high. None where it does not exist: no runs, a zero in the way, or beyond 1e308."""
     difference: tuple[float, float, float] | None
     """B - A: low, estimate, high. None without enough runs."""
     verdict: Verdict
@@ -98,7 +98,9 @@ def compare(
             ratio = (1.0, 1.0, 1.0)
         elif sample_a.min() > 0 and sample_b.min() > 0:
             logs = _interval(np.log(sample_b) - np.log(sample_a), float(np.log(estimate_b) - np.log(estimate_a)), tail)
-            ratio = (float(np.exp(logs[0])), estimate_b / estimate_a, float(np.exp(logs[2])))
+            with np.errstate(over="ignore"):
+                ends = float(np.exp(logs[0])), estimate_b / estimate_a, float(np.exp(logs[2]))
+            ratio = ends if np.isfinite(ends).all() else None  # beyond what a float holds
         verdict, reason = _judge(ratio, difference, max(estimate_a, estimate_b), threshold, lower_is_better)
     return Comparison(
         a=estimate_a,

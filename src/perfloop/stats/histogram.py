@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,9 @@ _HALF = 1 << (_MAGNITUDE - 1)
 _BUCKETS = (HIGHEST_US >> _MAGNITUDE).bit_length() + 1
 _CELLS = (_BUCKETS + 1) * _HALF
 _NOTHING = HIGHEST_US + 1
+_HIGHEST_SHIFT = HIGHEST_US.bit_length() - _MAGNITUDE
+_MOST = 1 << 62
+"""Fewer values than this are counted: more would not fit into 64 bits."""
 # From this many values on, one pass over all cells is cheaper than adding value by value.
 _BINCOUNT_FROM = 8_192
 
@@ -99,18 +104,27 @@ class Histogram:
         self._cells = counts.data
 
     def record(self, us: int) -> None:
-        """Count one duration of `us` whole microseconds."""
+        """Count one duration of `us` whole microseconds.
+
+        Raises:
+            InvalidValue: no whole number. `record_many` takes fractions.
+        """
+        try:
+            shift = us.bit_length() - 11
+        except AttributeError:  # an integer of numpy's, or no integer; asking for the type would cost each time
+            self.record(_whole_number(us))
+            return
         if us > HIGHEST_US:
             self.overflow += 1
             us = HIGHEST_US
+            shift = _HIGHEST_SHIFT
         elif us < 0:
             self.underflow += 1
-            us = 0
+            us = shift = 0
         if us > self._max:
             self._max = us
         if us < self._min:
             self._min = us
-        shift = us.bit_length() - 11
         if shift > 0:
             self._cells[(shift << 10) + (us >> shift)] += 1
         else:
@@ -143,7 +157,13 @@ class Histogram:
             self._counts += np.bincount(_cells(values), minlength=_CELLS)
 
     def merge(self, other: Histogram) -> None:
-        """Add what `other` counted, as if its values had been recorded here too."""
+        """Add what `other` counted, as if its values had been recorded here too.
+
+        Raises:
+            InvalidValue: more than 2^62 values in all.
+        """
+        if self.count + other.count >= _MOST:
+            raise InvalidValue("Expected fewer than 2^62 values in all", got=self.count + other.count)
         self._counts += other._counts
         self._min = min(self._min, other._min)
         self._max = max(self._max, other._max)
@@ -175,7 +195,7 @@ class Histogram:
     def sum(self) -> float:
         """The sum in microseconds, exact to 0.05 %."""
         used = _cell(self.max) + 1
-        return float(self._counts[:used] @ _middle_values()[:used])
+        return float(self._counts[:used].astype(np.float64) @ _middle_values()[:used])  # as int64 it would wrap
 
     def percentile(self, q: float) -> int:
         """The value in microseconds that `q` percent of the values do not exceed: see `percentiles`."""
@@ -198,18 +218,24 @@ class Histogram:
         running = np.cumsum(self._counts)
         count = int(running[-1])
         # HdrHistogram_c's rounding, hdr_value_at_percentile.
-        ranks = [max(int(q * count / 100 + 0.5), 1) for q in qs]
+        ranks = [min(max(int(q * count / 100 + 0.5), 1), count) for q in qs]
         highest = _highest_values()
         found = np.searchsorted(running, np.array(ranks, dtype=np.int64))
         return [
             min(int(highest[cell]), self._max) if q else self._min for q, cell in zip(qs, found.tolist(), strict=True)
         ]
 
-    def count_above(self, us: int) -> int:
-        """How many values exceed `us` microseconds; those within 0.1 % of it count as equal."""
+    def count_above(self, us: float) -> int:
+        """How many values exceed `us` microseconds; those within 0.1 % of it count as equal.
+
+        Raises:
+            InvalidValue: no number.
+        """
+        if not us <= math.inf:
+            raise InvalidValue("Expected a duration in microseconds", got=us)
         if us < 0:
             return self.count
-        return int(self._counts[_cell(min(us, HIGHEST_US)) + 1 :].sum())
+        return int(self._counts[_cell(int(min(us, HIGHEST_US))) + 1 :].sum())
 
     def counts_within(self, bounds: Sequence[int]) -> list[int]:
         """How many values do not exceed each of `bounds` (µs, to 0.1 %), and at the end how many there are at all."""
@@ -259,6 +285,8 @@ class Histogram:
 
         values, counts = _interchange.decode(text)
         histogram = cls()
+        if counts.size and (int(counts.min()) < 0 or float(counts.sum(dtype=np.float64)) >= _MOST):
+            raise InvalidValue("Expected a histogram of fewer than 2^62 values, none of them negative")
         if values.size:
             above = values > HIGHEST_US
             histogram.overflow = int(counts[above].sum())
@@ -301,6 +329,13 @@ class Histogram:
         self._take(counts)
         self._min, self._max = state["extremes"]
         self.overflow, self.underflow = state["lost"]
+
+
+def _whole_number(us: object) -> int:
+    try:
+        return operator.index(us)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidValue("Expected whole microseconds", got=us) from None
 
 
 def _whole(values: NDArray[Any]) -> NDArray[np.int64]:

@@ -161,3 +161,11 @@ def test_failing_is_not_faster() -> None:
     assert overall([metric], [0.0] * 5, [0.0] * 5) == "faster"
     assert overall([metric], [0.0] * 5, [1.0] * 5) == "not enough data"
     assert overall([], [], []) == "not enough data"
+
+
+def test_a_series_of_days_makes_a_bounded_number_of_blocks_in_a_bounded_number_of_steps() -> None:
+    generator = np.random.default_rng(0)
+    steady = blocks(generator.random(300_000).tolist())
+    assert 5 <= len(steady) <= 500
+    assert np.mean(steady) == pytest.approx(0.5, abs=0.01)
+    assert len(blocks(generator.normal(0, 1, 300_000).cumsum().tolist())) < 50

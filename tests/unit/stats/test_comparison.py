@@ -119,3 +119,8 @@ def test_more_confidence_is_a_wider_interval() -> None:
 
 def test_one_wild_run_does_not_move_the_median() -> None:
     assert compare(FAST * 3, [*(FAST * 3)[:-1], 10_000.0]).verdict == "no difference"
+
+
+def test_a_ratio_that_no_float_holds_is_none() -> None:
+    result = compare([5e-324] * 5, [1e308] * 5)
+    assert (result.ratio, result.verdict) == (None, "slower")

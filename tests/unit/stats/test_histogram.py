@@ -7,7 +7,7 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from perfloop.exceptions import InvalidValue
-from perfloop.stats import HIGHEST_US, Histogram
+from perfloop.stats import HIGHEST_US, Histogram, _interchange
 
 PERCENTILES = (0, 1, 10, 25, 50, 75, 90, 95, 99, 99.9, 99.99, 100)
 
@@ -193,3 +193,39 @@ def test_comparing_with_something_else() -> None:
 
 def test_repr_tells_the_figures() -> None:
     assert repr(Histogram([1, 2, 3])) == "Histogram(count=3, p50=2, p99=3, max=3)"
+
+
+def test_integers_of_numpy_are_recorded_and_fractions_refused() -> None:
+    histogram = Histogram()
+    histogram.record(np.int64(5))  # type: ignore[arg-type]
+    assert (histogram.count, histogram.max) == (1, 5)
+    for wrong in (1.5, float("nan"), "5", None):
+        with pytest.raises(InvalidValue, match="whole microseconds"):
+            histogram.record(wrong)  # type: ignore[arg-type]
+    assert (histogram.count, histogram.overflow, histogram.max) == (1, 0, 5)
+
+
+def test_counting_above_takes_any_number() -> None:
+    histogram = Histogram([1, 5, 9])
+    assert [histogram.count_above(limit) for limit in (-1.0, 4.5, 5.0, float("inf"))] == [3, 2, 1, 0]
+    with pytest.raises(InvalidValue, match="Expected a duration"):
+        histogram.count_above(float("nan"))
+
+
+def test_counts_never_wrap_round() -> None:
+    histogram = Histogram([1, 3_600_000_000])
+    for _ in range(60):
+        histogram.merge(histogram.copy())
+    with pytest.raises(InvalidValue, match=r"fewer than 2\^62"):
+        histogram.merge(histogram.copy())
+    assert histogram.count == 1 << 61
+    assert histogram.mean == pytest.approx(1_800_000_000, rel=1e-3)
+    assert histogram.percentiles((0, 50, 100)) == [1, 1, 3_600_000_000]
+    assert Histogram.decode(histogram.encode()).count == 1 << 61
+
+
+def test_a_histogram_of_impossible_counts_is_refused() -> None:
+    counts = np.zeros(23_552, dtype=np.int64)
+    counts[:40] = (1 << 62) - 1
+    with pytest.raises(InvalidValue, match=r"fewer than 2\^62"):
+        Histogram.decode(_interchange.encode(counts, 40))
