@@ -7,14 +7,25 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from ..exceptions import ConfigurationError, InvalidValue
+from ..fields import NUMBER, TEXT, WHOLE, WORDS, FieldType, check_fields
+from ..loadtest import Request
 from ..targets import Targets
 
 if TYPE_CHECKING:
     import os
 
-    from ..loadtest import Request
-
 __all__ = ["ComparisonOptions", "DiagnosisOptions"]
+
+
+_COMMON = {
+    "requests": FieldType((tuple, list), "Request objects", FieldType((Request,), "a Request"), secret=True),
+    "ready_url": FieldType((str,), "a URL as text", secret=True),
+    "startup_timeout": NUMBER,
+    "duration": NUMBER,
+    "step_duration": NUMBER,
+    "timeout": NUMBER,
+    "seed": WHOLE,
+}
 
 
 class DiagnosisOptions(Struct, frozen=True, kw_only=True):
@@ -55,6 +66,11 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
             ConfigurationError: no command.
             InvalidValue: a duration that is not above 0, or a request that cannot be sent.
         """
+        check_fields(
+            self,
+            {"command": WORDS, **_COMMON, "arrival": TEXT, "targets": FieldType((Targets,), "Targets")},
+            optional=("ready_url",),
+        )
         if not self.command:
             raise ConfigurationError("Expected the service's command", hint="perfloop diagnose -- uvicorn shop:app")
         _positive(
@@ -105,6 +121,8 @@ class ComparisonOptions(Struct, frozen=True, kw_only=True):
             ConfigurationError: an arm without a command.
             InvalidValue: a number out of range.
         """
+        fields = {"a": WORDS, "b": WORDS, **_COMMON, "runs": WHOLE, "confidence": NUMBER}
+        check_fields(self, fields, optional=("ready_url",))
         if not (self.a and self.b):
             raise ConfigurationError("Expected two commands to compare")
         if self.runs < 1:

@@ -6,11 +6,13 @@ rate is divided among workers that wait for their answers. This one is the engin
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..exceptions import InvalidValue
 from .options import LoadOptions
 from .running import run, run_sync
 
@@ -65,7 +67,7 @@ class LoadTest:
         options: further fields of `LoadOptions`, such as `timeout`, `headers` or `requests`.
 
     Raises:
-        InvalidValue: an option is out of range.
+        InvalidValue: an option is of the wrong type or out of range, or there is none of that name.
     """
 
     def __init__(
@@ -76,13 +78,20 @@ class LoadTest:
         rate: float | None = None,
         **options: Any,
     ) -> None:
+        for name in options:
+            if name not in LoadOptions.__struct_fields__:
+                near = difflib.get_close_matches(name, LoadOptions.__struct_fields__, 1)
+                raise InvalidValue(
+                    "Expected a field of LoadOptions", got=name, hint=f"did you mean {near[0]}?" if near else None
+                )
         self.options = replace(LoadOptions(url=url, connections=concurrency, duration=duration, rate=rate), **options)
         self.options.validate()
 
     def run(self, *, on_progress: Callable[[Progress], None] | None = None) -> LoadTestResult:
-        """Run the test in this thread, on an event loop of its own.
+        """Run the test in this thread, on an event loop of its own. In a notebook, which has one already, use `arun`.
 
         Raises:
+            ConfigurationError: an event loop runs in this thread.
             UnreachableTarget: a connection cannot be opened before the clock starts.
         """
         return _result(run_sync(self.options, on_progress=on_progress))

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct, structs
 
 from ..exceptions import InvalidValue
+from ..fields import BYTES, FLAG, NUMBER, PAIRS, TEXT, WHOLE, FieldType, check_fields
 from ..records import LoadPlan
 from ..redaction import redact_url
 from .arrivals import SPACINGS, Arrival, Closed, Constant, Poisson, Profile, arrival
@@ -22,6 +23,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["LoadOptions"]
+
+_TYPES = {
+    "url": FieldType((str,), "a URL as text", secret=True),
+    "requests": FieldType((tuple, list), "Request objects", FieldType((Request,), "a Request"), secret=True),
+    "order": FieldType((np.ndarray,), "an array of whole numbers"),
+    "method": TEXT,
+    "headers": PAIRS,
+    "body": BYTES,
+    "connections": WHOLE,
+    "rate": NUMBER,
+    "arrival": TEXT,
+    "duration": NUMBER,
+    "think_time": FieldType((ThinkTime, *NUMBER.types), "a number of seconds or a ThinkTime"),
+    "pacing": NUMBER,
+    "request_limit": WHOLE,
+    "timeout": NUMBER,
+    "insecure": FLAG,
+    "expect_status": FieldType((frozenset, set, tuple, list, range), "statuses, such as {200, 404}", WHOLE),
+    "seed": WHOLE,
+    "trace": FLAG,
+    "keep_samples": FLAG,
+}
+_OPTIONAL = ("order", "rate", "duration", "think_time", "pacing", "request_limit", "expect_status")
 
 MOST_CONNECTIONS = 100_000
 FASTEST = 1_000_000
@@ -88,6 +112,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         Raises:
             InvalidValue: names the option, what was expected and what was got.
         """
+        check_fields(self, _TYPES, optional=_OPTIONAL)
         self.target()
         if not 1 <= self.connections <= MOST_CONNECTIONS:
             raise InvalidValue(
@@ -214,7 +239,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         for request in self.requests:
             own = {name.lower() for name, _ in request.headers}
             shared = tuple(header for header in self.headers if header[0].lower() not in own)
-            complete.append(structs.replace(request, headers=shared + request.headers))
+            complete.append(structs.replace(request, headers=(*shared, *request.headers)))
         return tuple(complete)
 
     def sending_order(self, requests: Sequence[Request]) -> Iterator[int]:

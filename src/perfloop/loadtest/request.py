@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from .._version import __version__
 from ..exceptions import InvalidValue
+from ..fields import BYTES, NUMBER, PAIRS, TEXT, check_fields
 from ..redaction import redact_url
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = [
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """RFC 9110 §9.2.2: sending one of these twice has the effect of sending it once."""
 
+_TYPES = {"method": TEXT, "target": TEXT, "headers": PAIRS, "body": BYTES, "weight": NUMBER, "label": TEXT}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"(?:/|\*$)[\x21-\x7e]*")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -72,6 +74,7 @@ class Request(Struct, frozen=True, kw_only=True):
             InvalidValue: a method that is no token, a target with blanks, a header with a line break, a weight that is
                 not a positive number, or a header that contradicts the body.
         """
+        check_fields(self, _TYPES, optional=("label",))
         if _TOKEN.fullmatch(self.method) is None or self.method == "CONNECT":
             raise InvalidValue("Expected an HTTP method such as GET or POST", got=self.method, where=where)
         if _TARGET.fullmatch(self.target) is None:

@@ -9,6 +9,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ..exceptions import ConfigurationError
 from .engine import Engine
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ def run_sync(
             an effect in the main thread only.
 
     Raises:
+        ConfigurationError: an event loop runs in this thread.
         InvalidValue: an option is out of range.
         UnreachableTarget: a connection cannot be opened before the clock starts.
     """
+    _expect_no_loop()
 
     async def main() -> LoadOutcome:
         stop = asyncio.Event()
@@ -73,6 +76,17 @@ def run_sync(
 
     with quiet_collector():
         return _run_in_new_loop(main())
+
+
+def _expect_no_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise ConfigurationError(
+        "Expected a thread without a running event loop, which would stand still during the test",
+        hint="use `await test.arun()` for `test.run()`, and `await run(options)` for `run_sync(options)`",
+    )
 
 
 def _run_in_new_loop(main: Coroutine[Any, Any, LoadOutcome]) -> LoadOutcome:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 
-from perfloop.exceptions import InvalidValue
-from perfloop.loadtest import LoadOptions, Request, ThinkTime
+from perfloop.exceptions import ConfigurationError, InvalidValue
+from perfloop.loadtest import LoadOptions, LoadTest, Request, ThinkTime
 from perfloop.loadtest.arrivals import Closed, Constant, Poisson, Ramp, Sequence
 
 URL = "http://localhost:8000/orders?token=secret&page=1"
@@ -146,3 +147,46 @@ def test_the_plan_carries_the_profile() -> None:
     assert (thinking.model, thinking.think_time, thinking.pacing_seconds) == ("closed", "500ms..2s", None)
     assert LoadOptions(url=URL, think_time=1.5).plan().think_time == "1500ms"
     assert LoadOptions(url=URL, pacing=0.25).plan().pacing_seconds == 0.25
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"concurrency": 1.5}, "Expected a whole number, got 1.5 (connections)"),
+        ({"concurrency": True}, "Expected a whole number, got True (connections)"),
+        ({"rate": "5"}, "Expected a number or None, got '5' (rate)"),
+        ({"duration": "3s"}, "Expected a number or None, got '3s' (duration)"),
+        ({"timeout": None}, "Expected a number, not None (timeout)"),
+        ({"headers": {"Authorization": "secret"}}, "got <class 'dict'> (headers)"),
+        ({"headers": ("Authorization", "secret")}, "got <class 'str'> (headers)"),
+        ({"headers": (("Authorization", b"secret"),)}, "got <class 'bytes'> (headers)"),
+        ({"headers": (("Authorization", "secret", "secret"),)}, "got <class 'tuple'> (headers)"),
+        ({"body": "secret"}, "Expected bytes, such as b'{}', got <class 'str'> (body)"),
+        ({"requests": ("GET /?token=secret",)}, "got <class 'str'> (requests)"),
+        ({"requests": (Request(body="secret"),)}, "Expected bytes, such as b'{}', got <class 'str'> (body)"),
+        ({"expect_status": 200}, "(expect_status)"),
+        ({"insecure": "no"}, "Expected True or False, got 'no' (insecure)"),
+        ({"connection": 5}, "Expected a field of LoadOptions, got 'connection'"),
+    ],
+)
+def test_values_of_the_wrong_type_are_named(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        LoadTest("http://localhost/", **options)
+    assert says in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_numbers_of_numpy_and_lists_are_as_good() -> None:
+    LoadTest("http://h/", concurrency=np.int64(5), rate=np.float64(2.5), headers=[("A", "b")], expect_status={200})
+    Request(headers=[["A", "b"]]).validate()  # type: ignore[arg-type]
+
+
+def test_a_url_that_is_no_text() -> None:
+    with pytest.raises(InvalidValue, match="a URL as text"):
+        LoadTest(b"http://u:secret@h/")  # type: ignore[arg-type]
+
+
+async def test_a_test_does_not_stop_the_loop_it_is_called_in() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        LoadTest("http://localhost/").run()
+    assert "await test.arun()" in (caught.value.hint or "")
