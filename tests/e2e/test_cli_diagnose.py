@@ -103,7 +103,9 @@ def test_a_command_that_never_listens(perfloop: Perfloop) -> None:
 
 @pytest.mark.parametrize(("after", "number"), [("service up", signal.SIGTERM), ("load curve", signal.SIGINT)])
 def test_an_interruption_writes_a_partial_record(workplace: Path, after: str, number: signal.Signals) -> None:
-    words = ["diagnose", "--request", "GET /products", "--duration", "60s", "-o", "a.json", "--no-files", "--", *SERVE]
+    # A request that fails is named in the record, and its secrets are not.
+    asked = ["--request", "GET /products", "--request", "GET /broken?token=s3cret&sig=s3cret"]
+    words = ["diagnose", *asked, "--duration", "60s", "-o", "a.json", "--no-files", "--", *SERVE]
     with subprocess.Popen([PERFLOOP, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         seen = ""
@@ -113,16 +115,18 @@ def test_an_interruption_writes_a_partial_record(workplace: Path, after: str, nu
         if after == "load curve":
             time.sleep(0.5)  # into the judged run
         process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
+        shown, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     assert "interrupted" in errors
     assert "Traceback" not in errors
+    assert "s3cret" not in shown + errors + (workplace / "a.json").read_text()
     record = load_record(workplace / "a.json")
     assert isinstance(record, DiagnosisRecord)
     assert record.partial
     assert record.command[:2] == ["perfloop", "diagnose"]
     if after == "load curve":
         assert record.summary.requests > 0
+        assert "GET /broken?token=***&sig=*** was answered with 500" in [e.example for e in record.results.error_kinds]
 
 
 def test_a_diagnosis_that_is_killed_takes_its_service_along(workplace: Path) -> None:

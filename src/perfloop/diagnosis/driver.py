@@ -99,12 +99,21 @@ async def diagnose(
         ready_url=options.ready_url,
         startup_timeout=options.startup_timeout,
     )
-    async with contextlib.AsyncExitStack() as stack:
-        await entered(stack, service, stop)
-        measured = await _measure(service, options, tell, stop)
-        found = match(measured.observations, _samples(measured.outcome))
-        sources = Sources(options.cwd or Path.cwd())
-        trials = await _try_indices(measured.observations, found, stop)
+    found: Match | None = None
+    trials: dict[int, IndexTrial | NoTrial] = {}
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            await entered(stack, service, stop)
+            measured = await _measure(service, options, tell, stop)
+            found = match(measured.observations, _samples(measured.outcome))
+            trials = await _try_indices(measured.observations, found, stop)
+    except asyncio.CancelledError:
+        # Stopped, and stopped again while the service was being ended: what was measured is no less true.
+        task = asyncio.current_task()
+        if found is None or not stop.is_set() or task is None:
+            raise
+        task.uncancel()
+    sources = Sources(options.cwd or Path.cwd())
     record = await asyncio.to_thread(_analyse, options, measured, found, sources, trials)
     tell(f"{len(record.findings) or 'no'} finding{'s' if len(record.findings) != 1 else ''}")
     return msgspec.structs.replace(record, partial=record.partial or stop.is_set())

@@ -52,7 +52,11 @@ class Collector:
         self._connections: list[_Connection] = []
         self._changed = threading.Condition()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(path))
+        try:
+            self._listener.bind(str(path))
+        except OSError:
+            self._listener.close()
+            raise
         self._listener.listen(128)
         self._listener.setblocking(False)
         self._wake, self._woken = socket.socketpair()

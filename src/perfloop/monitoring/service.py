@@ -28,6 +28,7 @@ __all__ = ["Service"]
 
 _INJECTED = Path(__file__).resolve().parent.parent / "agent" / "inject"
 _GRACE_SECONDS = 5.0
+_NO_SERVER = "for a command that computes and ends use `perfloop profile`, planned and not in this version yet"
 _POLL_SECONDS = 0.05
 _AGENT_SECONDS = 0.5
 _LONGEST_SOCKET_PATH = 90
@@ -56,7 +57,8 @@ class Service:
         echo: pass the service's output on to standard error.
 
     Raises (on entering):
-        ConfigurationError: the command cannot be started, or several ports answer and none is clearly the service's.
+        ConfigurationError: the command cannot be started, there is no place for the agent's socket, or several ports
+            answer and none is clearly the service's.
         NoServer: it ended without ever listening.
         PortInUse: it could not bind its port.
         ServiceNotReady: it did not answer within `startup_timeout`.
@@ -159,9 +161,7 @@ class Service:
     async def _start(self) -> None:
         env = {**os.environ, **self._env}
         if self._agent:
-            self._directory = _private_directory()
-            path = self._directory / "agent.sock"
-            self._collector = Collector(path)
+            path = self._listen()
             env[ENVIRONMENT_KEY] = str(path)
             env["PYTHONPATH"] = os.pathsep.join([str(_INJECTED), *filter(None, [env.get("PYTHONPATH")])])
         started = time.monotonic()
@@ -179,6 +179,20 @@ class Service:
         if self._collector is not None:
             # Its first request was ours; a command that is no Python, or an old one, has no agent to wait for.
             await asyncio.to_thread(self._collector.wait_agent, _AGENT_SECONDS)
+
+    def _listen(self) -> Path:
+        """Open the private socket that the agents connect to."""
+        try:
+            self._directory = _private_directory()
+            path = self._directory / "agent.sock"
+            self._collector = Collector(path)
+        except OSError as error:
+            raise ConfigurationError(
+                f"Expected a place for the agent's socket among the temporary files: {error.strerror or error}",
+                where=None if self._directory is None else str(self._directory.parent),
+                hint="set TMPDIR to a directory that can be written to and has room",
+            ) from error
+        return path
 
     async def _find_endpoint(self, child: ChildProcess, deadline: float) -> Endpoint | None:
         found = listeners(child.processes(), exclude=str(self._collector.path) if self._collector else None)
@@ -234,10 +248,7 @@ class Service:
             )
         if self._listened:
             raise ServiceDied(f"The service ended before it answered: {_ended_how(status)}", output=output)
-        if status == 0:
-            hint = "perfloop measures servers this way; for a command that computes and ends use `perfloop profile`"
-        else:
-            hint = "its output says why; for a command that is no server use `perfloop profile`"
+        hint = f"perfloop measures servers; {_NO_SERVER}" if status == 0 else f"its output says why; {_NO_SERVER}"
         raise NoServer(f"The command ended without ever listening: {_ended_how(status)}", output=output, hint=hint)
 
     def _not_ready(self) -> ServiceNotReady:
@@ -246,7 +257,7 @@ class Service:
             f"The service {did} within {self._startup_timeout:g} s",
             output=self.output_tail(),
             hint="give it longer with --startup-timeout, or say where it answers with --ready URL"
-            + ("" if self._listened else "; for a command that is no server use `perfloop profile`"),
+            + ("" if self._listened else "; " + _NO_SERVER),
         )
 
     async def _end(self) -> None:

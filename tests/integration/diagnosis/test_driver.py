@@ -8,12 +8,14 @@ import sys
 import textwrap
 import urllib.request
 
+import msgspec
 import psutil
 import pytest
 
 from perfloop.diagnosis import DiagnosisOptions, diagnose
 from perfloop.exceptions import ConfigurationError, NoServer, ServiceDied
 from perfloop.loadtest import Request
+from perfloop.monitoring import Service
 
 SERVER = (sys.executable, "-m", "uvicorn", "service:app", "--port", "0", "--no-access-log")
 HEALTHY = """
@@ -173,6 +175,28 @@ async def test_stopped_in_the_judged_run_leaves_a_partial_record(tmp_path) -> No
     assert record.summary.requests > 0
     assert record.summary.elapsed_seconds < 10
     assert record.routes
+    assert children() == before
+
+
+async def test_stopped_again_while_the_service_ends_keeps_the_record(tmp_path, monkeypatch) -> None:
+    before = children()
+    stop = asyncio.Event()
+    end = Service.stop
+
+    def tell(text: str) -> None:
+        if text.startswith("load curve"):
+            asyncio.get_running_loop().call_later(0.5, stop.set)
+
+    async def hurried(self: Service) -> None:
+        running.cancel()
+        await end(self)
+
+    monkeypatch.setattr(Service, "stop", hurried)
+    options = msgspec.structs.replace(service(tmp_path), duration=30.0, step_duration=0.2)
+    running = asyncio.ensure_future(diagnose(options, on_progress=tell, stop=stop))
+    record = await running
+    assert record.partial
+    assert record.summary.requests > 0
     assert children() == before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -141,6 +142,18 @@ async def test_a_command_that_is_no_server(script: Script, status: int, hint: st
     assert caught.value.output == "computed"
     assert hint in (caught.value.hint or "")
     assert "perfloop profile" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("full", ["tempfile.mkdtemp", "socket.socket.bind"])
+async def test_no_room_for_temporary_files(script: Script, monkeypatch: pytest.MonkeyPatch, full: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(full, fail, raising=False)
+    with pytest.raises(ConfigurationError, match="No space left on device") as caught:
+        async with Service(script("serve()")):
+            pass
+    assert "TMPDIR" in (caught.value.hint or "")
 
 
 async def test_a_port_in_use(script: Script) -> None:
