@@ -99,7 +99,14 @@ def test_a_run_in_which_nothing_succeeded_has_failed(
 
 def started(workplace: Path, words: list[str], **streams: int) -> subprocess.Popen[str]:
     """`perfloop` once its run has begun: the first line of progress is out."""
-    return subprocess.Popen([PERFLOOP, *words], cwd=workplace, text=True, start_new_session=True, **streams)  # type: ignore[call-overload]
+    return subprocess.Popen(
+        # `env` lets hang-ups be heard, whoever runs the tests may have them ignored.
+        ["env", "--default-signal=HUP", PERFLOOP, *words],
+        cwd=workplace,
+        text=True,
+        start_new_session=True,
+        **streams,  # type: ignore[call-overload]
+    )
 
 
 def test_two_signals_at_once_are_one(workplace: Path, service: str) -> None:

@@ -31,12 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _run(words)
         return status if streams.flush_stdout() else (status or 141)
     except BaseException as error:
+        if arguments is None:
+            signals.ignore()  # the process ends, with the status it has
         from .errors import show_error
 
         return show_error(error, words)
     finally:
         if arguments is None:
-            signals.ignore()  # the process ends with the status it has
+            signals.ignore()
 
 
 def _run(words: list[str]) -> int:

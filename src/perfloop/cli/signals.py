@@ -19,8 +19,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def ours() -> Iterator[signal.Signals]:
-    """The signals that interrupt: all but those that whoever started us has us ignore, as `nohup` does."""
-    return (number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN)
+    """The signals that interrupt; not SIGHUP where whoever started us has us ignore it, as `nohup` does.
+
+    SIGINT always: a shell has every command in the background ignore it, and scripts send it to those on purpose.
+    """
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (number for number in _SIGNALS if not (nohup and number == signal.SIGHUP))
 
 
 def interrupt_once() -> None:

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, TextIO
 
 from ..clock import MONOTONIC, Clock
+from ..reporting.figures import visible
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -51,6 +52,7 @@ class Steps:
 
     def done(self, text: str) -> None:
         """One step is done; `text` says which, with its figures."""
+        text = visible(text)
         mark = "\x1b[32m✓\x1b[0m" if self._coloured else "✓"
         self._began = self._clock.now()
         if self._enabled:

@@ -3,10 +3,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from perfloop.cli.running import run_until_stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def heard_hangups() -> Iterator[None]:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have it ignored
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def test_a_measurement_that_ends_by_itself() -> None:
@@ -57,18 +68,15 @@ def test_signals_at_the_same_time_are_one() -> None:
     assert run_until_stopped(measure) == ("half", True)
 
 
-def test_a_signal_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
 
     async def measure(stop: asyncio.Event) -> str:
         os.kill(os.getpid(), signal.SIGHUP)
         await asyncio.sleep(0)
         return "whole"
 
-    try:
-        assert run_until_stopped(measure) == ("whole", False)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    assert run_until_stopped(measure) == ("whole", False)
 
 
 def test_an_error_comes_out_as_it_is() -> None:

@@ -84,3 +84,10 @@ def test_a_long_step_is_wrapped_to_the_terminal(monkeypatch: pytest.MonkeyPatch)
         steps.done("service up on 127.0.0.1:8000 after 0.4 s · 1 process · FastAPI, SQLAlchemy")
     lines = terminal.getvalue().replace("\r\x1b[K", "").splitlines()
     assert lines == ["✓ service up on 127.0.0.1:8000 after 0.4 s · 1", "  process · FastAPI, SQLAlchemy"]
+
+
+def test_what_a_service_calls_itself_does_not_control_the_terminal() -> None:
+    stream = io.StringIO()
+    with Steps(stream=stream) as steps:
+        steps.done("service up, \x1b]0;title\x07 5.0")
+    assert stream.getvalue() == "✓ service up, \ufffd]0;title\ufffd 5.0\n"
