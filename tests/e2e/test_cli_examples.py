@@ -75,7 +75,7 @@ def test_the_examples_of_every_command_run(
         # A machine too busy to measure on (3) is not the example's fault; everything else is.
         assert ended.returncode in (0, 3) or (ended.returncode == 1 and "--fail-if" in line), f"{line}\n{ended.stderr}"
         assert "error: " not in ended.stderr, f"{line}\n{ended.stderr}"
-        assert ended.stdout or "--html" in line, line
+        assert ended.stdout or "--html" in line or "--report" in line, line
         written = {path.name for path in directory.iterdir()} - before - {"__pycache__"}
         words = shlex.split(line)
         assert all(word in written for option, word in itertools.pairwise(words) if option == "--html"), line
