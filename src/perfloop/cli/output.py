@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..records import AnyRecord
 
-__all__ = ["Outputs", "deliver", "raise_first", "write_files", "write_terminal"]
+__all__ = ["Outputs", "deliver", "note", "raise_first", "write_files", "write_stdout", "write_terminal"]
 
 
 class Outputs(NamedTuple):

@@ -15,7 +15,7 @@ from ..redaction import HIDDEN, is_secret_name, redact_text, redact_url
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["readable", "redact_command", "redact_line", "redact_request", "redact_words"]
+__all__ = ["readable", "redact_command", "redact_line", "redact_request", "redact_text", "redact_words"]
 
 _ASSIGNMENT = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
 
