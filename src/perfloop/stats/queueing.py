@@ -8,7 +8,7 @@ Guerrilla Capacity Planning, 2007, chapters 4 to 6.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from msgspec import Struct
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Scalability", "erlang_c", "little", "mean_wait", "usl_fit", "utilisation", "wait_percentile"]
 
 _BOOTSTRAPS = 300
+
+N = TypeVar("N", float, "NDArray[np.float64]")
 
 
 def little(*, rate: float | None = None, seconds: float | None = None, in_flight: float | None = None) -> float:
@@ -151,13 +153,14 @@ class Scalability(Struct, frozen=True, kw_only=True):
     """Where the peak lies at 90 % confidence, by the bootstrap over the measured points."""
     peak_rate: float
     """Throughput at the peak; the limit λ/σ where the peak is infinite."""
+    peak_rate_interval: tuple[float, float]
+    """Where that throughput lies, at 90 % confidence by the same bootstrap."""
     r_squared: float
     """Share of the variance of the throughput that the fit explains."""
 
     def rate(self, in_flight: float) -> float:
         """Throughput with so many in flight."""
-        n = in_flight
-        return self.rate_of_one * n / (1 + self.contention * (n - 1) + self.coherency * n * (n - 1))
+        return _throughput(in_flight, self.rate_of_one, self.contention, self.coherency)
 
 
 def usl_fit(in_flight: Sequence[float], rate: Sequence[float], *, seed: int = 0) -> Scalability | None:
@@ -198,34 +201,31 @@ def usl_fit(in_flight: Sequence[float], rate: Sequence[float], *, seed: int = 0)
         return None
     generator = np.random.default_rng(seed)
     peaks: list[float] = []
+    peak_rates: list[float] = []
     while len(peaks) < _BOOTSTRAPS:
         drawn = generator.integers(0, n.size, n.size)
         if np.unique(n[drawn]).size >= 3:
-            peaks.append(_peak(*_usl(n[drawn], x[drawn])[1:]))
-    low, high = np.quantile(np.array(peaks), (0.05, 0.95), method="nearest")
-    peak = _peak(contention, coherency)
-    fit = Scalability(
-        rate_of_one=rate_of_one,
-        contention=contention,
-        coherency=coherency,
-        peak=peak,
-        peak_interval=(min(float(low), peak), max(float(high), peak)),
-        peak_rate=0.0,
-        r_squared=0.0,
-    )
-    peak_rate = fit.rate(peak) if math.isfinite(peak) else rate_of_one / contention
-    fitted = np.array([fit.rate(value) for value in n.tolist()])
+            parameters = _usl(n[drawn], x[drawn])
+            peaks.append(_peak(*parameters[1:]))
+            peak_rates.append(_peak_rate(*parameters))
+    peak, peak_rate = _peak(contention, coherency), _peak_rate(rate_of_one, contention, coherency)
+    fitted = _throughput(n, rate_of_one, contention, coherency)
     spread = float(((x - x.mean()) ** 2).sum())
-    r_squared = 1 - float(((x - fitted) ** 2).sum()) / spread if spread else 0.0
     return Scalability(
         rate_of_one=rate_of_one,
         contention=contention,
         coherency=coherency,
         peak=peak,
-        peak_interval=fit.peak_interval,
+        peak_interval=_middle_90(peaks, peak),
         peak_rate=peak_rate,
-        r_squared=r_squared,
+        peak_rate_interval=_middle_90(peak_rates, peak_rate),
+        r_squared=1 - float(((x - fitted) ** 2).sum()) / spread if spread else 0.0,
     )
+
+
+def _middle_90(drawn: list[float], estimate: float) -> tuple[float, float]:
+    low, high = np.quantile(np.array(drawn), (0.05, 0.95), method="nearest")
+    return min(float(low), estimate), max(float(high), estimate)
 
 
 def _peak(contention: float, coherency: float) -> float:
@@ -235,6 +235,18 @@ def _peak(contention: float, coherency: float) -> float:
     if coherency < 1e-12:
         return math.inf
     return max(math.sqrt((1 - contention) / coherency), 1.0)
+
+
+def _peak_rate(rate_of_one: float, contention: float, coherency: float) -> float:
+    """Throughput at the peak, or its limit; infinite for a sample in which it never bends."""
+    peak = _peak(contention, coherency)
+    if math.isfinite(peak):
+        return _throughput(peak, rate_of_one, contention, coherency)
+    return rate_of_one / contention if contention else math.inf
+
+
+def _throughput(n: N, rate_of_one: float, contention: float, coherency: float) -> N:
+    return rate_of_one * n / (1 + contention * (n - 1) + coherency * n * (n - 1))
 
 
 def _usl(n: NDArray[np.float64], x: NDArray[np.float64]) -> tuple[float, float, float]:
