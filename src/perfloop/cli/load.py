@@ -18,15 +18,22 @@ from .importing import (  # noqa: TC001  # typer reads them
     UnsafeMethodsOption,
 )
 from .options import (  # noqa: TC001  # typer reads them
+    ArrivalOption,
+    DataOption,
+    ExpectStatusOption,
     HeaderOption,
     HtmlOption,
+    InsecureOption,
     JsonOption,
+    MethodOption,
     NoLiveOption,
     OtlpOption,
     OutputOption,
     PrometheusOption,
     ReportOption,
     SeedOption,
+    TimeoutOption,
+    UrlArgument,
 )
 from .output import Outputs, deliver
 from .streams import note
@@ -86,13 +93,7 @@ EXAMPLES = (
 
 def load(
     context: typer.Context,
-    url: Annotated[
-        str,
-        typer.Argument(
-            metavar="URL",
-            help="http://, https:// or http+unix://%2Frun%2Fapp.sock/path; http is assumed where there is no scheme.",
-        ),
-    ],
+    url: UrlArgument,
     rate: Annotated[
         str | None,
         typer.Option(
@@ -114,15 +115,7 @@ def load(
             rich_help_panel="Load",
         ),
     ] = None,
-    arrival: Annotated[
-        str,
-        typer.Option(
-            "--arrival",
-            metavar="KIND",
-            help="How requests of an open model are spaced: constant or poisson.",
-            rich_help_panel="Load",
-        ),
-    ] = "constant",
+    arrival: ArrivalOption = "constant",
     precise: Annotated[
         bool,
         typer.Option(
@@ -169,54 +162,18 @@ def load(
             "--requests", "-n", metavar="N", help="How many requests to send: 1000, 10k.", rich_help_panel="Load"
         ),
     ] = None,
-    timeout: Annotated[
-        str,
-        typer.Option(
-            "--timeout",
-            metavar="TIME",
-            help="How long to wait for a connection, and for a response, before the request has failed.",
-            rich_help_panel="Load",
-        ),
-    ] = "10s",
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            "-X",
-            metavar="METHOD",
-            help="The request's method. [default: GET, or POST with --data]",
-            rich_help_panel="Request",
-        ),
-    ] = None,
+    timeout: TimeoutOption = "10s",
+    method: MethodOption = None,
     header: HeaderOption = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            "-d",
-            metavar="BODY",
-            help="The request's body: the text itself, @FILE for a file's bytes, @- for stdin's.",
-            rich_help_panel="Request",
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Accept any TLS certificate.", rich_help_panel="Request")
-    ] = False,
+    data: DataOption = None,
+    insecure: InsecureOption = False,
     import_file: ImportOption = None,
     import_format: ImportFormatOption = None,
     import_host: ImportHostOption = None,
     log_field: LogFieldOption = None,
     speed: SpeedOption = None,
     unsafe_methods: UnsafeMethodsOption = False,
-    expect_status: Annotated[
-        str | None,
-        typer.Option(
-            "--expect-status",
-            metavar="STATUSES",
-            help="The statuses that are no error: 200, 200,404 or 2xx. [default: all below 400]",
-            rich_help_panel="Judgement",
-        ),
-    ] = None,
+    expect_status: ExpectStatusOption = None,
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
@@ -318,13 +275,13 @@ def _options(
     seed: str,
     trace: bool,
 ) -> LoadOptions:
-    from ..exceptions import InvalidValue
-    from ..loadtest import LoadOptions, parse_think_time
+    import msgspec
+
+    from ..loadtest import parse_think_time
     from . import values
     from .profiles import shape_of
+    from .requests import request_options
 
-    if arrival not in ("constant", "poisson"):
-        raise InvalidValue("Expected constant or poisson", got=arrival, where=where(context, "arrival"))
     limit = None if requests is None else values.parse_count(requests, where=where(context, "requests"))
     shape = shape_of(context, profile=profile, rate=rate, duration=duration)
     seconds = (
@@ -332,32 +289,27 @@ def _options(
         if shape.duration is not None
         else (10.0 if limit is None else None)
     )
-    return LoadOptions(
-        url=values.with_scheme(url),
-        method=(
-            ("GET" if data is None else "POST")
-            if method is None
-            else values.parse_method(method, where=where(context, "method"))
+    return msgspec.structs.replace(
+        request_options(
+            context,
+            url=url,
+            arrival=arrival,
+            timeout=timeout,
+            method=method,
+            header=header,
+            data=data,
+            insecure=insecure,
+            expect_status=expect_status,
+            seed=seed,
         ),
-        headers=tuple(values.parse_header(text, where=where(context, "header")) for text in header),
-        body=b"" if data is None else values.parse_body(data, where=where(context, "data")),
         connections=values.parse_count(connections, where=where(context, "connections")),
         rate=None if shape.rate is None else values.parse_rate(shape.rate, where=where(context, "rate")),
         profile=shape.profile,
-        arrival="poisson" if arrival == "poisson" else "constant",
         precise=precise,
         think_time=None if think_time is None else parse_think_time(think_time, where=where(context, "think_time")),
         pacing=None if pacing is None else values.parse_positive_duration(pacing, where=where(context, "pacing")),
         duration=seconds,
         request_limit=limit,
-        timeout=values.parse_positive_duration(timeout, where=where(context, "timeout")),
-        insecure=insecure,
-        expect_status=(
-            None
-            if expect_status is None
-            else values.parse_statuses(expect_status, where=where(context, "expect_status"))
-        ),
-        seed=values.parse_count(seed, where=where(context, "seed"), least=0),
         trace=trace,
     )
 

@@ -7,9 +7,14 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "ArrivalOption",
+    "DataOption",
+    "ExpectStatusOption",
     "HeaderOption",
     "HtmlOption",
+    "InsecureOption",
     "JsonOption",
+    "MethodOption",
     "NoLiveOption",
     "OtlpOption",
     "OutputOption",
@@ -19,11 +24,70 @@ __all__ = [
     "RequestOption",
     "SeedOption",
     "StartupTimeoutOption",
+    "TimeoutOption",
+    "UrlArgument",
 ]
 
 _RESULT = "Result"
 _DURING = "During the run"
 
+UrlArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="URL",
+        help="http://, https:// or http+unix://%2Frun%2Fapp.sock/path; http is assumed where there is no scheme.",
+    ),
+]
+ArrivalOption = Annotated[
+    str,
+    typer.Option(
+        "--arrival",
+        metavar="KIND",
+        help="How requests of an open model are spaced: constant or poisson.",
+        rich_help_panel="Load",
+    ),
+]
+TimeoutOption = Annotated[
+    str,
+    typer.Option(
+        "--timeout",
+        metavar="TIME",
+        help="How long to wait for a connection, and for a response, before the request has failed.",
+        rich_help_panel="Load",
+    ),
+]
+MethodOption = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        "-X",
+        metavar="METHOD",
+        help="The request's method. [default: GET, or POST with --data]",
+        rich_help_panel="Request",
+    ),
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="BODY",
+        help="The request's body: the text itself, @FILE for a file's bytes, @- for stdin's.",
+        rich_help_panel="Request",
+    ),
+]
+InsecureOption = Annotated[
+    bool, typer.Option("--insecure", help="Accept any TLS certificate.", rich_help_panel="Request")
+]
+ExpectStatusOption = Annotated[
+    str | None,
+    typer.Option(
+        "--expect-status",
+        metavar="STATUSES",
+        help="The statuses that are no error: 200, 200,404 or 2xx. [default: all below 400]",
+        rich_help_panel="Judgement",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the record as JSON on stdout, and nothing else.", rich_help_panel=_RESULT)
 ]

@@ -1,18 +1,63 @@
-"""The requests of `--request` and `--header`, as the engine takes them."""
+"""What options say about the requests to send, as the engine takes them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, InvalidValue
 from . import values
+from .command import where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
-    from ..loadtest import Request
+    from ..loadtest import LoadOptions, Request
 
-__all__ = ["requests_of"]
+__all__ = ["request_options", "requests_of"]
+
+
+def request_options(
+    context: Any,
+    *,
+    url: str,
+    arrival: str,
+    timeout: str,
+    method: str | None,
+    header: Sequence[str],
+    data: str | None,
+    insecure: bool,
+    expect_status: str | None,
+    seed: str,
+) -> LoadOptions:
+    """The options of a load test that say what is sent and what is an error, not how much.
+
+    Raises:
+        InvalidValue: an option does not parse; says which.
+    """
+    from ..loadtest import LoadOptions
+
+    if arrival not in ("constant", "poisson"):
+        raise InvalidValue("Expected constant or poisson", got=arrival, where=where(context, "arrival"))
+    return LoadOptions(
+        url=values.with_scheme(url),
+        method=(
+            ("GET" if data is None else "POST")
+            if method is None
+            else values.parse_method(method, where=where(context, "method"))
+        ),
+        headers=tuple(values.parse_header(text, where=where(context, "header")) for text in header),
+        body=b"" if data is None else values.parse_body(data, where=where(context, "data")),
+        arrival="poisson" if arrival == "poisson" else "constant",
+        timeout=values.parse_positive_duration(timeout, where=where(context, "timeout")),
+        insecure=insecure,
+        expect_status=(
+            None
+            if expect_status is None
+            else values.parse_statuses(expect_status, where=where(context, "expect_status"))
+        ),
+        seed=values.parse_count(seed, where=where(context, "seed"), least=0),
+    )
 
 
 def requests_of(
