@@ -9,7 +9,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # not from typing: that import alone would cost more than this file
     from .diagnosis import DiagnosisOptions, diagnose
     from .exceptions import PerfloopError
-    from .loadtest import LoadOptions, LoadTest, LoadTestResult, Request
+    from .loadtest import (
+        CapacityOptions,
+        LoadOptions,
+        LoadTest,
+        LoadTestResult,
+        Request,
+        find_capacity,
+        find_capacity_sync,
+    )
     from .monitoring import Service
     from .records import load_record, save_record
     from .stats import Comparison, Histogram, compare
@@ -18,6 +26,7 @@ if TYPE_CHECKING:  # not from typing: that import alone would cost more than thi
 
 _HOMES = {
     "DEFAULT_REGISTRY": "telemetry",
+    "CapacityOptions": "loadtest",
     "Comparison": "stats",
     "DiagnosisOptions": "diagnosis",
     "Histogram": "stats",
@@ -31,12 +40,15 @@ _HOMES = {
     "Targets": "targets",
     "compare": "stats",
     "diagnose": "diagnosis",
+    "find_capacity": "loadtest",
+    "find_capacity_sync": "loadtest",
     "load_record": "records",
     "save_record": "records",
 }
 
 __all__ = [
     "DEFAULT_REGISTRY",
+    "CapacityOptions",
     "Comparison",
     "DiagnosisOptions",
     "Histogram",
@@ -51,6 +63,8 @@ __all__ = [
     "__version__",
     "compare",
     "diagnose",
+    "find_capacity",
+    "find_capacity_sync",
     "load_record",
     "save_record",
 ]

@@ -33,6 +33,9 @@ duration = "2s"
 [compare]
 duration = "1s"
 runs = 2
+[capacity]
+probe = "200ms"
+budget = "2s"
 """
 # What a reader does once, and what other tests run.
 NOT_RUN_HERE = {"git", "cd", "pip", "python", "uv"}
@@ -101,7 +104,8 @@ def test_perfloop_commands_run_as_printed(block: Block, workplace: Path, shop_da
             shown = run.stdout + run.stderr
             # A busy machine may make a measurement untrustworthy; that it says so is right, and no fault of the page.
             assert run.returncode in (0, 3), f"{block}: {words}\n{shown}"
-            assert run.returncode == 0 or "untrustworthy" in shown.lower(), f"{block}: {words}\n{shown}"
+            excused = ("untrustworthy", "not enough data", "limited by the generator")
+            assert run.returncode == 0 or any(word in shown.lower() for word in excused), f"{block}: {words}\n{shown}"
             assert shown, f"{block}: {words} printed nothing"
 
 

@@ -162,7 +162,7 @@ def test_wrong_options_of_load(here: Here, words: list[str], says: list[str]) ->
 
 def test_a_wrong_command_suggests_the_nearest(here: Here) -> None:
     check(here("laod", "http://h/"), 2, "got    laod", "hint: did you mean `perfloop load`?")
-    check(here("juggle"), 2, "the commands are load, diagnose, compare, report")
+    check(here("juggle"), 2, "the commands are load, capacity, diagnose, compare, report")
     check(here("--vresion"), 2, "hint: did you mean --version?")
 
 
@@ -250,6 +250,32 @@ def test_the_real_command_says_the_same(perfloop: Perfloop, here: Here, workplac
     real, same = perfloop(*words), here(*words)
     check(real, 2)
     assert (real.returncode, real.stderr) == (same.returncode, same.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], ["URL", "hint: `perfloop capacity --help`"]),
+        (["ftp://127.0.0.1/"], ["http, https or http+unix"]),
+        (["http://h/", "--target", "p99>1s"], ["must stay below", "got    p99>1s", "where  --target"]),
+        (["http://h/", "--target", "rate<5"], ["latency or errors", "got    rate<5", "where  --target"]),
+        (["http://h/", "--target", "errors<5"], ["a share of errors", "where  --target"]),
+        (["http://h/", "--target", "p99<5"], ["with its unit", "where  --target"]),
+        (["http://h/", "--precision", "much"], ["where  --precision"]),
+        (["http://h/", "--precision", "0%"], ["a share above 0", "precision"]),
+        (["http://h/", "--budget", "0s"], ["above zero", "where  --budget"]),
+        (["http://h/", "--probe", "soon"], ["a duration", "where  --probe"]),
+        (["http://h/", "--connections", "0"], ["whole number", "where  --connections"]),
+        (["http://h/", "--fail-below", "much"], ["rate above zero", "where  --fail-below"]),
+        (["http://h/", "--resume", "missing.json"], ["cannot be read", "missing.json"]),
+        (["http://h/", "--report", "a.csv"], ["a form that a record of kind capacity has", "where  --report"]),
+        (["http://h/", "-H", "s3cret"], ["Name: value", "where  --header"]),
+    ],
+)
+def test_wrong_options_of_capacity(here: Here, words: list[str], says: list[str]) -> None:
+    run = here("capacity", *words)
+    check(run, 2, *says)
+    assert "s3cret" not in run.stderr
 
 
 @pytest.mark.parametrize(

@@ -54,12 +54,15 @@ def compare_records(a: AnyRecord, b: AnyRecord, *, name_a: str = "A", name_b: st
         name_a, name_b: what to call them, usually their files.
 
     Raises:
-        ConfigurationError: one of them is itself a comparison.
+        ConfigurationError: one of them is itself a comparison, or a capacity search.
     """
     for record, name in ((a, name_a), (b, name_b)):
-        if isinstance(record, ComparisonRecord):
+        if not isinstance(record, _Measured):
+            kinds = {"comparison": "a comparison", "capacity": "a capacity search, which has an interval of its own"}
             raise ConfigurationError(
-                "Expected the record of a load test or a diagnosis", got="a comparison", where=name
+                "Expected the record of a load test or a diagnosis",
+                got=kinds[str(type(record).__struct_config__.tag)],
+                where=name,
             )
     assert isinstance(a, _Measured)
     assert isinstance(b, _Measured)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .arrivals import PROFILES, Arrival, Profile, parse_profile, profile_of
+from .capacity import CapacityOptions, find_capacity, find_capacity_sync
 from .engine import Engine
 from .guide import LoadTest, LoadTestResult
 from .options import LoadOptions
@@ -16,6 +17,7 @@ from .thinking import ThinkTime, parse_think_time
 __all__ = [
     "PROFILES",
     "Arrival",
+    "CapacityOptions",
     "Engine",
     "LoadOptions",
     "LoadOutcome",
@@ -27,6 +29,8 @@ __all__ = [
     "Samples",
     "Target",
     "ThinkTime",
+    "find_capacity",
+    "find_capacity_sync",
     "new_event_loop",
     "parse_profile",
     "parse_think_time",

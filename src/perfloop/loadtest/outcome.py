@@ -114,6 +114,8 @@ class LoadOutcome(Struct, kw_only=True, eq=False):
     """µs from due to a connection free."""
     send_lag: Histogram
     """µs from due, with a connection free, to written."""
+    facts: GeneratorFacts
+    """How the generator fared: what `summary.trustworthy` is judged by."""
     samples: Samples | None = None
     """Each finished request, when `keep_samples` was set."""
     abandoned: int = 0
@@ -169,6 +171,7 @@ def conclude(
         service_time=recorder.service_time,
         queue=recorder.queue,
         send_lag=recorder.send_lag,
+        facts=facts,
         samples=recorder.samples(),
         abandoned=abandoned,
         events=events,

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..exceptions import ConfigurationError
 from .engine import Engine
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .options import LoadOptions
     from .outcome import LoadOutcome, Progress
 
-__all__ = ["new_event_loop", "quiet_collector", "run", "run_sync"]
+__all__ = ["new_event_loop", "quiet_collector", "run", "run_interruptibly", "run_sync"]
+
+T = TypeVar("T")
 
 
 async def run(
@@ -60,22 +62,38 @@ def run_sync(
         InvalidValue: an option is out of range.
         UnreachableTarget: a connection cannot be opened before the clock starts.
     """
+    with quiet_collector():
+        return run_interruptibly(
+            lambda stop: run(options, on_progress=on_progress, stop=stop), stop_on_interrupt=stop_on_interrupt
+        )
+
+
+def run_interruptibly(measure: Callable[[asyncio.Event], Coroutine[Any, Any, T]], *, stop_on_interrupt: bool) -> T:
+    """Run a coroutine on an event loop of its own, in this thread.
+
+    Args:
+        measure: called with an event that asks it to end early.
+        stop_on_interrupt: let the first Ctrl-C set the event instead of raising KeyboardInterrupt, in the main thread.
+
+    Raises:
+        ConfigurationError: an event loop runs in this thread already.
+    """
     _expect_no_loop()
 
-    async def main() -> LoadOutcome:
+    async def main() -> T:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         interruptible = stop_on_interrupt and threading.current_thread() is threading.main_thread()
         if interruptible:
             loop.add_signal_handler(signal.SIGINT, stop.set)
         try:
-            return await run(options, on_progress=on_progress, stop=stop)
+            return await measure(stop)
         finally:
             if interruptible:
                 loop.remove_signal_handler(signal.SIGINT)
 
-    with quiet_collector():
-        return _run_in_new_loop(main())
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main())
 
 
 def _expect_no_loop() -> None:
@@ -85,13 +103,9 @@ def _expect_no_loop() -> None:
         return
     raise ConfigurationError(
         "Expected a thread without a running event loop, which would stand still during the test",
-        hint="use `await test.arun()` for `test.run()`, and `await run(options)` for `run_sync(options)`",
+        hint="use `await test.arun()` for `test.run()`, `await run(options)` for `run_sync(options)`, and "
+        "`await find_capacity(options)` for `find_capacity_sync(options)`",
     )
-
-
-def _run_in_new_loop(main: Coroutine[Any, Any, LoadOutcome]) -> LoadOutcome:
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(main)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

@@ -7,6 +7,7 @@ be. Nothing here holds a parameter value of a statement, a header value or a que
 from __future__ import annotations
 
 from ..redaction import redact_url
+from .capacity import CapacityPoint, CapacityProbe, CapacityRecord, UslFit
 from .kinds import (
     SCHEMA_VERSION,
     CohortBreakdown,
@@ -42,6 +43,9 @@ from .storage import AnyRecord, json_schema, load_record, save_record
 __all__ = [
     "SCHEMA_VERSION",
     "AnyRecord",
+    "CapacityPoint",
+    "CapacityProbe",
+    "CapacityRecord",
     "CohortBreakdown",
     "ComparisonRecord",
     "CurvePoint",
@@ -68,6 +72,7 @@ __all__ = [
     "StatementSummary",
     "TargetResult",
     "Threshold",
+    "UslFit",
     "current_environment",
     "json_schema",
     "load_record",

@@ -14,15 +14,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from msgspec import Struct
 
-from perfloop.records import ComparisonRecord, DiagnosisRecord, LoadRecord
+from perfloop.records import CapacityRecord, ComparisonRecord, DiagnosisRecord, LoadRecord
 from perfloop.units import format_bytes, format_duration
 
-from . import figures, pictures
+from . import capacity_pictures, figures, pictures
 from .breakdown import parts_of, routes_in_order, slowest_name
 from .description import plan_in_words, slow_request_in_words
 from .fidelity import fidelity_in_words
 from .over_time import over_time
-from .verdict import before, finding_title, gain_in_words, latency_of, leading_gain, verdict, waiting_outside
+from .verdict import (
+    before,
+    capacity_span,
+    finding_title,
+    gain_in_words,
+    latency_of,
+    leading_gain,
+    verdict,
+    waiting_outside,
+)
 
 if TYPE_CHECKING:
     from perfloop.records import AnyRecord, Finding, LoadSummary, RouteBreakdown
@@ -60,6 +69,8 @@ def render_html(record: AnyRecord) -> str:
             page = _render("load", record, _run_view(record), limits)
         elif isinstance(record, DiagnosisRecord):
             page = _render("diagnosis", record, _diagnosis_view(record, limits), limits)
+        elif isinstance(record, CapacityRecord):
+            page = _render("capacity", record, _capacity_view(record), limits)
         else:
             page = _render("comparison", record, _comparison_view(record), limits)
         if len(page.encode()) <= _LARGEST_BYTES:
@@ -157,6 +168,9 @@ def _moment(created: str) -> str:
 def _stamp(record: AnyRecord) -> str:
     if isinstance(record, ComparisonRecord):
         return {"faster": "B is faster", "slower": "B is slower"}.get(record.verdict, record.verdict)
+    if isinstance(record, CapacityRecord):
+        stamps = {"found": "Found", "at least": "At least", "never met": "Never met"}
+        return stamps.get(record.verdict, "Not enough data")
     if not record.summary.trustworthy:
         return "Untrustworthy"
     if isinstance(record, DiagnosisRecord):
@@ -226,6 +240,15 @@ def _route_view(route: RouteBreakdown, most: int) -> dict[str, Any]:
         "slowest": slowest_name(route),
         "statements": statements[:most],
         "hidden_statements": max(len(statements) - most, 0),
+    }
+
+
+def _capacity_view(record: CapacityRecord) -> dict[str, Any]:
+    return {
+        "summary": None,
+        "charts": {"curve": capacity_pictures.latency_by_rate(record), "usl": capacity_pictures.scalability(record)},
+        "seconds_of_probes": sum(probe.seconds + probe.recovery_seconds for probe in record.probes),
+        "span": capacity_span(record),
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from xml.etree import ElementTree
 
-from perfloop.records import ComparisonRecord, LoadRecord
+from perfloop.records import CapacityRecord, ComparisonRecord, LoadRecord
 
 from . import figures
 from .verdict import finding_title, gain_in_words, summary_line
@@ -42,6 +42,8 @@ def render_junit(record: AnyRecord) -> bytes:
     """
     if isinstance(record, ComparisonRecord):
         cases = list(_comparison(record))
+    elif isinstance(record, CapacityRecord):
+        cases = [_capacity(record)]
     else:
         cases = [_trust(record.summary), *(_load(record) if isinstance(record, LoadRecord) else _diagnosis(record))]
         if not record.summary.trustworthy:
@@ -49,7 +51,7 @@ def render_junit(record: AnyRecord) -> bytes:
                 Case(case.group, case.name, "skipped", "the measurement is not trustworthy") for case in cases[1:]
             ]
     kind = str(record.__struct_config__.tag)
-    seconds = 0.0 if isinstance(record, ComparisonRecord) else record.summary.elapsed_seconds
+    seconds = _seconds(record)
     counts = {
         "tests": str(len(cases)),
         "failures": str(sum(case.outcome == "failure" for case in cases)),
@@ -93,6 +95,13 @@ def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
     if isinstance(record, ComparisonRecord):
         yield from (("a", record.a), ("b", record.b))
         return
+    if isinstance(record, CapacityRecord):
+        yield "target", record.target
+        if record.capacity_rps is not None:
+            yield from zip(
+                ("capacity_low", "capacity", "capacity_high"), map("{:.6g}".format, record.capacity_rps), strict=True
+            )
+        return
     yield "target", record.target if isinstance(record, LoadRecord) else record.service.url
     summary = record.summary
     yield "requests", str(summary.requests)
@@ -100,6 +109,25 @@ def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
     yield "rate", f"{summary.rate:.6g}"
     for name in ("p50", "p95", "p99", "p999", "max"):
         yield f"latency_{name}_ms", f"{getattr(summary.latency_ms, name):.6g}"
+
+
+def _seconds(record: AnyRecord) -> float:
+    if isinstance(record, ComparisonRecord):
+        return 0.0
+    if isinstance(record, CapacityRecord):
+        return sum(probe.seconds + probe.recovery_seconds for probe in record.probes)
+    return record.summary.elapsed_seconds
+
+
+def _capacity(record: CapacityRecord) -> Case:
+    outcome: dict[str, Literal["failure", "error"]] = {"never met": "failure", "not enough data": "error"}
+    return Case(
+        "capacity",
+        "the capacity was found",
+        outcome.get(record.verdict),
+        summary_line(record),
+        "; ".join(record.reasons),
+    )
 
 
 def _trust(summary: LoadSummary) -> Case:

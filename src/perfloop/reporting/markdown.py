@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from perfloop.records import DiagnosisRecord, LoadRecord
+from perfloop.records import CapacityRecord, DiagnosisRecord, LoadRecord
 
 from . import figures
 from .description import plan_in_words, slow_request_in_words
@@ -30,6 +30,7 @@ _LONGEST_TEXT = 300
 # A bar inside a table's cell.
 _BAR = "\\|"
 _ENTRIES_SHOWN = 5
+_POINTS_SHOWN = 15
 
 
 def render_markdown(record: AnyRecord) -> str:
@@ -45,6 +46,8 @@ def render_markdown(record: AnyRecord) -> str:
         parts += _load(record)
     elif isinstance(record, DiagnosisRecord):
         parts += _diagnosis(record)
+    elif isinstance(record, CapacityRecord):
+        parts += _capacity(record)
     else:
         parts += _comparison(record)
     machine = record.environment
@@ -150,6 +153,25 @@ def _comparison(record: ComparisonRecord) -> list[str]:
         _table(("Metric", "A", "B", "B ÷ A", "B is"), rows),
         *(f"> {_text(reason)}" for reason in record.reasons),
         f"{figures.plural(record.runs, 'run')} each, {figures.share(record.confidence)} confidence.",
+    ]
+
+
+def _capacity(record: CapacityRecord) -> list[str]:
+    rows = [
+        (
+            f"{figures.number(point.rate)}/s",
+            f"{figures.number(point.throughput)}/s",
+            figures.milliseconds(point.p50_ms),
+            figures.milliseconds(point.p99_ms),
+            f"{point.met} of {point.probes}",
+        )
+        for point in record.curve[-_POINTS_SHOWN:]
+    ]
+    return [
+        f"{_code(record.target)} · {_text(record.plan.arrival or 'constant')} arrivals · "
+        f"targets {', '.join(_code(goal) for goal in record.goals)}",
+        *([_table(("Asked", "Answered", "p50", "p99", "Targets met"), rows)] if rows else []),
+        *(f"> {_text(reason)}" for reason in record.reasons),
     ]
 
 

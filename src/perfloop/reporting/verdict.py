@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from perfloop.records import (
     AnyRecord,
+    CapacityRecord,
     ComparisonRecord,
     DiagnosisRecord,
     Figures,
@@ -26,6 +27,7 @@ __all__ = [
     "Gain",
     "Verdict",
     "before",
+    "capacity_span",
     "finding_title",
     "gain_in_words",
     "latency_of",
@@ -89,6 +91,8 @@ def verdict(record: AnyRecord) -> Verdict:
         return _load(record)
     if isinstance(record, DiagnosisRecord):
         return _diagnosis(record)
+    if isinstance(record, CapacityRecord):
+        return _capacity(record)
     return _comparison(record)
 
 
@@ -213,6 +217,30 @@ def _diagnosis(record: DiagnosisRecord) -> Verdict:
         f"to about {then}{interrupted}",
         further,
     )
+
+
+def capacity_span(record: CapacityRecord) -> str:
+    """The interval of the capacity with its confidence: `380–414, 95 %`; empty where there is none."""
+    if record.capacity_rps is None:
+        return ""
+    return f"{figures.interval(record.capacity_rps)}, {figures.share(record.confidence)}"
+
+
+def _capacity(record: CapacityRecord) -> Verdict:
+    interrupted = " (interrupted)" if record.partial else ""
+    goals = figures.shorten(", ".join(figures.clean(goal) for goal in record.goals), 120)
+    reason = f": {figures.shorten(figures.clean(record.reasons[0]), 160)}" if record.reasons else ""
+    middle = None if record.capacity_rps is None else figures.per_second(record.capacity_rps[1])
+    if record.verdict == "found" and middle is not None:
+        return Verdict("good", f"Capacity {middle} ({capacity_span(record)}) with {goals}{interrupted}")
+    if record.verdict == "at least":
+        least = middle or figures.per_second(record.highest_met_rps or 0.0)
+        by = f"limited by the {record.limited_by}"
+        return Verdict("warning", f"Capacity at least {least}, {by}{reason}{interrupted}")
+    if record.verdict == "never met":
+        return Verdict("bad", f"The targets are missed at any rate{reason}{interrupted}")
+    known = f", about {middle} ({capacity_span(record)})" if middle is not None else ""
+    return Verdict("warning", f"Not enough data to tell the capacity{known}{reason}{interrupted}")
 
 
 def _comparison(record: ComparisonRecord) -> Verdict:

@@ -20,6 +20,8 @@ from perfloop.records import (
     current_environment,
 )
 
+from ..reporting.sample_capacities import capacity
+
 
 def record(p50: float, *, seconds: int = 32, rate: float = 200, errors: int = 0, seed: int = 0, **plan) -> LoadRecord:
     random = np.random.default_rng(seed)
@@ -131,6 +133,13 @@ def test_an_untrustworthy_record_decides_nothing() -> None:
 
 def test_more_load_and_still_faster_is_faster() -> None:
     assert compare_records(record(10.0, rate=100), record(5.0, rate=200, seed=1)).verdict == "faster"
+
+
+def test_a_capacity_search_is_refused_in_words() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        compare_records(capacity(), record(1.0), name_a="c.json")
+    assert error.value.where == "c.json"
+    assert "a capacity search" in str(error.value)
 
 
 def test_comparisons_are_no_measurement() -> None:

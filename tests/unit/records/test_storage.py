@@ -12,6 +12,9 @@ from perfloop.exceptions import RecordTooNew, UnreadableRecord
 from perfloop.records import (
     SCHEMA_VERSION,
     AnyRecord,
+    CapacityPoint,
+    CapacityProbe,
+    CapacityRecord,
     CohortBreakdown,
     ComparisonRecord,
     CurvePoint,
@@ -32,6 +35,7 @@ from perfloop.records import (
     StatementSummary,
     TargetResult,
     Threshold,
+    UslFit,
     current_environment,
     json_schema,
     load_record,
@@ -154,7 +158,41 @@ def comparison() -> ComparisonRecord:
     )
 
 
-RECORDS = {"load": load, "diagnosis": diagnosis, "comparison": comparison}
+def capacity() -> CapacityRecord:
+    return CapacityRecord(
+        environment=current_environment(),
+        target="http://127.0.0.1/a",
+        plan=PLAN,
+        goals=["p99<200ms"],
+        precision=0.1,
+        confidence=0.95,
+        verdict="found",
+        capacity_rps=(90, 100, 105),
+        highest_met_rps=101.5,
+        limited_by="service",
+        reasons=[],
+        probes=[
+            CapacityProbe(
+                model="open",
+                rate=101.5,
+                connections=16,
+                seconds=4,
+                requests=406,
+                errors=0,
+                throughput=101.2,
+                latency_ms=FIGURES,
+                falling_behind=0.001,
+                verdict="met",
+            )
+        ],
+        curve=[CapacityPoint(rate=101.5, throughput=101.2, p50_ms=1, p99_ms=3, probes=1, met=1, missed=0)],
+        usl=UslFit(
+            rate_of_one=30, contention=0.02, coherency=0, peak_in_flight=None, peak_rate=(140, 150, 160), r_squared=0.98
+        ),
+    )
+
+
+RECORDS = {"load": load, "diagnosis": diagnosis, "comparison": comparison, "capacity": capacity}
 
 
 @pytest.mark.parametrize("kind", RECORDS)

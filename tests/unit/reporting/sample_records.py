@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import sample_capacities as capacities
 from . import sample_comparisons as comparisons
 from . import sample_diagnoses as diagnoses
 from . import sample_loads as loads
@@ -29,4 +30,9 @@ SAMPLES: dict[str, AnyRecord] = {
     "comparison-slower": comparisons.slower_comparison(),
     "comparison-undecided": comparisons.undecided_comparison(),
     "comparison-empty": comparisons.empty_comparison(),
+    "capacity": capacities.capacity(),
+    "capacity-limited": capacities.limited_capacity(),
+    "capacity-hopeless": capacities.hopeless_capacity(),
+    "capacity-interrupted": capacities.interrupted_capacity(),
+    "capacity-early": capacities.early_capacity(),
 }

@@ -172,6 +172,21 @@ def test_a_comparison_has_its_parts() -> None:
     assert "no difference" in words
 
 
+def test_a_capacity_search_has_its_parts() -> None:
+    assert headings("capacity") == [
+        "Latency and throughput",
+        "Latency by rate",
+        "Scalability",
+        "Throughput by requests in flight",
+        "How this was measured",
+    ]
+    words = Page(PAGES["capacity"]).words
+    assert "σ (contention) 0.0031" in words
+    assert "met 1 of 3" in words
+    assert "No scalability law" in Page(PAGES["capacity-limited"]).words
+    assert headings("capacity-early") == ["Interrupted", "Notes", "How this was measured"]
+
+
 @pytest.mark.parametrize("name", ["load-untrustworthy", "diagnosis-untrustworthy"])
 def test_figures_that_cannot_be_trusted_are_marked_before_any_of_them(name: str) -> None:
     page = PAGES[name]
@@ -179,7 +194,7 @@ def test_figures_that_cannot_be_trusted_are_marked_before_any_of_them(name: str)
     assert page.index('id="untrustworthy"') < page.index("How this was measured")
 
 
-@pytest.mark.parametrize("name", ["load-empty", "comparison-undecided"])
+@pytest.mark.parametrize("name", ["load-empty", "comparison-undecided", "capacity-interrupted"])
 def test_an_interrupted_run_says_so(name: str) -> None:
     assert "Interrupted" in headings(name)
 

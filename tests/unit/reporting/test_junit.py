@@ -12,6 +12,7 @@ import pytest
 from perfloop.records import Threshold
 from perfloop.reporting import render_junit
 
+from .sample_capacities import capacity, hopeless_capacity, interrupted_capacity
 from .sample_comparisons import comparison, slower_comparison, undecided_comparison
 from .sample_diagnoses import diagnosis, healthy_diagnosis
 from .sample_loads import failing_load, load, untrustworthy_load
@@ -104,6 +105,16 @@ def test_a_slower_b_is_a_failure() -> None:
     assert outcomes(slower_comparison())[verdict] == "failure"
     assert outcomes(comparison())[verdict] == "passed"
     assert set(outcomes(undecided_comparison()).values()) == {"skipped"}
+
+
+def test_a_capacity_that_was_not_found_is_told() -> None:
+    name = "the capacity was found"
+    found = {"found": capacity(), "never": hopeless_capacity(), "unknown": interrupted_capacity()}
+    assert {key: outcomes(record)[name] for key, record in found.items()} == {
+        "found": "passed",
+        "never": "failure",
+        "unknown": "error",
+    }
 
 
 def test_hostile_text_stays_text() -> None:

@@ -26,6 +26,6 @@ def test_the_page_names_every_kind_of_record() -> None:
         for kind in DEFINITIONS.values()
         if "kind" in kind["properties"] and "enum" in kind["properties"]["kind"]
     }
-    assert kinds == {"load", "diagnosis", "comparison"}
+    assert kinds == {"load", "diagnosis", "comparison", "capacity"}
     for kind in kinds:
         assert f": `{kind}`\n" in PAGE, kind

@@ -38,6 +38,12 @@ LINES = {
     "comparison-undecided": "Not enough data to tell A and B apart: "
     "1 run each: at least 3 are needed to tell a difference from noise",
     "comparison-empty": "Not enough data to tell A and B apart",
+    "capacity": "Capacity 400 requests/s (379–414, 95 %) with p99<100ms, errors<=0.1%",
+    "capacity-limited": "Capacity at least 401 requests/s, limited by the generator: "
+    "at 402.1 requests/s: the generator sent late: p99 send lag 26.1 ms, allowed 5 ms",
+    "capacity-hopeless": "The targets are missed at any rate: at 12.3 requests/s: p99<100ms: measured 494 ms",
+    "capacity-interrupted": "Not enough data to tell the capacity, about 382 requests/s (335–462, 95 %): "
+    "interrupted before the answer was as precise as asked (interrupted)",
 }
 TONES = {
     "load": "good",
@@ -51,6 +57,10 @@ TONES = {
     "comparison": "good",
     "comparison-slower": "bad",
     "comparison-undecided": "warning",
+    "capacity": "good",
+    "capacity-limited": "warning",
+    "capacity-hopeless": "bad",
+    "capacity-interrupted": "warning",
 }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from .bars import BeforeAfter, Segment, StackedBar, before_after, stacked_bars
 from .intervals import IntervalRow, interval_chart
-from .line import Axis, Chart, LineChart, Mark, Series, line_chart
+from .line import Axis, Band, Chart, LineChart, Mark, Series, line_chart
 
 __all__ = [
     "Axis",
+    "Band",
     "BeforeAfter",
     "Chart",
     "IntervalRow",

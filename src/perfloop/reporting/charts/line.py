@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-__all__ = ["NARROW", "WIDE", "Axis", "Chart", "LineChart", "Mark", "Series", "line_chart"]
+__all__ = ["NARROW", "WIDE", "Axis", "Band", "Chart", "LineChart", "Mark", "Series", "line_chart"]
 
 WIDE, NARROW = 860, 360
 """Widths in pixels of the two drawings of each chart: for a page, and for a phone or a card."""
@@ -55,6 +55,14 @@ class Mark(Struct, frozen=True):
     label: str
 
 
+class Band(Struct, frozen=True):
+    """A span of x that deserves a word, as an interval does."""
+
+    start: float
+    end: float
+    label: str
+
+
 class LineChart(Struct, frozen=True, kw_only=True):
     """All a line chart shows; `line_chart` draws it."""
 
@@ -71,6 +79,7 @@ class LineChart(Struct, frozen=True, kw_only=True):
     y_log: bool | None = None
     """None decides by how far the largest value is from the middle one."""
     marks: Sequence[Mark] = ()
+    bands: Sequence[Band] = ()
     height: int = 300
     gutter: float = 0.0
     """Least room left of the plot, so that charts below each other line up."""
@@ -117,6 +126,8 @@ def _draw(chart: LineChart, width: int) -> Markup:
     drawn.append(svg.element("line", {"class": "axis", "x1": left, "x2": right, "y1": floor, "y2": floor}))
     drawn.append(svg.text(0, 11, chart.y_axis.title + (" (log scale)" if log else ""), "title"))
     drawn.append(svg.text(right, height - 6, chart.x_axis.title, "title", "end"))
+    # Behind the lines.
+    drawn += [_band(band, x(band.start), x(band.end), floor, right) for band in chart.bands]
     pixels = [x(value) for value in chart.x]
     heights = [[None if v is None else y(v) for v in series.values] for series in chart.series]
     for series, ys in zip(chart.series, heights, strict=True):
@@ -193,6 +204,16 @@ def _mark(mark: Mark, x: float, floor: float, right: float) -> Markup:
         svg.text(
             x - 5 if turned else x + 5, _TOP - 4 if x > 200 else _TOP + 4, mark.label, "", "end" if turned else None
         ),
+    )
+
+
+def _band(band: Band, start: float, end: float, floor: float, right: float) -> Markup:
+    turned = end + 5 + len(band.label) * svg.CHARACTER_WIDTH > right
+    return svg.element(
+        "g",
+        {"class": "band"},
+        svg.element("rect", {"x": start, "y": _TOP, "width": max(end - start, 1.0), "height": floor - _TOP}),
+        svg.text(start - 5 if turned else end + 5, _TOP + 10, band.label, "", "end" if turned else None),
     )
 
 

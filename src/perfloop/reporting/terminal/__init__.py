@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfloop.records import AnyRecord, DiagnosisRecord, LoadRecord
+from perfloop.records import AnyRecord, CapacityRecord, DiagnosisRecord, LoadRecord
 
+from .capacity import print_capacity
 from .comparison import print_comparison
 from .diagnosis import print_diagnosis
 from .load import print_load
@@ -29,5 +30,7 @@ def render_terminal(record: AnyRecord, console: Console) -> None:
         print_load(record, paper)
     elif isinstance(record, DiagnosisRecord):
         print_diagnosis(record, paper)
+    elif isinstance(record, CapacityRecord):
+        print_capacity(record, paper)
     else:
         print_comparison(record, paper)

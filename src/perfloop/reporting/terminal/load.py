@@ -16,13 +16,13 @@ from .paper import Cell, Paper, sparkline, tie
 if TYPE_CHECKING:
     from perfloop.records import Figures, LoadRecord, LoadSummary, SlowRequest, TargetResult, Threshold
 
-__all__ = ["STYLES", "print_load", "print_notices", "print_targets", "print_verdict"]
+__all__ = ["MARKS", "STYLES", "print_load", "print_notices", "print_targets", "print_verdict"]
 
 STYLES = {"good": "bold green", "bad": "bold red", "warning": "bold yellow", "neutral": "bold"}
 _ERRORS_SHOWN = 20
 _SLOWEST_SHOWN = 5
 _LONGEST_TEXT = 400
-_MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
+MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
 
 
 def print_load(record: LoadRecord, paper: Paper) -> None:
@@ -78,7 +78,7 @@ def print_verdict(record: LoadRecord, paper: Paper) -> None:
     """Print the last line."""
     paper.blank()
     said = verdict(record)
-    paper.hanging((_MARKS[said.tone], STYLES[said.tone]), (said.headline, STYLES[said.tone]), label_width=2)
+    paper.hanging((MARKS[said.tone], STYLES[said.tone]), (said.headline, STYLES[said.tone]), label_width=2)
 
 
 def _print_counts(record: LoadRecord, paper: Paper) -> None:

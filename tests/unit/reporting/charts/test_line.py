@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from perfloop.reporting.charts import Axis, LineChart, Mark, Series, line_chart
+from perfloop.reporting.charts import Axis, Band, LineChart, Mark, Series, line_chart
 from perfloop.reporting.charts.line import NARROW, WIDE
 from perfloop.reporting.charts.scale import Scale
 
@@ -47,6 +47,20 @@ def test_all_lies_within_the_picture() -> None:
             assert 0 <= float(text.get("y", "nan")) <= height
         for x in json.loads(root.get("data-x", "")):
             assert 0 <= x <= width
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.5, 1.0), (1.8, 2.0), (0.0, 0.0)])
+def test_a_band_spans_its_values_and_stays_within_the_picture(start: float, end: float) -> None:
+    drawn = line_chart(chart(bands=[Band(start, end, "capacity")]))
+    for markup in (drawn.wide, drawn.narrow):
+        root = parsed(markup)
+        (band,) = named(root, "g", "band")
+        rect, text = band
+        width = float(root.get("viewBox", "").split()[2])
+        assert float(rect.get("width", "0")) >= 1
+        assert 0 < float(rect.get("x", "nan")) < float(rect.get("x", "nan")) + float(rect.get("width", "nan")) < width
+        assert text.text == "capacity"
+        assert 0 < float(text.get("x", "nan")) < width
 
 
 def test_hovering_has_the_place_and_the_words_of_every_point() -> None:

@@ -1,0 +1,73 @@
+"""What a capacity search is asked to do."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from ...exceptions import InvalidValue
+from ...targets import Targets
+from .decision import Settings
+from .goals import goals_of, parse_goals, samples_needed
+
+if TYPE_CHECKING:
+    from ..options import LoadOptions
+
+__all__ = ["CapacityOptions"]
+
+
+class CapacityOptions(Struct, frozen=True, kw_only=True):
+    """One search for the highest rate that meets the targets.
+
+    Args:
+        load: what to send and how: url, requests, headers, arrival, timeout, seed and so on. The search decides
+            itself how much: `connections`, `rate`, `profile`, `think_time`, `pacing`, `duration` and `request_limit`
+            are not used.
+        targets: what a rate must meet: `"p99<200ms"`, `"errors<0.1%"`; mean, max, any percentile of latency, and the
+            share of errors. Default: the latency targets of `perfloop.targets`. Without one on errors, `errors<=0.1%`
+            is added.
+        most_connections: how many connections it may open at most; it opens what the throughput needs.
+        precision: the width of the interval, as a share of the estimate, at which the search ends.
+        budget: seconds that all probes may take together; then the answer is what is known.
+        probe: seconds of each probe; up to four times as long where a percentile needs the samples.
+    """
+
+    load: LoadOptions
+    targets: tuple[str, ...] = goals_of(Targets())
+    most_connections: int = 512
+    precision: float = 0.10
+    budget: float = 120.0
+    probe: float = 4.0
+
+    def validate(self) -> None:
+        """Check every option before anything is opened.
+
+        Raises:
+            InvalidValue: names the option, what was expected and what was got.
+        """
+        self.load.validate()
+        parse_goals(self.targets)
+        if self.most_connections < 1:
+            raise InvalidValue("Expected at least one connection", got=self.most_connections, where="most_connections")
+        for name, most in (("precision", 1.0), ("budget", math.inf), ("probe", math.inf)):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and 0 < value <= most):
+                expected = "a share above 0, up to 1" if name == "precision" else "a number of seconds above 0"
+                raise InvalidValue(f"Expected {expected}", got=value, where=name)
+
+    def settings(self, spent: float = 0.0) -> Settings:
+        """What the decisions go by.
+
+        Args:
+            spent: seconds an earlier search took, which this one continues with a budget of its own.
+        """
+        return Settings(
+            precision=self.precision,
+            confidence=0.95,
+            budget=spent + self.budget,
+            probe=self.probe,
+            samples=samples_needed(parse_goals(self.targets)),
+            most_connections=self.most_connections,
+        )
