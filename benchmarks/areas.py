@@ -43,6 +43,11 @@ AREAS = (
         },
     ),
     Area(
+        "capacity",
+        "is the capacity it finds the one the service has, and inside the interval?",
+        {"worst_relative_error": ("<=", 0.05), "truth_inside": (">=", 3), "interval_width": ("<=", 0.10)},
+    ),
+    Area(
         "shop",
         "does the diagnosis predict what the fix gains, account for the time, and leave the service its speed?",
         {
