@@ -152,7 +152,7 @@ class _Search:
     def open(self) -> NextProbe | Conclusion:
         """The next open probe, or the answer."""
         if not any(probe.throughput for probe in self._ramp):
-            return _nothing("service", "no request was answered without error")
+            return _nothing("service", "no request was answered without error", *self._ramp[-1].reasons)
         trailing = _trailing_untrustworthy(self._tried)
         if 0 < trailing < _REPEATS and not self._over:
             return self._probe(_rate(self._tried[-1]))

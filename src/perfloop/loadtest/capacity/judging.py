@@ -19,7 +19,7 @@ from ...records import CapacityProbe, Figures
 from ...stats import Histogram
 from ...units import format_duration
 from ..recording import figures
-from ..trust import untrustworthy_reasons
+from ..trust import LAG_SHARE, untrustworthy_reasons
 from .goals import missed, samples_needed
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ _CERTAIN = 3.5
 _RISE = 0.25
 """The least rise over the probe, as a share of the latency at its start."""
 _RECOVERED_WITHIN = 2e-3
+_LAG_OF_GOAL = 0.1
+"""The p99 of the send lag may be so much of the tightest latency goal: the capacity is then off by far less, since near
+it latency rises steeply."""
 _HELD_UP_FORGIVEN = 0.02
 """The share of a probe for which the generator may be held up besides: it moves the capacity by no more."""
 _BEYOND_CHANCE = 6.0
@@ -184,7 +187,7 @@ def closed_probe(outcome: LoadOutcome) -> CapacityProbe:
         throughput=(summary.requests - summary.errors) / max(summary.elapsed_seconds, 1e-9),
         latency_ms=summary.latency_ms,
         verdict="measured" if summary.trustworthy else "untrustworthy",
-        reasons=list(summary.reasons),
+        reasons=[*summary.reasons, *_example(outcome)],
     )
 
 
@@ -197,14 +200,15 @@ def _verdict(
     trend: Trend | None,
     lost: str | None,
 ) -> tuple[_Verdict, list[str]]:
+    doubts = _doubts(outcome.facts, goals)
+    if doubts:
+        return "untrustworthy", doubts
     reasons = [] if lost is None else [lost]
     if lost is None and trend is not None and trend.growing:
         reasons.append(f"latency grew by {format_duration(trend.slope)} a second: the queue grows without end")
     reasons += missed(goals, latency, judged, errors)
     if reasons:
-        doubts = _doubts(outcome.facts, goals)
-        return ("untrustworthy", doubts) if doubts else ("missed", reasons)
-    # Latency counts from due, so the generator's faults only add to it: what was met in spite of them was met.
+        return "missed", [*reasons, *_example(outcome)]
     needed = samples_needed(goals)
     if judged < needed:
         return "too few samples", [f"{judged:,} requests to judge by, {needed:,} needed"]
@@ -212,18 +216,26 @@ def _verdict(
 
 
 def _doubts(facts: GeneratorFacts, goals: Sequence[Condition]) -> list[str]:
-    """Why it may have been the generator that missed the goals.
+    """Why the outcome may be the generator's rather than the service's.
 
     What lateness matters is set by the tightest latency goal here, not by the latency measured: 2 ms of it do not make
-    a service miss 200 ms.
+    a service miss 200 ms. Whether a probe is believed must not depend on its outcome: lateness only adds to latency,
+    but keeping what was met in spite of it, and repeating what was missed, would favour luck.
     """
     tightest = min((goal.limit / 1000 for goal in goals if goal.unit == "ms"), default=0.0)
     forgiven = _HELD_UP_FORGIVEN * facts.elapsed
     return untrustworthy_reasons(
         msgspec.structs.replace(
-            facts, latency_p50=max(facts.latency_p50, tightest), held_up=max(0.0, facts.held_up - forgiven)
+            facts,
+            latency_p50=max(facts.latency_p50, _LAG_OF_GOAL / LAG_SHARE * tightest),
+            held_up=max(0.0, facts.held_up - forgiven),
         )
     )
+
+
+def _example(outcome: LoadOutcome) -> list[str]:
+    """One error in words, where there were some."""
+    return [f"for example {kind.example}" for kind in outcome.results.error_kinds[:1]]
 
 
 def errors_allowed(goals: Sequence[Condition]) -> float:

@@ -15,7 +15,7 @@ from perfloop.loadtest.capacity.judging import (
     recovered,
 )
 from perfloop.loadtest.trust import GeneratorFacts
-from perfloop.records import Figures, LoadPlan, LoadResults, LoadSummary
+from perfloop.records import ErrorKind, Figures, LoadPlan, LoadResults, LoadSummary
 from perfloop.stats import Histogram
 
 GOALS = parse_goals(["p99<100ms"])
@@ -118,13 +118,12 @@ def test_a_probe_ended_early_has_missed_them() -> None:
     assert empty.verdict == "missed"
 
 
-def test_what_was_met_in_spite_of_the_generator_was_met_and_what_was_missed_is_doubted() -> None:
+@pytest.mark.parametrize("slower", [0.0, 0.2])
+def test_whether_a_probe_is_believed_does_not_depend_on_its_outcome(slower: float) -> None:
     late = msgspec.structs.replace(TRUSTED, send_lag_p99=0.02)
-    assert open_probe(outcome(400, steady(), facts=late), goals=GOALS, seconds=4.0).verdict == "met"
-    slow = steady() + 0.2
-    probe = open_probe(outcome(400, slow, facts=late), goals=GOALS, seconds=4.0)
+    probe = open_probe(outcome(400, steady() + slower, facts=late), goals=GOALS, seconds=4.0)
     assert probe.verdict == "untrustworthy"
-    assert probe.reasons == ["the generator sent late: p99 send lag 20 ms, allowed 5 ms"]
+    assert probe.reasons == ["the generator sent late: p99 send lag 20 ms, allowed 10 ms"]
 
 
 def test_lateness_that_is_nothing_beside_the_goal_is_no_doubt() -> None:
@@ -135,6 +134,15 @@ def test_lateness_that_is_nothing_beside_the_goal_is_no_doubt() -> None:
 def test_the_share_that_waited_for_a_connection() -> None:
     assert open_probe(outcome(400, steady(), waited=0.005), goals=GOALS, seconds=4.0).waited == 1.0
     assert open_probe(outcome(400, steady()), goals=GOALS, seconds=4.0).waited == 0.0
+
+
+def test_errors_come_with_an_example() -> None:
+    run = outcome(400, steady(), errors=16)
+    kinds = [ErrorKind(kind="status 503", count=16, example="GET / was answered with 503")]
+    run.results = msgspec.structs.replace(run.results, error_kinds=kinds)
+    reason = "for example GET / was answered with 503"
+    assert open_probe(run, goals=GOALS, seconds=4.0).reasons[-1] == reason
+    assert closed_probe(run).reasons == [reason]
 
 
 def test_a_closed_probe_is_measured() -> None:
