@@ -114,8 +114,8 @@ class LoadOutcome(Struct, kw_only=True, eq=False):
     """µs from due to a connection free."""
     send_lag: Histogram
     """µs from due, with a connection free, to written."""
-    facts: GeneratorFacts
-    """How the generator fared: what `summary.trustworthy` is judged by."""
+    facts: GeneratorFacts | None = None
+    """How the generator fared: what `summary.trustworthy` is judged by. None where there was not one generator."""
     samples: Samples | None = None
     """Each finished request, when `keep_samples` was set."""
     abandoned: int = 0

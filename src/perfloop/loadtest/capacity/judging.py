@@ -200,7 +200,7 @@ def _verdict(
     trend: Trend | None,
     lost: str | None,
 ) -> tuple[_Verdict, list[str]]:
-    doubts = _doubts(outcome.facts, goals)
+    doubts = list(outcome.summary.reasons) if outcome.facts is None else _doubts(outcome.facts, goals)
     if doubts:
         return "untrustworthy", doubts
     reasons = [] if lost is None else [lost]
