@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+SCENARIOS = REPOSITORY / "examples" / "scenarios"
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 SHORT = """\
@@ -63,6 +64,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop_database: Pa
     for page in PAGES:
         for name, text in files(page).items():
             (tmp_path / name).write_text(text)
+    for file in SCENARIOS.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHOP_DATABASE", str(shop_database))
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
@@ -107,6 +111,13 @@ def test_perfloop_commands_run_as_printed(block: Block, workplace: Path, shop_da
             excused = ("untrustworthy", "not enough data", "limited by the generator")
             assert run.returncode == 0 or any(word in shown.lower() for word in excused), f"{block}: {words}\n{shown}"
             assert shown, f"{block}: {words} printed nothing"
+
+
+def test_the_scenarios_page_shows_the_files_of_the_examples() -> None:
+    shown = {block.code.strip() for block in BLOCKS if block.page == "scenarios.md"}
+    for file in SCENARIOS.glob("*.[pt]*"):
+        text = file.read_text().strip()
+        assert text in shown or text.partition("\n")[2].strip() in shown, file.name
 
 
 def test_every_block_says_its_language() -> None:

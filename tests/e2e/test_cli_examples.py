@@ -18,6 +18,7 @@ from perfloop.cli import main
 from perfloop.cli.registry import COMMANDS
 from perfloop.records import json_schema
 
+from ..servers.uvicorn import REPOSITORY
 from .conftest import PERFLOOP, SHOP
 from .test_cli_importing import HAR, LOG, OPENAPI
 
@@ -38,6 +39,7 @@ runs = 1
 probe = "200ms"
 budget = "2s"
 """
+SCENARIOS = REPOSITORY / "examples" / "scenarios"
 PLACES = ("127.0.0.1:8000", "localhost:8000")
 
 
@@ -64,6 +66,8 @@ def test_the_examples_of_every_command_run(
     (template / "access.log").write_text(LOG)
     (template / "shop.har").write_text(json.dumps(HAR))
     (template / "openapi.json").write_text(json.dumps(OPENAPI))
+    for file in ("shop.toml", "customers.csv"):
+        shutil.copy(SCENARIOS / file, template)
     for name in ("before.json", "after.json"):
         measured = run(f"perfloop load {service}/ --requests 50 --output {name}", template)
         assert measured.returncode in (0, 3), measured.stderr

@@ -31,11 +31,13 @@ from .options import (  # noqa: TC001  # typer reads them
     OutputOption,
     PrometheusOption,
     ReportOption,
+    ScenarioOption,
     SeedOption,
     TimeoutOption,
     UrlArgument,
 )
 from .output import Outputs, deliver
+from .scenarios import check_sent, with_scenario
 from .streams import note
 
 if TYPE_CHECKING:
@@ -83,6 +85,10 @@ EXAMPLES = (
     Example(
         "every operation of an OpenAPI document, also those that change data",
         "perfloop load http://127.0.0.1:8000 --import openapi.json --unsafe-methods --duration 2s",
+    ),
+    Example(
+        "what users do, in proportion: weighted requests and journeys in TOML, or functions in Python",
+        "perfloop load http://127.0.0.1:8000 --scenario shop.toml --users 5 --duration 2s",
     ),
     Example(
         "results that CI and a spreadsheet read",
@@ -145,7 +151,14 @@ def load(
     ] = None,
     connections: Annotated[
         str,
-        typer.Option("--connections", "-c", metavar="N", help="The most requests in flight.", rich_help_panel="Load"),
+        typer.Option(
+            "--connections",
+            "-c",
+            "--users",
+            metavar="N",
+            help="The most requests in flight; of a scenario, its users.",
+            rich_help_panel="Load",
+        ),
     ] = "10",
     duration: Annotated[
         str | None,
@@ -166,6 +179,7 @@ def load(
     method: MethodOption = None,
     header: HeaderOption = None,
     data: DataOption = None,
+    scenario: ScenarioOption = None,
     insecure: InsecureOption = False,
     import_file: ImportOption = None,
     import_format: ImportFormatOption = None,
@@ -241,6 +255,7 @@ def load(
         seed=seed,
         trace=trace,
     )
+    options = with_scenario(context, options, scenario)
     options.validate()
     importing = Importing(import_file, import_format, import_host, log_field or [], speed, unsafe_methods)
     options, imported = importing.into(context, options)
@@ -249,6 +264,7 @@ def load(
         outcome, interrupted = _measure(options, feed, live=not no_live)
     record = _record(options, outcome, conditions, targets, imported, interrupted)
     deliver(record, outputs)
+    check_sent(record)
     _check_answered(record)
     return _status(record, explain=json)
 
@@ -322,8 +338,9 @@ def _measure(options: LoadOptions, feed: MetricsFeed, *, live: bool) -> tuple[Lo
     from .live import LiveView, Plan
     from .running import run_until_stopped
 
+    what = options.method if options.scenario is None else options.scenario.name
     plan = Plan(
-        f"{options.method} {redact_url(options.url)}",
+        f"{what} {redact_url(options.url)}",
         options.lasts,
         options.request_limit,
         not options.closed and options.profile is not None,

@@ -22,6 +22,7 @@ __all__ = [
     "ReadyOption",
     "ReportOption",
     "RequestOption",
+    "ScenarioOption",
     "SeedOption",
     "StartupTimeoutOption",
     "TimeoutOption",
@@ -147,6 +148,16 @@ RequestOption = Annotated[
         help='A request to send: "GET /orders?page=1". Repeat it for a mix, with a weight where it is not 1: '
         '"2x GET /orders". A body follows the path, as text or @FILE: "POST /cart @cart.json".',
         rich_help_panel="Load",
+    ),
+]
+ScenarioOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scenario",
+        metavar="FILE[:NAME]",
+        help="What users do, in place of one request: weighted requests and journeys in a .toml file, or coroutine "
+        "functions of a .py file. The URL is then the service's. --rate counts journeys.",
+        rich_help_panel="Request",
     ),
 ]
 HeaderOption = Annotated[

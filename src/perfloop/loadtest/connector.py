@@ -36,6 +36,7 @@ class Connector:
         self._target = target
         self._timeout = timeout
         self._addresses: list[str] = []
+        self.connection_type: type[Connection] = Connection
         self._tls = _tls_context(target) if target.tls else None
 
     async def open_all(self, count: int) -> set[Connection]:
@@ -81,7 +82,7 @@ class Connector:
         Raises:
             OSError: it cannot be opened; TimeoutError and ssl.SSLError are among these.
         """
-        connection = Connection(self._engine, failed_attempts)
+        connection = self.connection_type(self._engine, failed_attempts)
         async with asyncio.timeout(self._timeout):
             if self._target.unix_path is not None:
                 await asyncio.get_running_loop().create_unix_connection(lambda: connection, self._target.unix_path)

@@ -19,11 +19,10 @@ from .reconnection import IDLE_LONG, Retry, backoff, worth_retrying
 from .ticker import PERIOD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .connection import Connection
     from .options import LoadOptions
-    from .outcome import Progress
+    from .outcome import OnProgress
+    from .request import Preparation
 
 __all__ = ["Engine"]
 
@@ -37,11 +36,13 @@ _monotonic = time.monotonic
 class Engine(Lifecycle):
     """One run of one load test. Use `run` of the package rather than this."""
 
-    def __init__(self, options: LoadOptions, on_progress: Callable[[Progress], None] | None = None) -> None:
-        super().__init__(options, on_progress)
+    def __init__(
+        self, options: LoadOptions, on_progress: OnProgress | None = None, prepared: Preparation | None = None
+    ) -> None:
+        super().__init__(options, on_progress, prepared)
         only = self.prepared[0]
         # One request, the same bytes each time: the fast path.
-        self._message = only.prefix if len(self.prepared) == 1 and not only.suffix and not only.is_head else None
+        self._message = only.prefix if len(self.prepared) == 1 and not only.render and not only.is_head else None
         free = self._free_closed if self._arrival is None else self._free_open
         self.connection_free = free if self._users is None else self._free_thinking
         self._idle: deque[Connection] = deque()
@@ -88,9 +89,7 @@ class Engine(Lifecycle):
         request = self.prepared[connection.index]
         if request.is_head or not connection.usual_parser or connection.held:
             connection.expect(head=request.is_head)
-        if request.suffix:
-            return b"%b%016x%b" % (request.prefix, number, request.suffix)
-        return request.prefix
+        return request.prefix if request.render is None else request.render(number)
 
     def _free_closed(self, connection: Connection, now: float) -> None:
         if now < self._deadline and self._sent < self._total:

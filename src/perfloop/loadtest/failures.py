@@ -16,7 +16,9 @@ __all__ = [
     "CLOSED_IN_HEADERS",
     "CONNECT_TIMEOUT",
     "INVALID_RESPONSE",
+    "MOST_KINDS",
     "NEVER_SENT",
+    "OTHER",
     "REFUSED",
     "RESET",
     "RESPONSE_HEAD_TOO_LARGE",
@@ -61,8 +63,15 @@ def classify(error: BaseException) -> tuple[str, str]:
     return type(error).__name__, text
 
 
+MOST_KINDS = 100
+OTHER = "other errors"
+
+
 class FailureTally:
-    """How often each kind of failure happened. Holds one example a kind, whatever the number of failures."""
+    """How often each kind of failure happened. Holds one example a kind, whatever the number of failures.
+
+    Kinds beyond MOST_KINDS are counted together: a service or scenario may put a number into each of its texts.
+    """
 
     __slots__ = ("_counts", "_examples")
 
@@ -72,6 +81,8 @@ class FailureTally:
 
     def add(self, kind: str, example: str, count: int = 1) -> None:
         """Count `count` failures; the first example of a kind is the one that is kept."""
+        if kind not in self._counts and len(self._counts) >= MOST_KINDS:
+            kind, example = OTHER, f"{kind}: {example}"
         self._counts[kind] = self._counts.get(kind, 0) + count
         self._examples.setdefault(kind, example)
 

@@ -18,7 +18,7 @@ import numpy as np
 from . import failures
 from .connector import Connector
 from .heads import KnownHeads
-from .outcome import LoadOutcome, Progress, conclude
+from .outcome import LoadOutcome, OnProgress, Progress, conclude
 from .recording import TIMEOUT_STATUS, Recorder
 from .request import prepare
 from .slowest import Slowest
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from .connection import Connection
     from .options import LoadOptions
+    from .request import Preparation
 
 __all__ = ["Lifecycle"]
 
@@ -45,14 +46,17 @@ _monotonic = time.monotonic
 class Lifecycle:
     """One run of one load test, but for the sending."""
 
-    def __init__(self, options: LoadOptions, on_progress: Callable[[Progress], None] | None = None) -> None:
+    def __init__(
+        self, options: LoadOptions, on_progress: OnProgress | None = None, prepared: Preparation | None = None
+    ) -> None:
+        """Args: prepared: makes the requests, where they are others than the options say."""
         options.validate()
         target = options.target()
         self.options = options
+        self.trace_id = trace_id = secrets.token_hex(16) if options.trace else None
         requests = options.effective_requests()
-        trace_id = secrets.token_hex(16) if options.trace else None
-        self.prepared = [prepare(request, target, trace_id) for request in requests]
-        self._order = options.sending_order(requests)
+        self.prepared = prepared(trace_id) if prepared else [prepare(request, target, trace_id) for request in requests]
+        self._order = options.sending_order(self.prepared)
         labels = [request.label for request in self.prepared]
         self.recorder = Recorder(labels, options.expect_status, keep_samples=options.keep_samples)
         self.recorder.slowest = None if trace_id is None else Slowest(trace_id, labels)
@@ -66,7 +70,7 @@ class Lifecycle:
         self._on_progress = on_progress
         self._live: set[Connection] = set()
         self._sent = 0
-        self._total = _NEVER if options.request_limit is None else options.request_limit
+        self._total = self._limit = options.request_limit or _NEVER
         self._start = self._deadline = self._next_due = _NEVER
         self._started = self._finished = False
         self._ticker: Ticker | None = None
@@ -278,7 +282,7 @@ class Lifecycle:
         self._report(ended)  # whoever watches has seen every request
         recorder.finish()
         elapsed = (ended if partial else recorder.last_done) - self._start
-        if not partial and options.lasts is not None and recorder.requests != options.request_limit:
+        if not partial and options.lasts is not None and self._sent != self._limit:
             elapsed = max(elapsed, options.lasts)
         facts = self._watch.facts(
             ended, open_model=self._arrival is not None, latency=recorder.latency, send_lag=recorder.send_lag

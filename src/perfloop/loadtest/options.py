@@ -14,6 +14,7 @@ from ..records import LoadPlan
 from ..redaction import redact_url
 from .arrivals import SPACINGS, Arrival, Closed, Constant, Poisson, Profile, arrival
 from .request import Request, for_ever, smooth_order
+from .scenario.document import PythonScenario, Scenario  # noqa: TC001  # a Struct's types are read at run time
 from .target import Target
 from .thinking import ThinkTime, Users
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from .request import PreparedRequest
 
 __all__ = ["LoadOptions"]
 
@@ -62,6 +65,8 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         requests: what to send, weighted and evenly interleaved; default one request built of the url's path, `method`,
             `headers` and `body`. `headers` are sent with each of `requests` too, unless it has one of that name.
         order: indices of `requests` in the order they are sent, again from the first after the last; None: by weight.
+        scenario: what users do, in place of `requests`; see `read_scenario`. `connections` are then users, and `rate`
+            and `request_limit` count iterations: journeys, calls of a function.
         connections: the most requests ever in flight, each on a connection of its own. The closed model opens them all
             before it begins; the open model opens one more whenever a request finds none idle.
         rate: requests a second; given, the model is open: a request is due at its time whatever the service does.
@@ -87,6 +92,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     url: str
     requests: tuple[Request, ...] = ()
     order: NDArray[np.int32] | None = None
+    scenario: Scenario | PythonScenario | None = None
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
@@ -114,6 +120,12 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         """
         check_fields(self, _TYPES, optional=_OPTIONAL)
         self.target()
+        if self.scenario is not None and self.requests:
+            raise InvalidValue("Expected either requests or a scenario", where="scenario")
+        if self.scenario is not None and (self.think_time is not None or self.pacing is not None):
+            raise InvalidValue(
+                "Expected no think time beside a scenario: its steps say how long users think", where="scenario"
+            )
         if not 1 <= self.connections <= MOST_CONNECTIONS:
             raise InvalidValue(
                 f"Expected from 1 to {MOST_CONNECTIONS:,} connections", got=self.connections, where="connections"
@@ -242,7 +254,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             complete.append(structs.replace(request, headers=(*shared, *request.headers)))
         return tuple(complete)
 
-    def sending_order(self, requests: Sequence[Request]) -> Iterator[int]:
+    def sending_order(self, requests: Sequence[Request] | Sequence[PreparedRequest]) -> Iterator[int]:
         """Indices of the effective requests in the order they are sent, for ever."""
         if self.order is not None:
             return for_ever(self.order)
@@ -254,10 +266,12 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         closed, think_time = self.closed, self.thinking()
         if profile is not None and self.arrival == "poisson":
             profile = Poisson(profile)
+        lines = map(str, _by_label(self.effective_requests())) if self.scenario is None else self.scenario.lines()
         return LoadPlan(
             model="closed" if closed else "open",
             connections=self.connections,
-            requests=[redact_url(str(request)) for request in _by_label(self.effective_requests())],
+            requests=[redact_url(line) for line in lines],
+            scenario=None if self.scenario is None else self.scenario.name,
             rate=self.profile.rate if isinstance(self.profile, Constant) else self.rate,
             profile=None if closed or profile is None else str(profile),
             arrival=None if closed else "poisson" if isinstance(profile, Poisson) else self.arrival,

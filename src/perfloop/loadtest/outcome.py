@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
@@ -12,11 +12,13 @@ from .tally import Tally, tally
 from .trust import untrustworthy_reasons
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..stats import Histogram
     from .recording import Recorder, Samples
     from .trust import GeneratorFacts
 
-__all__ = ["LoadOutcome", "Progress", "conclude"]
+__all__ = ["LoadOutcome", "OnProgress", "Progress", "conclude"]
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -95,6 +97,10 @@ class Progress(Struct, frozen=True, kw_only=True):
             service_time=tally(recorder.service_time),
             send_lag=tally(recorder.send_lag),
         )
+
+
+OnProgress: TypeAlias = "Callable[[Progress], None]"
+"""Called on the event loop; it must return within a fraction of a millisecond."""
 
 
 class LoadOutcome(Struct, kw_only=True, eq=False):

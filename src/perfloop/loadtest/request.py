@@ -7,7 +7,7 @@ import math
 import re
 from array import array
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from msgspec import Struct
@@ -18,7 +18,7 @@ from ..fields import BYTES, NUMBER, PAIRS, TEXT, check_fields
 from ..redaction import redact_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 __all__ = [
     "IDEMPOTENT_METHODS",
     "MOST_SMOOTH",
+    "Preparation",
     "PreparedRequest",
     "Request",
+    "default_headers",
     "for_ever",
     "prepare",
     "smooth_order",
@@ -97,10 +99,15 @@ class Request(Struct, frozen=True, kw_only=True):
             raise InvalidValue("Expected a weight above 0", got=self.weight, where=where)
 
 
+Preparation: TypeAlias = "Callable[[str | None], list[PreparedRequest]]"
+"""Makes the requests of a run, given its trace id."""
+
+
 class PreparedRequest(NamedTuple):
     """A request as it goes over the wire, with what the engine must know of it.
 
     With tracing, a message is `prefix`, 16 hexadecimal digits, `suffix`; without it, `prefix` is the whole message.
+    Where there is a `render`, a message is what that gives for the request's number.
     """
 
     prefix: bytes
@@ -109,6 +116,8 @@ class PreparedRequest(NamedTuple):
     idempotent: bool
     label: str
     """What results call it, without secrets."""
+    weight: float = 1
+    render: Callable[[int], bytes] | None = None
 
 
 def prepare(request: Request, target: Target, trace_id: str | None = None) -> PreparedRequest:
@@ -118,19 +127,11 @@ def prepare(request: Request, target: Target, trace_id: str | None = None) -> Pr
         trace_id: 32 hexadecimal digits for a W3C traceparent header; None sends none.
     """
     given = {name.lower() for name, _ in request.headers}
-    lines = [f"{request.method} {request.target} HTTP/1.1"]
-    if "host" not in given:
-        lines.append(f"Host: {target.host_header}")
-    if "user-agent" not in given:
-        lines.append(f"User-Agent: perfloop/{__version__}")
-    if "accept" not in given:
-        lines.append("Accept: */*")
-    if target.authorization is not None and "authorization" not in given:
-        lines.append(f"Authorization: {target.authorization}")
-    lines += [f"{name}: {value.strip()}" for name, value in request.headers]
+    lines = [f"{name}: {value.strip()}" for name, value in request.headers]
     if "content-length" not in given and (request.body or request.method in ("POST", "PUT", "PATCH")):
         lines.append(f"Content-Length: {len(request.body)}")
-    head = "\r\n".join(lines).encode("latin-1")
+    head = f"{request.method} {request.target} HTTP/1.1".encode("latin-1") + default_headers(target, given)
+    head += b"".join(f"\r\n{line}".encode("latin-1") for line in lines)
     if trace_id is None:
         prefix, suffix = head + b"\r\n\r\n" + request.body, b""
     else:
@@ -142,6 +143,22 @@ def prepare(request: Request, target: Target, trace_id: str | None = None) -> Pr
         request.method == "HEAD",
         request.method in IDEMPOTENT_METHODS,
         redact_url(request.label or f"{request.method} {request.target}"),
+        request.weight,
+        None if trace_id is None else lambda number: b"%b%016x%b" % (prefix, number, suffix),
+    )
+
+
+def default_headers(target: Target, given: Collection[str]) -> bytes:
+    """The lines, each after a line break, of the headers that every request has, without those that are given.
+
+    Args:
+        given: names in lower case.
+    """
+    lines = {"Host": target.host_header, "User-Agent": f"perfloop/{__version__}", "Accept": "*/*"}
+    if target.authorization is not None:
+        lines["Authorization"] = target.authorization
+    return "".join(f"\r\n{name}: {value}" for name, value in lines.items() if name.lower() not in given).encode(
+        "latin-1"
     )
 
 

@@ -15,6 +15,7 @@ from .engine import Engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from .lifecycle import Lifecycle
     from .options import LoadOptions
     from .outcome import LoadOutcome, Progress
 
@@ -41,7 +42,15 @@ async def run(
         InvalidValue: an option is out of range.
         UnreachableTarget: a connection cannot be opened before the clock starts.
     """
-    return await Engine(options, on_progress).run(stop)
+    return await _engine(options, on_progress).run(stop)
+
+
+def _engine(options: LoadOptions, on_progress: Callable[[Progress], None] | None) -> Lifecycle:
+    if options.scenario is None:
+        return Engine(options, on_progress)
+    from .scenario.starting import engine_for
+
+    return engine_for(options, on_progress)
 
 
 def run_sync(

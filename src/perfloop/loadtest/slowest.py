@@ -33,7 +33,7 @@ class Slowest:
 
     def __init__(self, trace_id: str, labels: Sequence[str], most: int = MOST) -> None:
         self._trace_id = trace_id
-        self._labels = [redact_url(label) for label in labels]
+        self._labels = labels
         self._most = most
         self._entries: NDArray[Any] | None = None
         self._latency = np.empty(0, dtype=np.int64)
@@ -72,7 +72,7 @@ class Slowest:
             SlowRequest(
                 trace_id=self._trace_id,
                 span_id=f"{int(entry['number']):016x}",
-                request=self._labels[int(entry["request_index"])],
+                request=redact_url(self._labels[int(entry["request_index"])]),
                 due_seconds=round(float(entry["due"]) - start, 6),
                 latency_ms=int(latency) / 1000,
                 queue_ms=None

@@ -21,6 +21,7 @@ __all__ = [
     "ErrorKind",
     "Figures",
     "Finding",
+    "GroupResult",
     "Interval",
     "LoadPlan",
     "LoadRecord",
@@ -76,7 +77,9 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     model: Literal["open", "closed"]
     connections: int
     requests: list[str]
-    """`GET /orders?page=1`, with a leading weight such as `2x ` where it is not 1."""
+    """`GET /orders?page=1`, with a leading weight such as `2x ` where it is not 1; of a scenario, what is taken."""
+    scenario: str | None = None
+    """The scenario's name; with one of journeys or in Python, `rate` and `request_limit` count iterations."""
     rate: float | None = None
     profile: str | None = None
     """Where the rate varies: `ramp 10..500 30s, constant 500 1m`, as `--profile` takes it."""
@@ -153,6 +156,16 @@ class SlowRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the time went, as the agent saw it; they sum to the latency. Empty where there was no agent."""
 
 
+class GroupResult(Struct, frozen=True, kw_only=True):
+    """A journey or a named group of a scenario: how often it was gone through, and how long that took."""
+
+    name: str
+    count: int
+    """Those that came to their end."""
+    failed: int
+    time_ms: Figures
+
+
 class LoadResults(Struct, frozen=True, kw_only=True):
     """Everything one run of the load engine produced, besides its summary."""
 
@@ -164,6 +177,8 @@ class LoadResults(Struct, frozen=True, kw_only=True):
     service_time_histogram: str
     slowest: list[SlowRequest] = field(default_factory=list)
     """The slowest requests, slowest first, of a run that sent a traceparent header."""
+    groups: list[GroupResult] = field(default_factory=list)
+    """Of a scenario with journeys or groups; time from the start, with think time."""
 
 
 class RecordingFidelity(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,95 @@
+"""How long named parts of a scenario take: its journeys, and what its code puts into groups. Constant memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...records import GroupResult
+from ...stats import Histogram
+from ..recording import figures
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["MOST_GROUPS", "Group", "Groups"]
+
+MOST_GROUPS = 200
+_FURTHER = "(further groups)"
+_FOLD_AT = 1024
+
+
+class _Times:
+    __slots__ = ("failed", "histogram", "pending")
+
+    def __init__(self) -> None:
+        self.histogram = Histogram()
+        self.pending: list[float] = []
+        self.failed = 0
+
+    def fold(self) -> None:
+        if self.pending:
+            self.histogram.record_many(np.rint(np.array(self.pending) * 1e6).astype(np.int64))
+            self.pending.clear()
+
+
+class Groups:
+    """The groups of one run by name; those beyond MOST_GROUPS are counted together."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, _Times] = {}
+
+    def add(self, name: str, seconds: float, *, failed: bool = False) -> None:
+        """One more went through a group; failed ones count, but their time says nothing."""
+        times = self._times.get(name)
+        if times is None:
+            if len(self._times) >= MOST_GROUPS:
+                name = _FURTHER
+            times = self._times.setdefault(name, _Times())
+        if failed:
+            times.failed += 1
+            return
+        times.pending.append(seconds)
+        if len(times.pending) >= _FOLD_AT:
+            times.fold()
+
+    def results(self) -> list[GroupResult]:
+        """Every group, in the order in which they first ended."""
+        for times in self._times.values():
+            times.fold()
+        return [
+            GroupResult(name=name, count=times.histogram.count, failed=times.failed, time_ms=figures(times.histogram))
+            for name, times in self._times.items()
+        ]
+
+
+class Group:
+    """Measures what is done inside, in a `with` or an `async with`. One that ends with an exception has failed."""
+
+    __slots__ = ("_groups", "_name", "_start")
+
+    def __init__(self, groups: Groups, name: str) -> None:
+        self._groups = groups
+        self._name = name
+        self._start = 0.0
+
+    def __enter__(self) -> Group:
+        self._start = time.monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, place: TracebackType | None
+    ) -> None:
+        if kind is None or not issubclass(kind, asyncio.CancelledError):  # cut off by the end of the run: neither
+            self._groups.add(self._name, time.monotonic() - self._start, failed=kind is not None)
+
+    async def __aenter__(self) -> Group:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, place: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, place)

@@ -1,0 +1,252 @@
+"""How the requests of users go over connections: each user has one of its own, opened when it is needed.
+
+The plain engine's connections send whatever comes next, and are opened again at once when they end. A user's request
+goes over the user's connection; its answer, or its failure, wakes the user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING, cast
+
+from ...exceptions import InvalidValue
+from .. import failures
+from ..lifecycle import Lifecycle
+from ..reconnection import IDLE_LONG, backoff, worth_retrying
+from ..recording import TIMEOUT_STATUS, Recorder
+from ..slowest import Slowest
+from .capturing import CapturingConnection
+from .groups import Groups
+from .user import RequestFailed
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+    from ..options import LoadOptions
+    from ..outcome import OnProgress
+    from .endpoint import Endpoints
+    from .user import Call, User
+
+__all__ = ["SendingEngine"]
+
+_NEVER = math.inf
+_NAN = math.nan
+_monotonic = time.monotonic
+
+
+class SendingEngine(Lifecycle):
+    """The engine as users' requests see it."""
+
+    def __init__(self, options: LoadOptions, endpoints: Endpoints, on_progress: OnProgress | None = None) -> None:
+        self.endpoints = endpoints
+        super().__init__(options, on_progress, lambda _trace_id: endpoints.prepared)
+        self.users: list[User] = []
+        self.groups = Groups()
+        self.numbered = 0
+        """Requests made so far."""
+        self.keeps_cookies = True
+        self.recorder = self._new_recorder()
+        self.connection_free = self._answered
+        self._connector.connection_type = CapturingConnection
+        self._cut_at = _NEVER
+        """From then on no user sends a further request."""
+        self._over = False
+        self._failure: RequestFailed | None = None
+
+    def _new_recorder(self) -> Recorder:
+        options = self.options
+        recorder = Recorder(self.endpoints.labels, options.expect_status, keep_samples=options.keep_samples)
+        if self.trace_id is not None:
+            recorder.slowest = Slowest(self.trace_id, self.endpoints.labels)
+        return recorder
+
+    def _use_recorder(self) -> None:
+        """Begin again with nothing recorded."""
+        self.recorder = self._new_recorder()
+        for user in self.users:
+            if user.connection is not None:
+                user.connection.record_in(self.recorder)
+
+    # What users call.
+
+    def send(self, user: User, call: Call) -> None:
+        """Send a user's request; its answer wakes the user.
+
+        Raises:
+            CancelledError: the run has come to its end.
+            InvalidValue: the user waits for another request's answer.
+        """
+        if user.call is not None:
+            raise InvalidValue("Expected one request of a user at a time: await the first", got=call.endpoint.label)
+        now = _monotonic()
+        due = user.due
+        if due:
+            user.due = 0.0
+            free = user.free
+        elif now >= self._cut_at:
+            raise asyncio.CancelledError
+        else:
+            due = free = now
+        user.call = call
+        user.requests += 1
+        connection = user.connection
+        if connection is None:
+            self._connect_for(user, call, due, reset=due == now)
+        else:
+            self._send_on(connection, call, due, free)
+
+    def give_up(self, user: User, call: Call) -> None:
+        """The user does not wait for the answer any more."""
+        if user.call is not call:
+            return
+        user.call = None
+        if user.connecting is not None:
+            user.connecting.cancel()
+        if user.connection is None:
+            return
+        if self._over:
+            self._drop(user.connection)
+            user.connection = None
+        else:
+            waited = _monotonic() - user.connection.written
+            user.connection.fail("given up", f"the scenario waited {waited:.3g} s", TIMEOUT_STATUS)
+
+    def leave_behind(self, user: User, call: Call) -> None:
+        """The iteration is over, but a task of it still waits for this answer."""
+        self.give_up(user, call)
+        call.error = RequestFailed("given up", "the iteration ended before the answer came")
+        user.answered.send_soon()
+
+    def count_check(self, user: User, name: str, example: str) -> None:
+        """A check of the user's last response does not hold."""
+        label = "" if user.last is None else f"{user.last.label}: "
+        self.count_error(user, f"check: {name}", f"{label}{example}")
+
+    def count_error(self, user: User, kind: str, example: str) -> None:
+        """Count an error of a scenario; where the user's last request is one already, it is not counted twice."""
+        self.recorder.add_error(kind, example, counted=user.marked)
+        user.marked = True
+
+    # A request's way.
+
+    def _send_on(self, connection: CapturingConnection, call: Call, due: float, free: float) -> None:
+        endpoint = call.endpoint
+        if endpoint.is_head or not connection.usual_parser or connection.held:
+            connection.expect(head=endpoint.is_head)
+        connection.index = endpoint.index
+        connection.capture = call.capture
+        connection.send(call.message, call.number, due, free, _monotonic())
+        if call.body_file is not None and connection.in_flight:
+            connection.send_file(call.body_file, call.body_size)
+
+    def _answered(self, connection: Connection, now: float) -> None:
+        """A response came, and the connection stays."""
+        own = cast("CapturingConnection", connection)
+        user = own.user
+        assert user is not None
+        call = user.call
+        if call is None:
+            return
+        user.call = None
+        call.answer = user.last = response = own.answer(now, call.endpoint.label)
+        expected = self.options.expect_status
+        user.marked = response.status >= 400 if expected is None else response.status not in expected
+        if self.keeps_cookies and call.capture and response.sets_cookies:
+            unread = user.cookies.take(response.headers.all("set-cookie"), call.path.decode("latin-1"))
+            if unread:
+                self.events.add("cookie not understood", call.endpoint.label, unread)
+        if call.body_file is not None and own.sending:  # answered before it was all sent: the rest would follow
+            self._lose(own, served=True)
+        user.answered.send()
+
+    def connection_spent(self, connection: Connection, now: float) -> None:
+        """The request is over and so is the connection; the user's next request opens another."""
+        own = cast("CapturingConnection", connection)
+        user = own.user
+        failure, self._failure = self._failure, None
+        self._lose(own, served=bool(own.served or own.received))
+        if user is None or user.call is None:
+            return
+        if failure is None:
+            self._answered(own, now)
+            return
+        call, user.call = user.call, None
+        call.error = failure
+        user.last, user.marked = None, True
+        user.answered.send()
+
+    def idle_connection_lost(self, connection: Connection) -> None:
+        """The connection ended while its user was not using it."""
+        served = connection.served or _monotonic() - connection.opened > IDLE_LONG
+        self._lose(cast("CapturingConnection", connection), served=bool(served))
+
+    def _lose(self, connection: CapturingConnection, *, served: bool) -> None:
+        user = connection.user
+        self._drop(connection)
+        if user is not None and user.connection is connection:
+            user.connection = None
+            user.failed_attempts = 0 if served else connection.failed_attempts + 1
+
+    def retry(self, connection: Connection, now: float) -> bool:
+        """Send the request once more, if it was lost to a keep-alive connection closing under it."""
+        user = cast("CapturingConnection", connection).user
+        idempotent = self.prepared[connection.index].idempotent
+        if self._over or user is None or user.call is None or not worth_retrying(connection, idempotent=idempotent):
+            return False
+        self.events.add("retried", "")
+        self._lose(cast("CapturingConnection", connection), served=True)
+        self._connect_for(user, user.call, connection.due, again=True)
+        return True
+
+    def count_failure(self, kind: str, index: int, example: str) -> None:
+        """Count a transport failure, and keep it for the user it happened to."""
+        super().count_failure(kind, index, example)
+        self._failure = RequestFailed(kind, example)
+
+    def _connect_for(self, user: User, call: Call, due: float, *, reset: bool = False, again: bool = False) -> None:
+        user.connecting = asyncio.ensure_future(self._connect_and_send(user, call, due, reset, again))
+        user.connecting.add_done_callback(self._connected)
+
+    def _connected(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._abort_run(cast("BaseException", task.exception()))
+
+    async def _connect_and_send(self, user: User, call: Call, due: float, reset: bool, again: bool) -> None:
+        """Args: reset: waiting before another attempt is no latency; again: it is the request's second attempt."""
+        while True:
+            if user.failed_attempts:
+                await asyncio.sleep(backoff(user.failed_attempts))
+                due = _monotonic() if reset else due
+            try:
+                connection = cast("CapturingConnection", await self._connector.open(user.failed_attempts))
+            except (OSError, TimeoutError) as error:
+                self._connect_failed_for(user, call, due, error)
+                return
+            if not connection.dead:
+                break
+            user.failed_attempts += 1
+        user.connecting = None
+        self._live.add(connection)
+        self.events.add("reconnected", "")
+        connection.user, user.connection = user, connection
+        if again:
+            connection.retried = call.number
+        self._send_on(connection, call, due, _monotonic())
+
+    def _connect_failed_for(self, user: User, call: Call, due: float, error: BaseException) -> None:
+        user.failed_attempts += 1
+        user.connecting = user.call = None
+        kind, text = failures.classify(error)
+        index = call.endpoint.index
+        self.recorder.put(due, _NAN, _NAN, 0.0, _monotonic(), call.number, 0, index, 0)
+        self.count_failure(kind, index, f"cannot connect: {text}")
+        failure, self._failure = self._failure, None
+        assert failure is not None
+        call.error = failure
+        user.last, user.marked = None, True
+        user.answered.send_soon()
+
+    def _drop(self, connection: Connection) -> None:
+        self._live.discard(connection)
+        connection.close()

@@ -1,0 +1,303 @@
+"""A virtual user: what a scenario's code sends requests with.
+
+    async def browse(user):
+        response = await user.get("/items/{id}", id=3)
+        user.check(response.json()["stock"] > 0, "in stock")
+
+A request costs no task and no round of the event loop: what `user.get` returns is awaitable, sends when it is awaited,
+and lets the code run on in the callback that the response came with.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...exceptions import InvalidValue
+from .cookies import CookieJar
+from .groups import Group
+from .signal import Signal
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Generator, Mapping
+
+    from .capturing import CapturingConnection
+    from .endpoint import Endpoint
+    from .response import Response
+    from .sending import SendingEngine
+
+__all__ = ["Call", "RequestFailed", "User"]
+
+Json = Any
+
+
+class RequestFailed(Exception):
+    """A request got no answer. It counts as an error already; a scenario may catch this and go on.
+
+    `kind` is the kind of failure: `timeout`, `connection refused`, …
+    """
+
+    def __init__(self, kind: str, example: str) -> None:
+        super().__init__(f"{kind}: {example}")
+        self.kind = kind
+
+
+class Body(NamedTuple):
+    """A request's body: bytes, or a file of that size."""
+
+    content: bytes = b""
+    file: str | None = None
+
+
+class Call:
+    """One request, sent when it is awaited. Await it once."""
+
+    __slots__ = (
+        "answer",
+        "body_file",
+        "body_size",
+        "capture",
+        "endpoint",
+        "error",
+        "message",
+        "number",
+        "path",
+        "user",
+    )
+
+    def __init__(
+        self, user: User, endpoint: Endpoint, message: bytes, number: int, path: bytes, *, capture: bool = True
+    ) -> None:
+        self.user = user
+        self.endpoint = endpoint
+        self.message = message
+        self.number = number
+        self.path = path
+        self.capture = capture
+        self.body_file: str | None = None
+        self.body_size = 0
+        self.answer: Response | None = None
+        self.error: RequestFailed | None = None
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        user = self.user
+        user.engine.send(user, self)
+        if self.answer is None and self.error is None:
+            try:
+                yield from user.answered.__await__()
+            except BaseException:  # cancelled: the scenario waits no more
+                user.engine.give_up(user, self)
+                raise
+        if self.answer is None:
+            error, self.error = self.error, None
+            assert error is not None
+            raise error
+        return self.answer
+
+
+class User:
+    """One virtual user, with a connection and cookies of its own. Keep what the user should remember in attributes.
+
+    `number` counts users from 0. `cookies` are those its responses set.
+    """
+
+    def __init__(self, engine: SendingEngine, number: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.engine = engine
+        self.number = number
+        self.cookies = CookieJar(engine.endpoints.target.host, secure=engine.endpoints.target.tls)
+        # What follows is the engine's. `busy`: in an iteration; `marked`: the last request counts as an error already.
+        self.answered = Signal(loop)
+        self.turn = Signal(loop)
+        self.connection: CapturingConnection | None = None
+        self.call: Call | None = None
+        self.connecting: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.due = self.free = 0.0
+        self.requests = self.failed_attempts = 0
+        self.last: Response | None = None
+        self.busy = self.marked = False
+
+    if TYPE_CHECKING:  # attributes of the scenario's own
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
+    def get(self, path: str, /, *, headers: Mapping[str, str] | None = None, **values: object) -> Call:
+        """GET a path: `await user.get("/items/{id}", id=3)`.
+
+        Args:
+            path: with its query; the values of its placeholders follow by name, and are percent-encoded. The path as
+                it stands here is what its figures stand under, so write `/items/{id}`, not an f-string.
+            headers: of this request alone.
+        """
+        return self._call("GET", path, headers, None, values)
+
+    def head(self, path: str, /, *, headers: Mapping[str, str] | None = None, **values: object) -> Call:
+        """HEAD a path."""
+        return self._call("HEAD", path, headers, None, values)
+
+    def delete(self, path: str, /, *, headers: Mapping[str, str] | None = None, **values: object) -> Call:
+        """DELETE a path."""
+        return self._call("DELETE", path, headers, None, values)
+
+    def post(
+        self,
+        path: str,
+        /,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        json: Json = None,
+        body_file: str | None = None,
+        **values: object,
+    ) -> Call:
+        """POST to a path.
+
+        Args:
+            body: the body, a text as UTF-8.
+            json: in its place, a value sent as JSON.
+            body_file: in its place, a file that is sent piece by piece, never whole in memory.
+        """
+        return self.request("POST", path, headers=headers, body=body, json=json, body_file=body_file, **values)
+
+    def put(
+        self,
+        path: str,
+        /,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        json: Json = None,
+        body_file: str | None = None,
+        **values: object,
+    ) -> Call:
+        """PUT to a path; arguments as for `post`."""
+        return self.request("PUT", path, headers=headers, body=body, json=json, body_file=body_file, **values)
+
+    def patch(
+        self,
+        path: str,
+        /,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        json: Json = None,
+        body_file: str | None = None,
+        **values: object,
+    ) -> Call:
+        """PATCH a path; arguments as for `post`."""
+        return self.request("PATCH", path, headers=headers, body=body, json=json, body_file=body_file, **values)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        /,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        json: Json = None,
+        body_file: str | None = None,
+        **values: object,
+    ) -> Call:
+        """Send a request of any method; arguments as for `post`.
+
+        Raises:
+            InvalidValue: a path, header or method that HTTP does not allow, a value that is missing or too many, or
+                more than one body.
+        """
+        if json is not None:
+            content = json_module.dumps(json).encode()
+            names = {name.lower() for name in headers or ()}
+            if "content-type" not in names:
+                headers = {**(headers or {}), "Content-Type": "application/json"}
+            if body is not None or body_file is not None:
+                raise InvalidValue("Expected one body: `body`, `json` or `body_file`")
+            return self._call(method, path, headers, Body(content), values)
+        if body is not None and body_file is not None:
+            raise InvalidValue("Expected one body: `body`, `json` or `body_file`")
+        content = b"" if body is None else body.encode() if isinstance(body, str) else bytes(body)
+        return self._call(method, path, headers, Body(content, body_file), values)
+
+    def group(self, name: str) -> Group:
+        """Report the time of what is done inside, under a name: `with user.group("checkout"): …`."""
+        return Group(self.engine.groups, name)
+
+    def check(self, condition: object, name: str) -> bool:
+        """Count an error of kind `check: name` unless the condition holds, for the response that came last."""
+        if condition:
+            return True
+        last = self.last
+        self.engine.count_check(self, name, "" if last is None else f"answered with {last.status}")
+        return False
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None,
+        body: Body | None,
+        values: Mapping[str, object],
+    ) -> Call:
+        endpoint = self.engine.endpoints.of(method, path)
+        template = endpoint.path
+        if len(values) != len(template.names) or any(name not in values for name in template.names):
+            raise InvalidValue(
+                f"Expected a value for each placeholder of {path}: {', '.join(template.names) or 'it has none'}",
+                got=", ".join(values) or "none",
+            )
+        target = template.render({name: str(value) for name, value in values.items()})
+        return self.call_of(
+            endpoint,
+            target,
+            b"" if not headers else self.engine.endpoints.lines(headers),
+            endpoint.defaults(headers),
+            body,
+        )
+
+    def call_of(
+        self,
+        endpoint: Endpoint,
+        target: bytes,
+        lines: bytes,
+        defaults: bytes,
+        body: Body | None = None,
+        *,
+        capture: bool = True,
+    ) -> Call:
+        """A request of rendered parts.
+
+        Args:
+            target: path and query.
+            lines: header lines, each after a line break.
+            defaults: those that every request has.
+            capture: the response will be looked at.
+        """
+        engine = self.engine
+        engine.numbered = number = engine.numbered + 1
+        if self.cookies and (cookies := self.cookies.header(target.decode("latin-1"))):
+            lines += b"\r\nCookie: " + cookies
+        if engine.trace_id is not None:
+            lines += b"\r\ntraceparent: 00-%b-%016x-01" % (engine.trace_id.encode(), number)
+        if body is None:
+            message = b"%b %b HTTP/1.1%b%b\r\n\r\n" % (endpoint.method, target, defaults, lines)
+            return Call(self, endpoint, message, number, target, capture=capture)
+        if body.file is not None:
+            size = os.path.getsize(body.file)  # noqa: PTH202  # the cheaper call
+            head = b"%b %b HTTP/1.1%b%b\r\nContent-Length: %d\r\n\r\n" % (
+                endpoint.method,
+                target,
+                defaults,
+                lines,
+                size,
+            )
+            call = Call(self, endpoint, head, number, target, capture=capture)
+            call.body_file, call.body_size = body.file, size
+            return call
+        content = body.content
+        if content or endpoint.has_length:
+            lines += b"\r\nContent-Length: %d" % len(content)
+        message = b"%b %b HTTP/1.1%b%b\r\n\r\n%b" % (endpoint.method, target, defaults, lines, content)
+        return Call(self, endpoint, message, number, target, capture=capture)
