@@ -77,23 +77,25 @@ def capacity(
         ),
     ] = "10%",
     budget: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--budget",
             metavar="TIME",
-            help="How long to search at most; then the answer is what is known.",
+            help="How long to search at most; then the answer is what is known. [default: 30 probes: 2m, or 5m with "
+            "poisson arrivals]",
             rich_help_panel="Search",
         ),
-    ] = "2m",
+    ] = None,
     probe: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--probe",
             metavar="TIME",
-            help="How long to try each rate: up to four times as long where a percentile needs more requests.",
+            help="How long to try each rate: up to four times as long where a percentile needs more requests. "
+            "[default: 4s, or 10s with poisson arrivals]",
             rich_help_panel="Search",
         ),
-    ] = "4s",
+    ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -200,8 +202,8 @@ def _options(
     load: LoadOptions,
     target: Sequence[str],
     precision: str,
-    budget: str,
-    probe: str,
+    budget: str | None,
+    probe: str | None,
     connections: str,
 ) -> CapacityOptions:
     from ..loadtest import CapacityOptions
@@ -218,8 +220,8 @@ def _options(
         targets=goals,
         most_connections=values.parse_count(connections, where=where(context, "connections")),
         precision=parse_fraction(precision, where=where(context, "precision")),
-        budget=values.parse_positive_duration(budget, where=where(context, "budget")),
-        probe=values.parse_positive_duration(probe, where=where(context, "probe")),
+        budget=None if budget is None else values.parse_positive_duration(budget, where=where(context, "budget")),
+        probe=None if probe is None else values.parse_positive_duration(probe, where=where(context, "probe")),
     )
 
 

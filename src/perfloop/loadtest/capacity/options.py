@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CapacityOptions"]
 
+_PROBE, _RANDOM_PROBE = 4.0, 10.0
+_PROBES = 30
+
 
 class CapacityOptions(Struct, frozen=True, kw_only=True):
     """One search for the highest rate that meets the targets.
@@ -30,16 +33,17 @@ class CapacityOptions(Struct, frozen=True, kw_only=True):
             is added.
         most_connections: how many connections it may open at most; it opens what the throughput needs.
         precision: the width of the interval, as a share of the estimate, at which the search ends.
-        budget: seconds that all probes may take together; then the answer is what is known.
-        probe: seconds of each probe; up to four times as long where a percentile needs the samples.
+        budget: seconds that all probes may take together; then the answer is what is known. None: 30 probes.
+        probe: seconds of each probe; up to four times as long where a percentile needs the samples. None: 4, and 10
+            with Poisson arrivals, whose long queues are too rare for a short probe to meet its share of them.
     """
 
     load: LoadOptions
     targets: tuple[str, ...] = goals_of(Targets())
     most_connections: int = 512
     precision: float = 0.10
-    budget: float = 120.0
-    probe: float = 4.0
+    budget: float | None = None
+    probe: float | None = None
 
     def validate(self) -> None:
         """Check every option before anything is opened.
@@ -53,7 +57,7 @@ class CapacityOptions(Struct, frozen=True, kw_only=True):
             raise InvalidValue("Expected at least one connection", got=self.most_connections, where="most_connections")
         for name, most in (("precision", 1.0), ("budget", math.inf), ("probe", math.inf)):
             value = getattr(self, name)
-            if not (math.isfinite(value) and 0 < value <= most):
+            if value is not None and not (math.isfinite(value) and 0 < value <= most):
                 expected = "a share above 0, up to 1" if name == "precision" else "a number of seconds above 0"
                 raise InvalidValue(f"Expected {expected}", got=value, where=name)
 
@@ -63,11 +67,12 @@ class CapacityOptions(Struct, frozen=True, kw_only=True):
         Args:
             spent: seconds an earlier search took, which this one continues with a budget of its own.
         """
+        probe = self.probe or (_RANDOM_PROBE if self.load.arrival == "poisson" else _PROBE)
         return Settings(
             precision=self.precision,
             confidence=0.95,
-            budget=spent + self.budget,
-            probe=self.probe,
+            budget=spent + (self.budget or _PROBES * probe),
+            probe=probe,
             samples=samples_needed(parse_goals(self.targets)),
             most_connections=self.most_connections,
         )

@@ -33,4 +33,9 @@ def test_the_defaults_are_those_of_the_targets() -> None:
     options.validate()
     assert options.targets == ("p50<=100ms", "p95<=500ms", "p99<=1000ms")
     assert options.settings().samples == 300
-    assert options.settings(spent=30.0).budget == 150.0
+    assert (options.settings().probe, options.settings(spent=30.0).budget) == (4.0, 150.0)
+
+
+def test_random_arrivals_are_tried_for_longer() -> None:
+    random = CapacityOptions(load=LoadOptions(url="http://127.0.0.1:1/", arrival="poisson")).settings()
+    assert (random.probe, random.budget) == (10.0, 300.0)
