@@ -35,8 +35,8 @@ duration = "2s"
 duration = "1s"
 runs = 2
 [capacity]
-probe = "200ms"
-budget = "2s"
+probe = "100ms"
+budget = "1s"
 """
 # What a reader does once, and what other tests run.
 NOT_RUN_HERE = {"git", "cd", "pip", "python", "uv"}

@@ -36,8 +36,8 @@ duration = "500ms"
 duration = "300ms"
 runs = 1
 [capacity]
-probe = "200ms"
-budget = "2s"
+probe = "100ms"
+budget = "1s"
 """
 SCENARIOS = REPOSITORY / "examples" / "scenarios"
 PLACES = ("127.0.0.1:8000", "localhost:8000")

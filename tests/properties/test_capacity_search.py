@@ -17,7 +17,7 @@ SLOTS = st.sampled_from([1, 2, 4, 8, 32])
 
 
 @given(CAPACITIES, SLOTS, st.sampled_from([0.05, 0.1, 0.2]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_sharp_capacity_is_found_and_always_inside(capacity: float, slots: int, precision: float) -> None:
     asked = msgspec.structs.replace(SETTINGS, precision=precision)
     conclusion, history = search(Service(capacity, slots=slots), asked)
@@ -40,7 +40,7 @@ def test_a_sharp_capacity_is_found_and_always_inside(capacity: float, slots: int
     st.floats(0.1, 3.0),
     st.integers(),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_it_ends_whatever_the_service_does(
     capacity: float, slots: int, blur: float, fails: float, target: float, generator: float, seed: int
 ) -> None:
@@ -68,19 +68,19 @@ def test_it_ends_whatever_the_service_does(
 def test_the_interval_covers_a_blurred_capacity_about_as_often_as_it_says() -> None:
     generator = random.Random(7)
     covered = 0
-    for seed in range(40):
+    for seed in range(30):
         capacity = 10 ** generator.uniform(2, 4)
         blur = generator.choice([0.005, 0.01, 0.02])
         conclusion, _ = search(Service(capacity, blur=blur, fails=0.03, seed=seed))
         assert conclusion.capacity is not None
         low, _, high = conclusion.capacity
         covered += low <= capacity <= high
-    # 95 % of 40 are 38. The seeds are fixed, so this does not depend on luck.
-    assert covered >= 37
+    # The seeds are fixed, so this does not depend on luck.
+    assert covered >= 28
 
 
 @given(st.lists(st.tuples(st.floats(1.0, 1e5), st.booleans()), min_size=1, max_size=20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_interval_is_in_order_and_the_next_rate_within_reach(outcomes: list[tuple[float, bool]]) -> None:
     posterior = Posterior(outcomes, 0.1)
     low, middle, high = posterior.interval(0.95)
