@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CLIENTS", "CONNECTIONS", "Client"]
+__all__ = ["CLIENTS", "CONNECTIONS", "OPEN_RATE", "Client"]
 
 CONNECTIONS = 64
+OPEN_RATE = 20_000
+"""Requests a second of the open model."""
 _LOCUST_USER = Path(__file__).with_name("locust_user.py")
 
 
 class Client(NamedTuple):
-    """One load generator in its closed model, as its documentation says to run it with one thread."""
+    """One load generator as its documentation says to run it with one thread; in its closed model, unless named so."""
 
     name: str
     command: Callable[[str, int], list[str]]
@@ -28,6 +30,8 @@ class Client(NamedTuple):
     """How many requests it says it completed, out of its stdout."""
     statuses: tuple[int, ...] = (0,)
     """Exit statuses of a run that went well."""
+    seconds: int = 2
+    """How long it runs. What the figures divide by one another runs long: starting Python then counts for little."""
 
     @property
     def missing(self) -> bool:
@@ -54,21 +58,41 @@ def _locust(output: str) -> int:
     return sum(int(entry["num_requests"]) for entry in json.loads(output[output.index("[") :]))
 
 
+def _load(url: str, seconds: int, *options: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "perfloop", "load", url, *options),
+        *("--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--json"),
+    ]
+
+
 CLIENTS = (
     Client(
         "wrk",
         lambda url, seconds: ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url],
         _find(r"(\d+) requests in"),
+        seconds=10,
     ),
     Client(
         "perfloop",
-        lambda url, seconds: [
-            *(sys.executable, "-m", "perfloop", "load", url),
-            *("--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--json"),
-        ],
+        lambda url, seconds: _load(url, seconds),
         _perfloop,
         # 3: a target as fast as this one saturates any generator on one core, and perfloop says so.
         (0, 3),
+        seconds=10,
+    ),
+    Client(
+        "perfloop open",
+        lambda url, seconds: _load(url, seconds, "--rate", str(OPEN_RATE)),
+        _perfloop,
+        (0, 3),
+        seconds=4,
+    ),
+    Client(
+        "perfloop precise",
+        lambda url, seconds: _load(url, seconds, "--rate", str(OPEN_RATE), "--precise"),
+        _perfloop,
+        (0, 3),
+        seconds=3,
     ),
     Client(
         "locust",
@@ -87,6 +111,7 @@ CLIENTS = (
             *("--users", str(CONNECTIONS), "--spawn-rate", str(CONNECTIONS), "--run-time", f"{seconds}s"),
         ],
         _locust,
+        seconds=8,
     ),
     Client(
         "ab",

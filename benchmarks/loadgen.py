@@ -5,7 +5,11 @@ interleave the clients; each figure is the median of the rounds. A client's cost
 process from start to end, starting up included, for every client alike, over the requests that nginx counted.
 
 - `cpu_per_request_vs_wrk`, `cpu_per_request_vs_locust`: median of the rounds' ratios, each within one round;
+- `open_cpu_per_request_vs_wrk`: the same of an open run at 20,000 requests/s, whose median p99 send lag is
+  `open_send_lag_p99_ms`; `precise_send_lag_p99_ms` is that of the same run with --precise;
+- `open_max_rate_vs_wrk`: the highest open rate that perfloop itself trusts, over what wrk does in its closed model;
 - `server_count_mismatch`: nginx's count against perfloop's claim, summed over all rounds and the open run;
+- `rss_mb_growth_per_million`: resident memory from second 3 to 9 of a closed run, a million requests;
 - `rss_growth_mb`: resident memory from second 10 to 60 of an open run at 2,000 requests/s.
 """
 
@@ -17,11 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
-from .clients import CLIENTS, Client
+from .clients import CLIENTS, OPEN_RATE, Client
+from .fastest import fastest_open_rate
 from .machine import client_core, on_core, server_core, session_ahead
 from .nginx import Nginx, nginx
 from .processes import run_measured
@@ -30,9 +35,7 @@ from .progress import say
 __all__ = ["run"]
 
 _ROUNDS = 5
-# Those that the figures divide by one another run long enough that starting Python does not count for much.
-_SECONDS = {"wrk": 10, "perfloop": 10, "locust": 10}
-_SECONDS_OTHERS = 4
+_MEMORY_AT = (3.0, 9.0)
 _RATE = 2000
 _RSS_FROM, _RSS_TO = 10, 60
 
@@ -45,63 +48,95 @@ def run(full: bool) -> dict[str, Any]:
     """
     rounds = _ROUNDS * (2 if full else 1)
     clients = [client for client in CLIENTS if not client.missing]
-    costs: dict[str, list[float]] = {client.name: [] for client in clients}
-    rates: dict[str, list[float]] = {client.name: [] for client in clients}
-    mismatches: dict[str, int] = dict.fromkeys(costs, 0)
-    checked = 0
+    runs: dict[str, list[_Run]] = {client.name: [] for client in clients}
     with session_ahead(), nginx(server_core()) as server:
         for number in range(rounds):
             # Each round starts with another client, so that none always follows the same one.
             turn = number % len(clients)
             for client in clients[turn:] + clients[:turn]:
-                served, claimed, cost, rate = _measure(server, client)
+                run = _measure(server, client)
                 say(
-                    f"round {number + 1}/{rounds}  {client.name:9} {rate:9,.0f} requests/s"
-                    f"  {cost * 1e3:.5f} CPU s per 1,000"
+                    f"round {number + 1}/{rounds}  {client.name:16} {run.rate:9,.0f} requests/s"
+                    f"  {run.cost * 1e3:.5f} CPU s per 1,000"
                 )
-                costs[client.name].append(cost)
-                rates[client.name].append(rate)
-                mismatches[client.name] += abs(served - claimed)
-                if client.name == "perfloop":
-                    checked += served
+                runs[client.name].append(run)
+        fastest = fastest_open_rate(server, _median(runs["wrk"], "rate"))
         open_run = _open_run(server)
+    ours = [run for name, each in runs.items() if name.startswith("perfloop") for run in each]
     figures: dict[str, Any] = {
-        f"cpu_per_request_vs_{peer}": _median_ratio(costs["perfloop"], costs[peer])
-        for peer in costs
-        if peer != "perfloop"
+        f"cpu_per_request_vs_{peer}": _median_ratio(runs["perfloop"], runs[peer])
+        for peer in runs
+        if not peer.startswith("perfloop")
     }
     figures |= {
-        "server_count_mismatch": mismatches["perfloop"] + abs(open_run["served"] - open_run["claimed"]),
-        "server_count_checked": checked + open_run["served"],
+        "open_cpu_per_request_vs_wrk": _median_ratio(runs["perfloop open"], runs["wrk"]),
+        "open_send_lag_p99_ms": _median(runs["perfloop open"], "send_lag_p99_ms"),
+        "precise_send_lag_p99_ms": _median(runs["perfloop precise"], "send_lag_p99_ms"),
+        "open_rate": OPEN_RATE,
+        "open_max_rate_vs_wrk": fastest.rate / _median(runs["wrk"], "rate"),
+        "open_max_rate": fastest.rate,
+        "open_max_rate_send_lag_p99_ms": fastest.send_lag_p99_ms,
+        "server_count_mismatch": sum(run.mismatch for run in ours) + abs(open_run["served"] - open_run["claimed"]),
+        "server_count_checked": sum(run.served for run in ours) + open_run["served"],
+        "rss_mb_growth_per_million": _median(runs["perfloop"], "growth_per_million"),
         "rss_growth_mb": open_run["rss_growth_mb"],
         "rss_mb": open_run["rss_mb"],
         "open_run_trustworthy": open_run["trustworthy"],
         "open_run_cpu_s_per_1000": open_run["cpu_s_per_1000"],
-        "perfloop_cpu_s_per_1000": statistics.median(costs["perfloop"]) * 1000,
-        "perfloop_requests_per_second": statistics.median(rates["perfloop"]),
+        "perfloop_cpu_s_per_1000": _median(runs["perfloop"], "cost") * 1000,
+        "perfloop_requests_per_second": _median(runs["perfloop"], "rate"),
         "rounds": rounds,
     }
     peers: dict[str, Any] = {}
-    for peer in costs:
-        if peer != "perfloop":
-            peers[f"{peer}_cpu_s_per_1000"] = statistics.median(costs[peer]) * 1000
-            peers[f"{peer}_requests_per_second"] = statistics.median(rates[peer])
-            peers[f"{peer}_server_count_mismatch"] = mismatches[peer]
+    for peer, each in runs.items():
+        if not peer.startswith("perfloop"):
+            peers[f"{peer}_cpu_s_per_1000"] = _median(each, "cost") * 1000
+            peers[f"{peer}_requests_per_second"] = _median(each, "rate")
+            peers[f"{peer}_server_count_mismatch"] = sum(run.mismatch for run in each)
     missing = [client.name for client in CLIENTS if client.missing]
     if missing:
         peers["missing"] = missing
     return {"figures": figures, "peers": peers}
 
 
-def _measure(server: Nginx, client: Client) -> tuple[int, int, float, float]:
-    """Requests served and claimed, CPU seconds a request, requests a second."""
-    seconds = _SECONDS.get(client.name, _SECONDS_OTHERS)
+class _Run(NamedTuple):
+    """One run of one client."""
+
+    served: int
+    mismatch: int
+    cost: float
+    """CPU seconds a request."""
+    rate: float
+    send_lag_p99_ms: float
+    growth_per_million: float
+    """MB of resident memory."""
+
+
+def _measure(server: Nginx, client: Client) -> _Run:
     before = server.requests_served()
-    usage = run_measured(on_core(client_core(), client.command(server.url, seconds)), timeout=seconds + 60)
+    usage = run_measured(
+        on_core(client_core(), client.command(server.url, client.seconds)),
+        timeout=client.seconds + 60,
+        read_memory_at=_MEMORY_AT if client.name == "perfloop" else (),
+    )
     served = server.requests_served() - before
     if usage.status not in client.statuses:
         raise RuntimeError(f"{client.name} ended with status {usage.status}: {usage.errors[-500:]}")
-    return served, client.claimed(usage.output), usage.cpu_seconds / served, served / seconds
+    lag = growth = 0.0
+    if client.name.startswith("perfloop"):
+        lag = json.loads(usage.output)["summary"]["send_lag_ms"]["p99"]
+    if usage.resident_bytes:
+        first, last = usage.resident_bytes
+        between = served / client.seconds * (_MEMORY_AT[1] - _MEMORY_AT[0])
+        growth = (last - first) / between
+    return _Run(
+        served,
+        abs(served - client.claimed(usage.output)),
+        usage.cpu_seconds / served,
+        served / client.seconds,
+        lag,
+        growth,
+    )
 
 
 def _open_run(server: Nginx) -> dict[str, Any]:
@@ -141,5 +176,9 @@ def _open_run(server: Nginx) -> dict[str, Any]:
     }
 
 
-def _median_ratio(ours: list[float], theirs: list[float]) -> float:
-    return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
+def _median(runs: list[_Run], figure: str) -> float:
+    return float(statistics.median(getattr(run, figure) for run in runs))
+
+
+def _median_ratio(ours: list[_Run], theirs: list[_Run]) -> float:
+    return statistics.median(our.cost / their.cost for our, their in zip(ours, theirs, strict=True))

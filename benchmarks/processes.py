@@ -9,8 +9,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+import psutil
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Usage", "run_measured"]
 
@@ -27,14 +29,23 @@ class Usage(NamedTuple):
     """stdout."""
     errors: str
     """stderr."""
+    resident_bytes: tuple[int, ...] = ()
+    """Resident memory at each moment it was to be read."""
 
 
-def run_measured(command: list[str], *, timeout: float, environment: Mapping[str, str] | None = None) -> Usage:
+def run_measured(
+    command: list[str],
+    *,
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+    read_memory_at: Sequence[float] = (),
+) -> Usage:
     """Run a command to its end.
 
     Args:
         timeout: seconds after which it is killed.
         environment: variables to add to this process's.
+        read_memory_at: seconds from its start at which its resident memory is read.
 
     Raises:
         subprocess.TimeoutExpired: it did not end in time.
@@ -50,16 +61,24 @@ def run_measured(command: list[str], *, timeout: float, environment: Mapping[str
             expired.set()
             process.kill()
 
-        timer = threading.Timer(timeout, kill)
-        timer.start()
+        resident: list[int] = []
+
+        def read_memory() -> None:
+            resident.append(psutil.Process(process.pid).memory_info().rss)
+
+        timers = [threading.Timer(timeout, kill), *(threading.Timer(at, read_memory) for at in read_memory_at)]
+        for timer in timers:
+            timer.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
         finally:
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - started
         if expired.is_set():
             raise subprocess.TimeoutExpired(command, timeout)
         output.seek(0)
         errors.seek(0)
-        return Usage(process.returncode, seconds, usage.ru_utime + usage.ru_stime, output.read(), errors.read())
+        cpu = usage.ru_utime + usage.ru_stime
+        return Usage(process.returncode, seconds, cpu, output.read(), errors.read(), tuple(resident))
