@@ -19,6 +19,8 @@ __all__ = ["Steps"]
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _REDRAW_SECONDS = 0.2
+_DOUBTFUL = "untrustworthy"
+"""How a step begins that must not look like good news."""
 
 
 class Steps:
@@ -53,7 +55,9 @@ class Steps:
     def done(self, text: str) -> None:
         """One step is done; `text` says which, with its figures."""
         text = visible(text)
-        mark = "\x1b[32m✓\x1b[0m" if self._coloured else "✓"
+        mark, colour = ("!", 33) if text.startswith(_DOUBTFUL) else ("✓", 32)
+        if self._coloured:
+            mark = f"\x1b[{colour}m{mark}\x1b[0m"
         self._began = self._clock.now()
         if self._enabled:
             if self._terminal:

@@ -115,8 +115,13 @@ async def diagnose(
         task.uncancel()
     sources = Sources(options.cwd or Path.cwd())
     record = await asyncio.to_thread(_analyse, options, measured, found, sources, trials)
-    tell(f"{len(record.findings) or 'no'} finding{'s' if len(record.findings) != 1 else ''}")
+    tell(_found(record))
     return msgspec.structs.replace(record, partial=record.partial or stop.is_set())
+
+
+def _found(record: DiagnosisRecord) -> str:
+    count = f"{len(record.findings) or 'no'} finding{'s' if len(record.findings) != 1 else ''}"
+    return count if record.summary.trustworthy else f"untrustworthy, {count}: {record.summary.reasons[0]}"
 
 
 async def entered(stack: contextlib.AsyncExitStack, service: Service, stop: asyncio.Event) -> None:
@@ -151,6 +156,7 @@ async def _measure(
     tell(_up(service, early))
 
     warm_up = await driver.warm_up()
+    _expect_answers(warm_up, options)
     tell(
         f"warm-up over after {warm_up.seconds:.1f} s"
         if warm_up.stable
@@ -204,6 +210,18 @@ def _expect_agent(observations: Observations, url: str, options: DiagnosisOption
             "--ready URL; and the agent comes with PYTHONPATH: the command must run CPython 3.11 or newer, without -I, "
             "-E or -S, and not clear its environment; `perfloop load` measures any service from outside",
         )
+
+
+def _expect_answers(warm_up: WarmUp, options: DiagnosisOptions) -> None:
+    """What only fails is not loaded: the latency of errors says nothing."""
+    if not warm_up.failed:
+        return
+    raise ConfigurationError(
+        f"Every request of the warm-up failed: {'; '.join(kind.example for kind in warm_up.failed[:3])}",
+        hint="see that the service has these pages, and that --header brings what they ask for"
+        if options.requests
+        else 'choose pages that the service has with --request, such as --request "GET /orders?page=1"',
+    )
 
 
 def _up(service: Service, observations: Observations) -> str:

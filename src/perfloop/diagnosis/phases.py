@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..loadtest import LoadOptions, LoadOutcome, Request, run
-from ..records import CurvePoint
+from ..records import CurvePoint, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -39,6 +39,8 @@ class WarmUp:
     stable: bool
     rate: float
     """Of the last slice, requests a second."""
+    failed: tuple[ErrorKind, ...] = ()
+    """How requests failed, where all of the last slice did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Driver:
             outcome = await self.closed(_WARM_UP_CONNECTIONS, _SLICE_SECONDS)
             rates.append(answered_rate(outcome))
             if is_stable(rates):
-                return WarmUp(time.monotonic() - began, True, rates[-1])
+                return WarmUp(time.monotonic() - began, True, rates[-1], _all_failed(outcome))
         return WarmUp(time.monotonic() - began, False, rates[-1] if rates else 0.0)
 
     async def curve(self, steps: Sequence[int] = IN_FLIGHT, *, seconds: float) -> Curve:
@@ -163,6 +165,11 @@ async def _finish(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _all_failed(outcome: LoadOutcome) -> tuple[ErrorKind, ...]:
+    summary = outcome.summary
+    return tuple(outcome.results.error_kinds) if summary.requests and summary.errors == summary.requests else ()
 
 
 def answered_rate(outcome: LoadOutcome) -> float:

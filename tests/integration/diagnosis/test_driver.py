@@ -95,12 +95,25 @@ async def test_only_parameterless_gets_of_the_openapi_page_are_sent(tmp_path) ->
 
 
 async def test_a_service_that_mostly_fails_is_not_judged(tmp_path) -> None:
-    text = HEALTHY.replace('"status": 200', '"status": 500')
-    record = await diagnose(service(tmp_path, text))
+    text = "import itertools\nTURNS = itertools.cycle((500, 500, 200))\n"
+    text += HEALTHY.replace('"status": 200', '"status": next(TURNS)')
+    told: list[str] = []
+    record = await diagnose(service(tmp_path, text), on_progress=told.append)
     assert not record.summary.trustworthy
     assert any("requests failed" in reason for reason in record.summary.reasons)
     assert record.findings == []
     assert all(target.outcome == "not measured" for target in record.targets)
+    # Nothing found in what cannot be judged is no good news.
+    assert told[-1].startswith("untrustworthy, no findings: ")
+
+
+@pytest.mark.parametrize(("target", "hint"), [(None, "choose pages"), ("/orders", "see that the service has")])
+async def test_a_service_that_only_fails_is_not_loaded(tmp_path, target: str | None, hint: str) -> None:
+    options = service(tmp_path, HEALTHY.replace('"status": 200', '"status": 404'))
+    requests = (Request(target=target),) if target else ()
+    with pytest.raises(ConfigurationError, match=f"GET {target or '/'} was answered with 404") as caught:
+        await diagnose(msgspec.structs.replace(options, requests=requests))
+    assert hint in (caught.value.hint or "")
 
 
 async def test_a_service_that_hides_from_the_agent(tmp_path) -> None:
