@@ -14,6 +14,7 @@ __all__ = [
     "PortInUse",
     "RecordTooNew",
     "ServiceDied",
+    "ServiceLost",
     "ServiceNotReady",
     "UnreachableTarget",
     "UnreadableRecord",
@@ -88,6 +89,23 @@ class ServiceDied(PerfloopError):
     """A command perfloop started ended while it was still needed."""
 
     slug = "service-died"
+
+
+class ServiceLost(ServiceDied):
+    """A service ended while it was being measured; what was measured until then is kept."""
+
+    slug = "service-lost"
+    exit_status = 3
+
+    record: object = None
+    """The partial record, of `perfloop.records`."""
+
+    @classmethod
+    def keeping(cls, error: PerfloopError, record: object) -> ServiceLost:
+        """The error with what was measured before it."""
+        lost = cls(error.message, got=error.got, where=error.where, hint=error.hint, output=error.output)
+        lost.record = record
+        return lost
 
 
 class ServiceNotReady(PerfloopError):

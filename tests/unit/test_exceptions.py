@@ -27,6 +27,7 @@ ERRORS = {
     "PortInUse": ("port-in-use", 2),
     "RecordTooNew": ("record-too-new", 2),
     "ServiceDied": ("service-died", 2),
+    "ServiceLost": ("service-lost", 3),
     "ServiceNotReady": ("service-not-ready", 2),
     "UnreachableTarget": ("unreachable-target", 2),
     "UnreadableRecord": ("unreadable-record", 2),

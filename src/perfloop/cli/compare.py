@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..diagnosis import ComparisonOptions
+    from ..exceptions import ServiceLost
     from ..records import ComparisonRecord
 
 __all__ = ["EXAMPLES", "compare"]
@@ -113,11 +114,13 @@ def compare(
         raise ConfigurationError("Expected two records or two --cmd, got both")
     if cmd:
         options = _options(context, cmd, request or (), header or (), runs, duration, ready, startup_timeout)
-        record, interrupted = _compare_commands(options, live=not no_live)
+        record, interrupted, lost = _compare_commands(options, live=not no_live)
     else:
-        record, interrupted = _compare_records(records or ()), False
+        record, interrupted, lost = _compare_records(records or ()), False, None
     record = msgspec.structs.replace(record, command=redact_command(["perfloop", *sys.argv[1:]]))
     deliver(record, outputs)
+    if lost is not None:
+        raise lost
     return _status(record, interrupted=interrupted, fail_if_slower=fail_if_slower)
 
 
@@ -138,42 +141,29 @@ def _compare_records(paths: Sequence[str]) -> ComparisonRecord:
     )
 
 
-def _compare_commands(options: ComparisonOptions, *, live: bool) -> tuple[ComparisonRecord, bool]:
-    """The comparison, and whether it was interrupted."""
+def _compare_commands(options: ComparisonOptions, *, live: bool) -> tuple[ComparisonRecord, bool, ServiceLost | None]:
+    """The comparison, whether it was interrupted, and the error that ended it early."""
     import msgspec
 
     from .. import diagnosis
+    from ..exceptions import ServiceLost
     from .redaction import redact_line
     from .running import run_until_stopped
     from .steps import Steps
 
+    lost: ServiceLost | None = None
     with Steps(enabled=live) as steps:
         try:
             record, interrupted = run_until_stopped(
                 lambda stop: diagnosis.compare_commands(options, on_progress=steps.done, stop=stop)
             )
         except KeyboardInterrupt:
-            record, interrupted = _nothing_compared(options), True
-    return msgspec.structs.replace(record, a=redact_line(record.a), b=redact_line(record.b)), interrupted
-
-
-def _nothing_compared(options: ComparisonOptions) -> ComparisonRecord:
-    """The record of a comparison that was stopped before both commands had one whole run."""
-    import shlex
-
-    from ..records import ComparisonRecord, current_environment
-
-    return ComparisonRecord(
-        environment=current_environment(),
-        partial=True,
-        a=shlex.join(options.a),
-        b=shlex.join(options.b),
-        runs=0,
-        confidence=options.confidence,
-        metrics=[],
-        verdict="not enough data",
-        reasons=["interrupted before both commands had one whole run"],
-    )
+            why = "interrupted before both commands had one whole run"
+            record, interrupted = diagnosis.nothing_compared(options, why), True
+        except ServiceLost as error:
+            kept: Any = error.record
+            record, interrupted, lost = kept, False, error
+    return msgspec.structs.replace(record, a=redact_line(record.a), b=redact_line(record.b)), interrupted, lost
 
 
 def _options(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -106,9 +106,11 @@ def diagnose(
     The service runs with a small agent that sees where each request's time goes. perfloop finds the most it can do,
     then judges it under half of that: a healthy service at its limit is not called slow. Without --request the
     parameterless GETs of its OpenAPI page are sent, or else GET /; only GET and HEAD are ever sent unasked. The
-    service is stopped at the end, and on Ctrl-C, which keeps what was measured (exit status 130).
+    service is stopped at the end, and on Ctrl-C, which keeps what was measured (exit status 130); so does its death
+    (exit status 3).
     """
     from .. import diagnosis
+    from ..exceptions import ServiceLost
     from .running import run_until_stopped
     from .steps import Steps
 
@@ -118,15 +120,21 @@ def diagnose(
     outputs = Outputs.of(json, output, html, reports, defaults)
     outputs.check("diagnosis")
     options = _options(context, command, request or (), header or (), ready, startup_timeout, duration)
+    ended: ServiceLost | None = None
     with Steps(enabled=not no_live) as steps:
         try:
             record, interrupted = run_until_stopped(
                 lambda stop: diagnosis.diagnose(options, on_progress=steps.done, stop=stop)
             )
         except KeyboardInterrupt:
-            record, interrupted = _nothing_judged(options), True
-    record = _described(record, interrupted)
+            record, interrupted = diagnosis.nothing_judged(options, "interrupted before the judged run"), True
+        except ServiceLost as lost:
+            kept: Any = lost.record
+            record, interrupted, ended = kept, False, lost
+    record = _described(record, interrupted=interrupted)
     deliver(record, outputs)
+    if ended is not None:
+        raise ended
     return _status(record, rules, explain=json)
 
 
@@ -179,54 +187,7 @@ def _rules(names: Sequence[str], place: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _nothing_judged(options: DiagnosisOptions) -> DiagnosisRecord:
-    """The record of a diagnosis that was stopped before its judged run: what was asked, and that nothing came of it."""
-    from .. import records
-    from ..redaction import redact_url
-    from ..stats import Histogram
-
-    why = "interrupted before the judged run"
-    empty, none = Histogram().encode(), records.Figures()
-    return records.DiagnosisRecord(
-        environment=records.current_environment(),
-        partial=True,
-        service=records.ServiceDescription(
-            command=list(options.command), url="", python=None, frameworks=[], processes=0, startup_seconds=0.0
-        ),
-        plan=records.LoadPlan(
-            model="open",
-            connections=0,
-            requests=[redact_url(str(request)) for request in options.requests],
-            duration_seconds=options.duration,
-            timeout_seconds=options.timeout,
-        ),
-        curve=[],
-        capacity_rps=0.0,
-        summary=records.LoadSummary(
-            requests=0,
-            errors=0,
-            rate=0.0,
-            elapsed_seconds=0.0,
-            bytes_received=0,
-            bytes_per_second=0.0,
-            latency_ms=none,
-            service_time_ms=none,
-            queue_ms=none,
-            send_lag_ms=none,
-            generator_cpu_seconds=0.0,
-            trustworthy=False,
-            reasons=[why],
-        ),
-        results=records.LoadResults(
-            statuses={}, error_kinds=[], series=[], latency_histogram=empty, service_time_histogram=empty
-        ),
-        routes=[],
-        findings=[],
-        notes=[why],
-    )
-
-
-def _described(record: DiagnosisRecord, interrupted: bool) -> DiagnosisRecord:
+def _described(record: DiagnosisRecord, *, interrupted: bool) -> DiagnosisRecord:
     """The record with the command that made it, secrets removed."""
     import msgspec
 

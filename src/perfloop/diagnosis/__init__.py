@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .prediction import Fix, Prediction, predict
     from .record_comparison import compare_records
     from .rules import RULES, Rule, find
+    from .unfinished import nothing_compared, nothing_judged
 
 _HOMES = {
     "RULES": "rules",
@@ -27,6 +28,8 @@ _HOMES = {
     "compare_records": "record_comparison",
     "diagnose": "driver",
     "find": "rules",
+    "nothing_compared": "unfinished",
+    "nothing_judged": "unfinished",
     "predict": "prediction",
 }
 
@@ -43,6 +46,8 @@ __all__ = [
     "compare_records",
     "diagnose",
     "find",
+    "nothing_compared",
+    "nothing_judged",
     "predict",
 ]
 

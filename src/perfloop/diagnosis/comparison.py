@@ -8,6 +8,9 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
+from ..exceptions import ServiceDied, ServiceLost, ServiceNotReady
 from ..loadtest import Request, quiet_collector
 from ..monitoring import Service
 from ..records import ComparisonRecord, MetricComparison, current_environment
@@ -15,6 +18,7 @@ from ..stats import Comparison, compare
 from .discovery import discover_requests
 from .driver import entered
 from .phases import Driver, answered_rate
+from .unfinished import last_words, nothing_compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +88,8 @@ async def compare_commands(
 
     Raises:
         ConfigurationError: a command cannot be started.
-        NoServer, PortInUse, ServiceNotReady, ServiceDied: a service did not come up, or ended meanwhile.
+        NoServer, PortInUse, ServiceNotReady, ServiceDied: a service did not come up, or ended when it was first tried.
+        ServiceLost: one did so later; the error keeps a partial record of the pairs that are complete.
         CancelledError: stopped before the first pair was complete. No child process is left.
     """
     options.validate()
@@ -110,6 +115,10 @@ async def compare_commands(
         except asyncio.CancelledError:
             if not (stop.is_set() and pairs):
                 raise
+        except (ServiceDied, ServiceNotReady) as error:
+            record = _record(options, a, b, pairs, rate) if pairs else nothing_compared(options, error.message)
+            reasons = [f"run {pairs + 1}: {error.message}", *record.reasons[1 - bool(pairs) :], *last_words(error)]
+            raise ServiceLost.keeping(error, msgspec.structs.replace(record, reasons=reasons)) from error
     return _record(options, a, b, pairs, rate)
 
 
@@ -136,6 +145,7 @@ async def _run(
         await driver.closed(_IN_FLIGHT, _WARM_UP * options.step_duration)
         closed = await driver.closed(_IN_FLIGHT, options.step_duration)
         outcome = await driver.open(rate, options.duration, connections=_CONNECTIONS)
+        service.check_alive()
     if outcome.partial:
         raise asyncio.CancelledError
     summary, capacity = outcome.summary, answered_rate(closed)

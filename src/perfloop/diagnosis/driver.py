@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, ServiceDied, ServiceLost
 from ..loadtest import LoadOutcome, Samples, quiet_collector
-from ..monitoring import Service
+from ..monitoring import Observations, Service
 from ..records import (
+    CurvePoint,
     DiagnosisRecord,
     LoadSummary,
     ServiceDescription,
@@ -33,11 +34,12 @@ from .phases import IN_FLIGHT, Curve, Driver, WarmUp
 from .processors import ProcessorUse, allowed_processors, processors_left
 from .rules import find
 from .sources import Sources
+from .unfinished import last_words, nothing_judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..monitoring.observations import Observations, ResourceSample
+    from ..monitoring.observations import ResourceSample
     from .options import DiagnosisOptions
 
 __all__ = ["diagnose"]
@@ -86,7 +88,8 @@ async def diagnose(
 
     Raises:
         ConfigurationError: the command cannot be started, or runs no Python the agent can see into.
-        NoServer, PortInUse, ServiceNotReady, ServiceDied: the service did not come up, or ended meanwhile.
+        NoServer, PortInUse, ServiceNotReady, ServiceDied: the service did not come up, or ended in its warm-up.
+        ServiceLost: it ended later; the error keeps the partial record.
         CancelledError: stopped before there was anything to report. No child process is left.
     """
     options.validate()
@@ -101,11 +104,22 @@ async def diagnose(
     )
     found: Match | None = None
     trials: dict[int, IndexTrial | NoTrial] = {}
+    points: list[CurvePoint] = []
+    died: ServiceDied | None = None
     try:
         async with contextlib.AsyncExitStack() as stack:
             await entered(stack, service, stop)
-            measured = await _measure(service, options, tell, stop)
+            described = _describe(service, options, Observations())
+            try:
+                measured = await _measure(service, options, tell, stop, points)
+            except ServiceDied as error:
+                record = nothing_judged(options, _why(error), service=described, curve=points, notes=last_words(error))
+                raise ServiceLost.keeping(error, record) from error
             found = match(measured.observations, _samples(measured.outcome))
+            try:
+                service.check_alive()
+            except ServiceDied as error:
+                died = error
             trials = await _try_indices(measured.observations, found, stop)
     except asyncio.CancelledError:
         # Stopped, and stopped again while the service was being ended: what was measured is no less true.
@@ -115,8 +129,26 @@ async def diagnose(
         task.uncancel()
     sources = Sources(options.cwd or Path.cwd())
     record = await asyncio.to_thread(_analyse, options, measured, found, sources, trials)
+    if died is not None:
+        raise ServiceLost.keeping(died, _lost(record, died)) from died
     tell(_found(record))
     return msgspec.structs.replace(record, partial=record.partial or stop.is_set())
+
+
+def _why(error: ServiceDied) -> str:
+    """The error as a reason in a record."""
+    return error.message[:1].lower() + error.message[1:]
+
+
+def _lost(record: DiagnosisRecord, error: ServiceDied) -> DiagnosisRecord:
+    """What was measured before the service ended."""
+    reasons = [_why(error), *record.summary.reasons]
+    return msgspec.structs.replace(
+        record,
+        partial=True,
+        summary=msgspec.structs.replace(record.summary, trustworthy=False, reasons=reasons),
+        notes=[*record.notes, *last_words(error)],
+    )
 
 
 def _found(record: DiagnosisRecord) -> str:
@@ -144,7 +176,11 @@ async def entered(stack: contextlib.AsyncExitStack, service: Service, stop: asyn
 
 
 async def _measure(
-    service: Service, options: DiagnosisOptions, tell: Callable[[str], None], stop: asyncio.Event
+    service: Service,
+    options: DiagnosisOptions,
+    tell: Callable[[str], None],
+    stop: asyncio.Event,
+    points: list[CurvePoint],
 ) -> _Run:
     requests, notes = options.requests, []
     if not requests:
@@ -167,7 +203,7 @@ async def _measure(
             f"the throughput was not steady after {warm_up.seconds:.0f} s of warm-up: figures may vary from run to run"
         )
     with quiet_collector():
-        curve = await driver.curve(seconds=options.step_duration)
+        curve = await driver.curve(points, seconds=options.step_duration)
         capacity = curve.capacity_rps
         tell(f"load curve 1 → {curve.points[-1].in_flight} in flight · capacity {capacity:.4g} requests/s")
         if not curve.trustworthy:

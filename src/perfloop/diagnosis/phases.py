@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from ..exceptions import UnreachableTarget
 from ..loadtest import LoadOptions, LoadOutcome, Request, run
 from ..records import CurvePoint, ErrorKind
 
@@ -29,6 +30,7 @@ _GROWTH = 1.05
 # Steps without growth before the curve is over; a single one may be an unlucky second.
 _FLAT_STEPS = 2
 _WATCH_SECONDS = 0.2
+_ENDING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,14 @@ class Driver:
                 return WarmUp(time.monotonic() - began, True, rates[-1], _all_failed(outcome))
         return WarmUp(time.monotonic() - began, False, rates[-1] if rates else 0.0)
 
-    async def curve(self, steps: Sequence[int] = IN_FLIGHT, *, seconds: float) -> Curve:
-        """Throughput with more and more requests in flight, until it no longer grows."""
-        points: list[CurvePoint] = []
+    async def curve(self, points: list[CurvePoint], steps: Sequence[int] = IN_FLIGHT, *, seconds: float) -> Curve:
+        """Throughput with more and more requests in flight, until it no longer grows.
+
+        Args:
+            points: each step's is added when it is done.
+            steps: requests in flight.
+            seconds: of each step.
+        """
         best = flat = 0.0
         trustworthy, weight = True, 0.0
         for in_flight in steps:
@@ -107,7 +114,8 @@ class Driver:
         seed: int = 0,
         trace: bool = False,
     ) -> LoadOutcome:
-        """An open run. When the user stops it, what was measured until then comes back as a partial outcome."""
+        """An open run. When the user stops it or the service dies, what was measured until then comes back as a partial
+        outcome."""
         options = LoadOptions(
             url=self.service.url,
             requests=self.requests,
@@ -121,7 +129,19 @@ class Driver:
             trace=trace,
             keep_samples=trace,
         )
-        return await self._watched(run(options, stop=self.stop))
+        ended = asyncio.Event()
+        task = asyncio.ensure_future(run(options, stop=ended))
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=_WATCH_SECONDS)
+                if self.stop.is_set() or not self.service.alive:
+                    ended.set()
+            return task.result()
+        except UnreachableTarget:
+            await self._check_alive()
+            raise
+        finally:
+            await _finish(task)
 
     async def until_stopped(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`.
@@ -147,8 +167,18 @@ class Driver:
                 await asyncio.wait({task}, timeout=_WATCH_SECONDS)
                 self.service.check_alive()
             return task.result()
+        except UnreachableTarget:
+            await self._check_alive()
+            raise
         finally:
             await _finish(task)
+
+    async def _check_alive(self) -> None:
+        """As `Service.check_alive`, of a service that no longer listens: it may be about to end."""
+        deadline = time.monotonic() + _ENDING_SECONDS
+        while self.service.alive and time.monotonic() < deadline:  # noqa: ASYNC110 - only the kernel knows
+            await asyncio.sleep(_WATCH_SECONDS / 10)
+        self.service.check_alive()
 
     def _options(self, connections: int, seconds: float) -> LoadOptions:
         return LoadOptions(

@@ -131,6 +131,11 @@ class Service:
         """The last lines the service has written."""
         return self._child.output_tail(lines) if self._child is not None else ""
 
+    @property
+    def alive(self) -> bool:
+        """The command has been started and has not ended."""
+        return self._child is not None and self._child.returncode is None
+
     def check_alive(self) -> None:
         """Raise ServiceDied, with its last output, when the command has ended."""
         assert self._child is not None, "the service has not been started"

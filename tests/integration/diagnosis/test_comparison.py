@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from perfloop.diagnosis import ComparisonOptions, compare_commands
-from perfloop.exceptions import ConfigurationError, NoServer
+from perfloop.exceptions import ConfigurationError, NoServer, ServiceLost
+from perfloop.records import ComparisonRecord
 
 TEXT = """
 import asyncio, os
@@ -83,6 +84,26 @@ async def test_stopped_before_it_leaves_nothing(tmp_path) -> None:
 async def test_a_command_that_is_no_server(tmp_path) -> None:
     with pytest.raises(NoServer):
         await compare_commands(options(tmp_path, b=(sys.executable, "-c", "pass")))
+
+
+async def test_a_service_that_dies_keeps_the_pairs_before(tmp_path) -> None:
+    changed = options(tmp_path)
+    # Each start counts itself; the fifth, B's second run, dies.
+    text = """
+import pathlib, threading
+count = pathlib.Path(__file__).with_name(os.environ["PAUSE"])
+count.write_text((count.read_text() if count.exists() else "") + "x")
+if os.environ["PAUSE"] == "0.01" and len(count.read_text()) == 3:
+    threading.Timer(0.6, os._exit, (7,)).start()
+"""
+    (tmp_path / "service.py").write_text(TEXT + text)
+    with pytest.raises(ServiceLost, match="exit status 7") as caught:
+        await compare_commands(changed)
+    record = caught.value.record
+    assert isinstance(record, ComparisonRecord)
+    assert record.partial
+    assert record.runs == 1
+    assert record.reasons[0].startswith("run 2: ")
 
 
 async def test_no_command(tmp_path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import textwrap
 import urllib.request
@@ -13,9 +14,10 @@ import psutil
 import pytest
 
 from perfloop.diagnosis import DiagnosisOptions, diagnose
-from perfloop.exceptions import ConfigurationError, NoServer, ServiceDied
+from perfloop.exceptions import ConfigurationError, NoServer, ServiceLost
 from perfloop.loadtest import Request
 from perfloop.monitoring import Service
+from perfloop.records import DiagnosisRecord
 
 SERVER = (sys.executable, "-m", "uvicorn", "service:app", "--port", "0", "--no-access-log")
 HEALTHY = """
@@ -149,10 +151,41 @@ async def test_a_command_that_is_no_server(tmp_path) -> None:
         await diagnose(DiagnosisOptions(command=(sys.executable, "-c", "print('done')"), cwd=tmp_path))
 
 
-async def test_a_service_that_dies_meanwhile(tmp_path) -> None:
-    text = "import os, threading\nthreading.Timer(1.5, os._exit, (7,)).start()\n" + HEALTHY
-    with pytest.raises(ServiceDied, match="exit status 7"):
-        await diagnose(service(tmp_path, text))
+DYING = "import os, threading\nthreading.Timer({}, lambda: (print('out of memory', flush=True), os._exit(7))).start()\n"
+
+
+async def test_a_service_that_dies_before_the_judged_run(tmp_path) -> None:
+    with pytest.raises(ServiceLost, match="exit status 7") as caught:
+        await diagnose(service(tmp_path, DYING.format(1.5) + HEALTHY))
+    record = caught.value.record
+    assert isinstance(record, DiagnosisRecord)
+    assert record.partial
+    assert not record.summary.trustworthy
+    assert "the service ended while it was needed: exit status 7" in record.notes
+    assert any("out of memory" in note for note in record.notes)
+
+
+async def test_a_service_that_dies_in_the_judged_run(tmp_path) -> None:
+    """What was measured until then is analysed, as after an interrupt."""
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if text.startswith("load curve"):
+            (pid,) = [child.pid for child in psutil.Process().children() if "uvicorn" in child.cmdline()]
+            asyncio.get_running_loop().call_later(1.0, os.kill, pid, signal.SIGKILL)
+
+    options = service(tmp_path)
+    with pytest.raises(ServiceLost, match="killed by signal 9") as caught:
+        await diagnose(msgspec.structs.replace(options, duration=30.0), on_progress=tell)
+    record = caught.value.record
+    assert isinstance(record, DiagnosisRecord)
+    assert record.partial
+    assert not record.summary.trustworthy
+    assert record.summary.reasons[0].endswith("killed by signal 9")
+    assert record.capacity_rps > 0
+    assert record.routes[0].requests > 100
+    assert record.summary.elapsed_seconds < 10
 
 
 async def test_stopped_before_the_judged_run_leaves_nothing(tmp_path) -> None:
