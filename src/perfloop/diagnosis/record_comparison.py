@@ -23,7 +23,8 @@ from ..records import (
     current_environment,
 )
 from ..stats import compare
-from .comparison import metric_of, overall
+from ..units import format_duration
+from .comparison import overall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,11 +39,15 @@ _CONFIDENCE = 0.95
 _LEAST_BLOCKS = 5
 # More say nothing new, and cost the bootstrap of the comparison time and memory for each.
 _MOST_BLOCKS = 500
+# Seconds a run must last to have that many whole seconds: the first and the last do not count.
+_LEAST_SECONDS = _LEAST_BLOCKS + 3
+_ENOUGH_SECONDS = 30
 # Requests a second from which on a second has a p99.
 _ENOUGH_FOR_P99 = 100
 # Loads that differ by more are not the same load.
 _SAME_RATE = 0.05
 
+_LATENCIES: tuple[Literal["p50", "p99"], ...] = ("p50", "p99")
 _Measured = LoadRecord | DiagnosisRecord
 
 
@@ -132,6 +137,15 @@ def _obstacles(a: _Measured, b: _Measured) -> list[str]:
             found.append(f"{name} is not trustworthy: {'; '.join(record.summary.reasons)}")
         if not record.summary.requests:
             found.append(f"{name} measured no request")
+        elif len(_whole_seconds(record)) < _LEAST_BLOCKS:
+            found.append(
+                f"{name} lasted {format_duration(record.summary.elapsed_seconds)}, which is too short: both runs must "
+                f"last {_LEAST_SECONDS} s or more, better {_ENOUGH_SECONDS} s"
+            )
+        elif len(_values(record, "p50")) >= _LEAST_BLOCKS and not any(
+            blocks(_values(record, kind)) for kind in _LATENCIES
+        ):
+            found.append(f"{name} was not steady: its latency drifted from second to second")
     if a.plan.model != b.plan.model:
         found.append(f"A is of the {a.plan.model} model, B of the {b.plan.model} model")
     if a.plan.model == "closed" and a.plan.connections != b.plan.connections:
@@ -188,17 +202,21 @@ def _rate(a: _Measured, b: _Measured) -> MetricComparison:
         threshold=RUN_TO_RUN,
         lower_is_better=False,
     )
-    if a.plan.model == b.plan.model == "closed":
-        return metric_of("throughput", "requests/s", result)
     # An open run's throughput is what was asked of it.
+    told = a.plan.model == b.plan.model == "closed"
     return MetricComparison(
         metric="throughput",
         unit="requests/s",
-        a=a.summary.rate,
-        b=b.summary.rate,
-        ratio=None,
-        verdict="not enough data",
+        a=_answered_rate(a),
+        b=_answered_rate(b),
+        ratio=result.ratio if told else None,
+        verdict=result.verdict if told else "not enough data",
     )
+
+
+def _answered_rate(record: _Measured) -> float:
+    summary = record.summary
+    return summary.rate * (1.0 - _error_share(record)) if summary.requests else 0.0
 
 
 def _errors(a: _Measured, b: _Measured) -> MetricComparison:

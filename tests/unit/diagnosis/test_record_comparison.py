@@ -97,7 +97,7 @@ def test_throughput_is_compared_only_where_it_was_not_prescribed() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "why"),
     [
-        (record(10.0, seconds=4), record(5.0, seconds=4), "one run each"),
+        (record(10.0), record(5.0, seconds=4), "B lasted 4 s, which is too short: both runs must last 8 s or more"),
         (record(10.0), record(5.0, requests=["GET /other"]), "different requests"),
         (record(10.0), record(5.0, profile="ramp 1..2 3s"), "different profiles"),
         (record(10.0), record(5.0, think_time="1s"), "thought for different times"),
@@ -121,6 +121,26 @@ def test_what_cannot_be_compared_says_why(a, b, why) -> None:
     compared = compare_records(a, b)
     assert compared.verdict == "not enough data"
     assert any(why in reason for reason in compared.reasons)
+
+
+def test_a_run_that_drifts_is_named() -> None:
+    drifting = record(10.0)
+    series = [
+        msgspec.structs.replace(point, p50_ms=10.0 + point.second, p99_ms=30.0 + point.second)
+        for point in drifting.results.series
+    ]
+    results = msgspec.structs.replace(drifting.results, series=series)
+    compared = compare_records(msgspec.structs.replace(drifting, results=results), record(5.0))
+    assert compared.reasons[0] == "A was not steady: its latency drifted from second to second"
+
+
+def test_what_too_short_runs_measured_is_still_shown() -> None:
+    compared = compare_records(
+        record(10.0, seconds=1, model="closed"), record(10.0, seconds=1, model="closed", rate=300)
+    )
+    throughput = compared.metrics[2]
+    assert (throughput.a, throughput.b, throughput.ratio) == (200.0, 300.0, None)
+    assert throughput.verdict == "not enough data"
 
 
 def test_an_untrustworthy_record_decides_nothing() -> None:
