@@ -7,7 +7,15 @@ import re
 
 from .exceptions import InvalidValue
 
-__all__ = ["format_bytes", "format_duration", "parse_bytes", "parse_duration", "parse_fraction", "parse_rate"]
+__all__ = [
+    "format_bytes",
+    "format_duration",
+    "format_rate",
+    "parse_bytes",
+    "parse_duration",
+    "parse_fraction",
+    "parse_rate",
+]
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _BYTES = {
@@ -105,6 +113,12 @@ def format_bytes(size: float) -> str:
         if abs(size) >= _BYTES[unit] * 0.9995:
             return f"{_three_digits(size / _BYTES[unit])} {unit.replace('K', 'k')}"
     return f"{size:.0f} B"
+
+
+def format_rate(rate: float) -> str:
+    """Requests a second with three significant digits or more: `0.5 requests/s`, `1 request/s`, `12,340 requests/s`."""
+    number = f"{rate:,.0f}" if rate >= 999.5 else _three_digits(rate)
+    return f"{number} request{'' if number == '1' else 's'}/s"
 
 
 def _three_digits(value: float) -> str:

@@ -308,7 +308,7 @@ def test_wrong_options_of_diagnose(here: Here, words: list[str], says: list[str]
         (["a.json"], ["two records, or --cmd twice", "got    a.json"]),
         (["a.json", "b.json", "c.json"], ["two records", "got    a.json b.json c.json"]),
         (["a.json", "b.json", "--cmd", "x"], ["got both"]),
-        (["--cmd", "x"], ["--cmd twice", "got    1 times"]),
+        (["--cmd", "x"], ["--cmd twice", "got    it once"]),
         (["--cmd", "x", "--cmd", "A=1"], ["Expected a command", "got    A=1", "where  --cmd"]),
         (["--cmd", "x --password 's3cret", "--cmd", "y"], ["Expected a command", "got    ***", "where  --cmd"]),
         (["--cmd", "x", "--cmd", "y", "--runs", "0"], ["whole number", "where  --runs"]),

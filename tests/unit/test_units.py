@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from perfloop.exceptions import InvalidValue
-from perfloop.units import format_bytes, format_duration, parse_bytes, parse_duration, parse_fraction
+from perfloop.units import format_bytes, format_duration, format_rate, parse_bytes, parse_duration, parse_fraction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,3 +88,11 @@ def test_durations_for_people(seconds: float, text: str) -> None:
 )
 def test_sizes_for_people(size: float, text: str) -> None:
     assert format_bytes(size) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(0.5, "0.5 requests/s"), (1, "1 request/s"), (58.34, "58.3 requests/s"), (12_345.6, "12,346 requests/s")],
+)
+def test_rates_are_written_out(rate: float, text: str) -> None:
+    assert format_rate(rate) == text

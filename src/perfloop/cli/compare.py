@@ -181,7 +181,9 @@ def _options(
     from .requests import requests_of
 
     if len(cmd) != 2:
-        raise ConfigurationError("Expected --cmd twice: A, then B", got=f"{len(cmd)} times")
+        raise ConfigurationError(
+            "Expected --cmd twice: A, then B", got="it once" if len(cmd) == 1 else f"it {len(cmd)} times"
+        )
     place = where(context, "cmd")
     first, second = (values.parse_command(text, where=place) for text in cmd)
     return ComparisonOptions(

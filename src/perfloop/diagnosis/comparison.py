@@ -15,6 +15,7 @@ from ..loadtest import Request, quiet_collector
 from ..monitoring import Service
 from ..records import ComparisonRecord, MetricComparison, current_environment
 from ..stats import Comparison, compare
+from ..units import format_duration, format_rate
 from .discovery import discover_requests
 from .driver import entered
 from .phases import Driver, answered_rate
@@ -59,6 +60,7 @@ class _Arm:
     values: dict[_Metric, list[float]] = field(default_factory=dict)
     requests: list[int] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    """One of each run that is not trustworthy."""
 
     def add(self, metric: _Metric, value: float) -> None:
         self.values.setdefault(metric, []).append(value)
@@ -103,7 +105,7 @@ async def compare_commands(
         capacities = []
         for arm in (a, b):
             capacity, requests = await _pilot(options, arm, requests, stop)
-            tell(f"{arm.name} first tried: capacity {capacity:.4g} requests/s")
+            tell(f"{arm.name} first tried: capacity {format_rate(capacity)}")
             capacities.append(capacity)
         rate = max(min(capacities) / 2, 1.0)
         try:
@@ -154,9 +156,10 @@ async def _run(
     arm.add(_CAPACITY, capacity)
     arm.add(_ERRORS, summary.errors / max(summary.requests, 1))
     arm.requests.append(summary.requests)
-    arm.reasons += [reason for reason in summary.reasons if reason not in arm.reasons]
+    arm.reasons += summary.reasons[:1]
     return (
-        f"p50 {summary.latency_ms.p50:.3g} ms, p99 {summary.latency_ms.p99:.3g} ms, capacity {capacity:.4g} requests/s"
+        f"p50 {format_duration(summary.latency_ms.p50 / 1e3)}, p99 {format_duration(summary.latency_ms.p99 / 1e3)}, "
+        f"capacity {format_rate(capacity)}"
     )
 
 
@@ -189,14 +192,17 @@ def _record(options: ComparisonOptions, a: _Arm, b: _Arm, pairs: int, rate: floa
         metrics.append(metric_of(metric.name, metric.unit, result))
         if not said or result.verdict == "not enough data":
             said.append(f"{metric.name}: {result.reason}")
-    reasons = [*said, f"both under {rate:.4g} requests/s, half of the slower one's capacity"]
+    reasons = [*said, f"both under {format_rate(rate)}, half of the slower one's capacity"]
     for arm in (a, b):
         if any(arm.values[_ERRORS][:pairs]):
             worst = max(arm.values[_ERRORS][:pairs])
             reasons.append(
                 f"requests to {arm.name} failed, up to {worst:.1%} a run: errors have a latency of their own"
             )
-        reasons += [f"some runs of {arm.name} are not trustworthy: {reason}" for reason in arm.reasons[:2]]
+        if arm.reasons:
+            reasons.append(
+                f"{len(arm.reasons)} of {pairs} runs of {arm.name} not trustworthy, the first since {arm.reasons[0]}"
+            )
     return ComparisonRecord(
         environment=current_environment(),
         partial=pairs < options.runs,

@@ -30,7 +30,8 @@ def discover_requests(url: str, *, timeout: float = 5.0) -> tuple[tuple[Request,
     page = _get_json(url, "/openapi.json", timeout)
     found = parameterless_gets(page) if page is not None else ()
     if found:
-        return found, f"the {len(found)} parameterless GETs of its OpenAPI page"
+        many = f"{len(found)} parameterless GETs" if len(found) > 1 else "one parameterless GET"
+        return found, f"the {many} of its OpenAPI page"
     return (Request(target="/"),), "GET /, as it has no OpenAPI page with parameterless GETs"
 
 

@@ -24,7 +24,7 @@ from ..records import (
     current_environment,
 )
 from ..targets import Measured, evaluate
-from ..units import format_duration
+from ..units import format_duration, format_rate
 from .breakdown import break_down
 from .discovery import discover_requests
 from .evidence import Evidence
@@ -205,7 +205,7 @@ async def _measure(
     with quiet_collector():
         curve = await driver.curve(points, seconds=options.step_duration)
         capacity = curve.capacity_rps
-        tell(f"load curve 1 → {curve.points[-1].in_flight} in flight · capacity {capacity:.4g} requests/s")
+        tell(f"load curve 1 → {curve.points[-1].in_flight} in flight · capacity {format_rate(capacity)}")
         if not curve.trustworthy:
             notes.append("the load generator was at its limit in the load curve: the service may be capable of more")
         # A service that answers nothing without error is still asked, slowly, to show what it does.
@@ -216,14 +216,17 @@ async def _measure(
             rate, seconds, connections=_CONNECTIONS, arrival=options.arrival, seed=options.seed, trace=True
         )
         busy, lasted = use.seconds(), time.monotonic() - began
+    observations = await service.observations(since=began)
+    described = _describe(service, options, observations)
+    latency = outcome.summary.latency_ms
     tell(
         f"judged {format_duration(outcome.summary.elapsed_seconds)} at half of that: "
-        f"p50 {outcome.summary.latency_ms.p50:.3g} ms, p99 {outcome.summary.latency_ms.p99:.3g} ms"
+        f"p50 {format_duration(latency.p50 / 1e3)}, p99 {format_duration(latency.p99 / 1e3)} · "
+        f"served by {described.processes} process{'es' if described.processes != 1 else ''}"
     )
-    observations = await service.observations(since=began)
     notes += service.notes
     left = processors_left(busy, _cpu_seconds(observations), lasted, allowed_processors())
-    return _Run(outcome, curve, warm_up, observations, _describe(service, options, observations), tuple(notes), left)
+    return _Run(outcome, curve, warm_up, observations, described, tuple(notes), left)
 
 
 async def _agent_reports(service: Service) -> Observations:
@@ -262,9 +265,7 @@ def _expect_answers(warm_up: WarmUp, options: DiagnosisOptions) -> None:
 
 def _up(service: Service, observations: Observations) -> str:
     frameworks = [name.rsplit(" ", 1)[0] for name in _frameworks(observations)]
-    count = len(service.processes())
     parts = [f"service up on {service.url.partition('://')[2]} after {service.startup_seconds:.1f} s"]
-    parts.append(f"{count} process" + ("es" if count != 1 else ""))
     if frameworks:
         parts.append(", ".join(frameworks))
     return " · ".join(parts)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..records import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ..monitoring.observations import Frame
 
@@ -85,11 +85,21 @@ class Sources:
         Args:
             frames: the user's frames of a call, innermost first.
         """
+        frame, line = self._repeated_by(frames)
+        return self._place(frame.file, line, frame.function) if frame is not None else None
+
+    def call_in_loop(self, frames: Sequence[Frame]) -> Place | None:
+        """The line in that loop that calls the innermost one; None where it is the innermost one itself, or no loop."""
+        frame, _ = self._repeated_by(frames)
+        return self.place(frame) if frame is not None and frame != frames[0] else None
+
+    def _repeated_by(self, frames: Iterable[Frame]) -> tuple[Frame | None, int]:
+        """The innermost of the frames that a loop round it repeats, and the loop's line."""
         for frame in frames:
             line = self._loop_line(frame)
             if line is not None:
-                return self._place(frame.file, line, frame.function)
-        return None
+                return frame, line
+        return None, 0
 
     def _loop_line(self, frame: Frame) -> int | None:
         tree = self._tree(frame.file)

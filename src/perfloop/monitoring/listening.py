@@ -13,7 +13,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Listener", "listeners", "process_tree"]
+__all__ = ["Listener", "listeners", "marked_processes", "process_tree"]
 
 
 class Listener(Struct, frozen=True, order=True):
@@ -40,6 +40,20 @@ def process_tree(pid: int) -> list[int]:
                     if psutil.Process(other).status() != psutil.STATUS_ZOMBIE:
                         found[other] = None
     return list(found)
+
+
+def marked_processes(marker: str) -> list[int]:
+    """The processes of this user that run with `marker`, a `NAME=value`, in their environment (Linux).
+
+    A daemon leaves its parent and its session; the environment it was started with goes along.
+    """
+    wanted = marker.encode()
+    found: list[int] = []
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError):
+            if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.append(pid)
+    return found
 
 
 def listeners(pids: Iterable[int], *, exclude: str | None = None) -> list[Listener]:

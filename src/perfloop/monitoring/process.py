@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import psutil
 
 from ..exceptions import ConfigurationError
 from ..redaction import redact_text
-from .listening import process_tree
+from .listening import marked_processes, process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +30,23 @@ __all__ = ["ChildProcess"]
 _RING_BYTES = 256 * 1024
 _F_SETPIPE_SZ = 1031
 
-# Waits for the end of its standard input: a line means all is well, none that perfloop was killed.
-_WATCHDOG = 'read line || { kill -TERM -"$1"; sleep 5; kill -KILL -"$1"; } 2>/dev/null'
+_MARK = "PERFLOOP_RUN"
+"""The variable by which a run's processes are known, wherever they have gone."""
+
+# Waits for the end of its standard input: a line means all is well, none that perfloop was killed. Then it ends the
+# group $1 and the processes marked $2, and removes the directory $3.
+_WATCHDOG = """
+end() {
+  kill "-$1" "-$2"
+  for each in /proc/[0-9]*/environ; do
+    if grep -qs "$3" "$each"; then pid="${each#/proc/}"; kill "-$1" "${pid%/environ}"; fi
+  done
+}
+read line || {
+  [ -z "$3" ] || rm -rf -- "$3"
+  end TERM "$1" "$2"; sleep 5; end KILL "$1" "$2"
+} 2>/dev/null
+"""
 
 
 class ChildProcess:
@@ -42,6 +58,7 @@ class ChildProcess:
         env: its whole environment.
         cpus: the processors it may use; None: all.
         echo: also write its output to our standard error.
+        private: a directory that goes away when we are killed.
 
     Raises:
         ConfigurationError: no such program, not executable, or no such directory.
@@ -55,6 +72,7 @@ class ChildProcess:
         env: Mapping[str, str],
         cpus: frozenset[int] | None,
         echo: bool,
+        private: Path | None = None,
     ) -> None:
         if not command:
             raise ConfigurationError("Expected a command to run", hint="for example: -- uvicorn shop:app")
@@ -62,11 +80,12 @@ class ChildProcess:
         if not directory.is_dir():
             raise ConfigurationError("Expected an existing working directory", got=str(directory))
         self._check_program(command[0], directory, env)
+        self._mark = f"{_MARK}={secrets.token_hex(16)}"
         try:
             self._popen = subprocess.Popen(
                 list(command),
                 cwd=directory,
-                env=dict(env),
+                env={**env, _MARK: self._mark.partition("=")[2]},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -86,7 +105,7 @@ class ChildProcess:
                 with contextlib.suppress(ProcessLookupError):
                     os.sched_setaffinity(self.pid, cpus)
             self._watchdog = subprocess.Popen(
-                ["/bin/sh", "-c", _WATCHDOG, "sh", str(self.pid)],
+                ["/bin/sh", "-c", _WATCHDOG, "sh", str(self.pid), self._mark, str(private or "")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -127,9 +146,13 @@ class ChildProcess:
         """After its end: wait until all it has written is in the ring, unless a descendant holds the pipe open."""
         self._reader.join(timeout)
 
-    def processes(self) -> list[int]:
+    def tree(self) -> list[int]:
         """It and its descendants, those that still run."""
         return process_tree(self.pid)
+
+    def processes(self) -> list[int]:
+        """It, its descendants, and those that left it to be daemons: what still runs of them."""
+        return list(dict.fromkeys([*process_tree(self.pid), *marked_processes(self._mark)]))
 
     def terminate(self) -> None:
         """Ask the whole tree to end."""
@@ -141,7 +164,7 @@ class ChildProcess:
         while True:
             self._signal(signal.SIGKILL)
             self._popen.poll()
-            if not process_tree(self.pid) or time.monotonic() > deadline:
+            if not self.processes() or time.monotonic() > deadline:
                 break
             time.sleep(0.01)
         self._popen.wait()
@@ -158,7 +181,7 @@ class ChildProcess:
         self._reader.join(1.0)
 
     def _signal(self, number: signal.Signals) -> None:
-        tree = process_tree(self.pid)
+        tree = self.processes()
         if self._popen.returncode is None or tree:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)

@@ -170,7 +170,9 @@ class Service:
             env[ENVIRONMENT_KEY] = str(path)
             env["PYTHONPATH"] = os.pathsep.join([str(_INJECTED), *filter(None, [env.get("PYTHONPATH")])])
         started = time.monotonic()
-        self._child = ChildProcess(self.command, cwd=self._cwd, env=env, cpus=self._cpus, echo=self._echo)
+        self._child = ChildProcess(
+            self.command, cwd=self._cwd, env=env, cpus=self._cpus, echo=self._echo, private=self._directory
+        )
         deadline = started + self._startup_timeout
         while True:
             self._check_starting(self._child)
@@ -200,7 +202,8 @@ class Service:
         return path
 
     async def _find_endpoint(self, child: ChildProcess, deadline: float) -> Endpoint | None:
-        found = listeners(child.processes(), exclude=str(self._collector.path) if self._collector else None)
+        # Of a daemon, which the command has let go of, nothing could be known: it is only ended.
+        found = listeners(child.tree(), exclude=str(self._collector.path) if self._collector else None)
         self._listened = self._listened or bool(found)
         if self._ready is not None:
             return self._ready if found and await self._ask(self._ready, deadline) is not None else None
@@ -253,6 +256,12 @@ class Service:
             )
         if self._listened:
             raise ServiceDied(f"The service ended before it answered: {_ended_how(status)}", output=output)
+        if status == 0 and child.processes():
+            raise NoServer(
+                "The command ended, and what it started went on in the background, where it cannot be measured",
+                output=output,
+                hint="run the service in the foreground, without --daemon, -D or &",
+            )
         hint = f"perfloop measures servers; {_NO_SERVER}" if status == 0 else f"its output says why; {_NO_SERVER}"
         raise NoServer(f"The command ended without ever listening: {_ended_how(status)}", output=output, hint=hint)
 

@@ -99,8 +99,8 @@ def milliseconds(value: float | None) -> str:
 
 
 def per_second(value: float, of: str = "requests") -> str:
-    """`215 requests/s`."""
-    return f"{number(value)} {of}/s"
+    """`215 requests/s`, `1 request/s`."""
+    return f"{number(value)} {of.removesuffix('s') if number(value) == '1' else of}/s"
 
 
 def share(fraction: float) -> str:

@@ -246,8 +246,8 @@ def _capacity(record: CapacityRecord) -> Verdict:
 def _comparison(record: ComparisonRecord) -> Verdict:
     first = record.metrics[0] if record.metrics else None
     if record.verdict == "not enough data" or first is None:
-        reason = f": {figures.clean(record.reasons[0])}" if record.reasons else ""
-        return Verdict("warning", f"Not enough data to tell A and B apart{reason}")
+        # Why is what the report says next, reason by reason.
+        return Verdict("warning", "Not enough data to tell A and B apart")
     if record.verdict == "no difference":
         return Verdict("neutral", f"No difference between A and B in {figures.spaced(first.metric)}")
     gain, interval = _gain(first)

@@ -220,6 +220,39 @@ async def test_processes_that_ignore_sigterm_or_leave_the_group_are_ended(
     assert await gone(pids, 0.5)
 
 
+DAEMON = """
+def daemonize(port_file):
+    if os.fork():
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    for descriptor in (0, 1, 2):
+        os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+    server = Server(("127.0.0.1", 0), Handler)
+    open(port_file, "w").write(f"{os.getpid()}")
+    server.serve_forever()
+"""
+
+
+async def test_a_daemon_is_no_foreground_service_and_is_ended(script: Script, tmp_path: Path) -> None:
+    body = f"{DAEMON}\ndaemonize({str(tmp_path / 'pid')!r})\nwhile not os.path.exists({str(tmp_path / 'pid')!r}): pass"
+    with pytest.raises(NoServer, match="in the background") as caught:
+        async with Service(script(body), agent=False):
+            pass
+    assert "foreground" in (caught.value.hint or "")
+    assert await gone([int((tmp_path / "pid").read_text())], 1.0)
+
+
+async def test_a_daemon_beside_the_service_is_ended_too(script: Script, tmp_path: Path) -> None:
+    body = f"{DAEMON}\ndaemonize({str(tmp_path / 'pid')!r})\ntime.sleep(0.5)\nserve({free_port()})"
+    command = script(body)
+    async with Service([*command, "--port", body.rpartition("(")[2].rstrip(")")], agent=False) as service:
+        daemon = int((tmp_path / "pid").read_text())
+        assert daemon in service.processes()
+    assert await gone([daemon], 1.0)
+
+
 async def test_cancelled_while_starting_and_while_stopping(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     stubborn = "signal.signal(signal.SIGTERM, signal.SIG_IGN); "
     starting = Service(script(stubborn + "print('up', flush=True); time.sleep(60)"))
@@ -251,18 +284,21 @@ async def test_the_service_ends_when_we_are_killed(script: Script, tmp_path: Pat
         from perfloop.monitoring import Service
         async def main():
             async with Service({command!r}) as service:
-                print(service.pid, flush=True)
+                print(service.pid, service._directory, flush=True)
                 await asyncio.sleep(60)
         asyncio.run(main())
         """)
     )
     process = await asyncio.create_subprocess_exec(sys.executable, str(parent), stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
-    service_pid = int(await process.stdout.readline())
+    pid, directory = (await process.stdout.readline()).decode().split()
+    service_pid = int(pid)
+    assert os.path.isdir(directory)  # noqa: PTH112
     assert psutil.pid_exists(service_pid)
     process.send_signal(signal.SIGKILL)
     await process.wait()
     assert await gone([service_pid])
+    assert not os.path.exists(directory)  # noqa: PTH110
 
 
 async def test_a_long_output_is_bounded_and_its_end_is_kept(script: Script) -> None:

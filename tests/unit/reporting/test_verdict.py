@@ -29,14 +29,13 @@ LINES = {
     "load-untrustworthy": "Untrustworthy: the generator sent late: "
     "send lag p99 71.3 ms, more than 10 % of the latency p99",
     "load-empty": "No request finished before the run was interrupted",
-    "load-all-errors": "Every request failed: 1 requests/s, p99 10 s, 10 errors (100 %)",
+    "load-all-errors": "Every request failed: 1 request/s, p99 10 s, 10 errors (100 %)",
     "diagnosis": "N+1 queries on GET /orders: fixing it takes p99 from 412 ms to about 70 ms, and 2 further findings",
     "diagnosis-healthy": "No bottleneck found: capacity 1,812 requests/s, p99 5.41 ms",
     "diagnosis-untrustworthy": "Untrustworthy: the agent sent nothing: no request could be taken apart",
     "comparison": "B is faster than A: latency p99 5.9 times lower, 412 ms → 69.8 ms (5.2–6.6 times)",
     "comparison-slower": "B is slower than A: latency p99 12 % higher, 70 ms → 78.4 ms (8–17 %)",
-    "comparison-undecided": "Not enough data to tell A and B apart: "
-    "1 run each: at least 3 are needed to tell a difference from noise",
+    "comparison-undecided": "Not enough data to tell A and B apart",
     "comparison-empty": "Not enough data to tell A and B apart",
     "capacity": "Capacity 400 requests/s (379–414, 95 %) with p99<100ms, errors<=0.1%",
     "capacity-limited": "Capacity at least 401 requests/s, limited by the generator: "

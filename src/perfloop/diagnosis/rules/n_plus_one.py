@@ -48,6 +48,11 @@ def _find(evidence: Evidence) -> list[Finding]:
             f"{plural(total, 'statement')} a request, {repeat.per_request:.0f} × {statement} "
             f"({each:.2f} ms and {plural(repeat.rows_per_call, 'row')} each)"
         )
+        call = evidence.sources.call_in_loop(repeat.frames)
+        if call is not None:
+            # The line that issues it may serve many statements; what to change is the line that asks for this one.
+            text += f"; asked for at {call.file}:{call.line} in {call.function}"
+            text += f": {call.source}" if call.source else ""
         if often < 0.99:
             text += f"; against it: {1 - often:.0%} of the requests do not repeat it"
         findings.append(

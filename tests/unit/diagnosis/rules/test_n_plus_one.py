@@ -120,6 +120,35 @@ def list_orders(con):
 """
 
 
+HELPER = """\
+def query(sql, *values):
+    return con.execute(sql, values).fetchall()
+
+def list_orders():
+    orders = query("SELECT id FROM orders")
+    for order in orders:
+        order.items = query("SELECT * FROM item WHERE order_id = ?", order.id)
+    return orders
+"""
+
+
+def test_behind_a_helper_the_line_that_asks_is_named_too() -> None:
+    """The helper's line is the place, but it serves every statement: there is nothing to change in it."""
+    run = faulty()
+    run.texts = source(HELPER)
+    run.sites = [[frame(2, function="query"), frame(5)], [frame(2, function="query"), frame(7)]]
+    (finding,) = n_plus_one.RULE.find(run.evidence())
+    assert finding.place.line == 2
+    assert finding.loop is not None
+    assert finding.loop.line == 6
+    assert "asked for at orders.py:7 in list_orders: order.items = query(" in finding.evidence
+
+
+def test_a_line_that_asks_itself_is_not_named_twice() -> None:
+    (finding,) = n_plus_one.RULE.find(faulty().evidence())
+    assert "asked for at" not in finding.evidence
+
+
 def test_plain_sql_gets_an_in_list() -> None:
     run = faulty(sql="SELECT * FROM item WHERE order_id = ?")
     run.sites[1] = [frame(3, function="<listcomp>"), frame(3)]
