@@ -135,11 +135,16 @@ class Measured(Struct, frozen=True, kw_only=True):
         )
 
 
-def evaluate(targets: Targets, measured: Measured) -> list[TargetResult]:
+def evaluate(targets: Targets, measured: Measured, *, configured: bool = True) -> list[TargetResult]:
     """Each target with what was measured, in the order of `Targets`.
 
     Latency and utilisation meet their target at or below it. A rate meets it at or above; below, it is missed only if
     the run was saturating, else not measured: a service that kept up with little load may be able to do more.
+
+    Args:
+        targets: what should be achieved.
+        measured: what was.
+        configured: somebody set these targets; False for defaults, which reports only mention.
 
     Raises:
         InvalidValue: a measured value that is negative, infinite or NaN.
@@ -160,6 +165,7 @@ def evaluate(targets: Targets, measured: Measured) -> list[TargetResult]:
                 unit=kind.unit,
                 outcome=outcome,
                 why=why,
+                configured=configured,
             )
         )
     return results

@@ -72,7 +72,9 @@ def diagnose(
         typer.Option(
             "--duration",
             metavar="TIME",
-            help="How long the judged run lasts, after warm-up and load curve. [default: 8s]",
+            help="How long the judged run lasts, after warm-up and load curve, which take about 12 s themselves. With "
+            "fewer than 500 requests it goes on for up to a quarter longer, and then waits for those in flight. "
+            "[default: 8s]",
             rich_help_panel="Load",
         ),
     ] = None,
@@ -148,14 +150,13 @@ def _options(
     duration: str | None,
 ) -> DiagnosisOptions:
     from ..diagnosis import DiagnosisOptions
-    from ..targets import Targets
     from . import values
     from .configuration import configured_targets
     from .requests import requests_of
 
     return DiagnosisOptions(
         command=tuple(command),
-        targets=configured_targets() or Targets(),
+        targets=configured_targets(),
         requests=requests_of(
             request, header, where_request=where(context, "request"), where_header=where(context, "header")
         ),

@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
 
-from ..units import format_duration
+from ..units import format_duration, format_rate
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -107,6 +107,8 @@ class LiveView:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._drawn = 0
+        self._told = (0.0, 0)
+        """Seconds and requests at the last plain line."""
 
     def update(self, figures: Figures) -> None:
         """Take the latest figures; called by the engine, costs two assignments."""
@@ -143,7 +145,12 @@ class LiveView:
 
     def _draw(self, figures: Figures) -> None:
         if not self._terminal:
-            self._write(plain_line(figures, self._plan) + "\n")
+            # The engine's rate is of late, the line's of all the time since the one before.
+            elapsed, requests = self._told
+            self._told = figures.elapsed, figures.requests
+            passed = figures.elapsed - elapsed
+            rate = (figures.requests - requests) / passed if passed > 0 else figures.rate
+            self._write(plain_line(figures, self._plan, rate) + "\n")
             return
         width = min(shutil.get_terminal_size((80, 24)).columns, 100) - 1
         lines = frame(figures, self._plan, list(self._rates), width, coloured=self._coloured)
@@ -164,7 +171,7 @@ class LiveView:
 def frame(figures: Figures, plan: Plan, rates: list[float], width: int, *, coloured: bool) -> list[str]:
     """The lines of one redraw, none wider than `width`. Pure."""
     left = _time_left(figures, plan)
-    head = f"{format_duration(round(figures.elapsed, 1))}{f' · {left} left' if left else ''}"
+    head = f"{format_duration(round(figures.elapsed, 1))}{f' · {left}' if left else ''}"
     title_width = max(0, width - len(head) - 4)
     title = plan.title if len(plan.title) <= title_width else plan.title[: max(0, title_width - 1)] + "…"
     rate = f"  rate      {figures.rate:>9,.0f}/s   "
@@ -188,22 +195,22 @@ def frame(figures: Figures, plan: Plan, rates: list[float], width: int, *, colou
     return lines
 
 
-def plain_line(figures: Figures, plan: Plan) -> str:
-    """One line of progress for logs. Pure."""
+def plain_line(figures: Figures, plan: Plan, rate: float) -> str:
+    """One line of progress for logs; `rate`: requests finished a second since the line before. Pure."""
     left = _time_left(figures, plan)
     parts = [
         f"{figures.elapsed:.0f} s",
-        f"{figures.rate:,.0f} requests/s",
+        format_rate(rate),
         f"p50 {_milliseconds(figures.p50_ms)}",
         f"p99 {_milliseconds(figures.p99_ms)}",
-        f"{figures.errors:,} errors",
+        f"{figures.errors:,} error{'' if figures.errors == 1 else 's'}",
     ]
     if figures.backlog:
         parts.append(f"{figures.backlog:,} waiting")
     if plan.profile:
         parts.append(f"{figures.phase} ({_planned(figures)}/s planned)")
     if left:
-        parts.append(f"{left} left")
+        parts.append(left)
     return "  ".join(parts)
 
 
@@ -224,7 +231,9 @@ def _time_left(figures: Figures, plan: Plan) -> str:
         estimates.append((plan.request_limit - figures.requests) / figures.rate)
     if not estimates:
         return ""
-    return format_duration(max(0, round(min(estimates))))
+    left = min(estimates)
+    # From then on it only waits for what is under way.
+    return format_duration(max(1, round(left))) + " left" if left > 0 else f"waiting for {figures.in_flight:,}"
 
 
 def _planned(figures: Figures) -> str:

@@ -56,6 +56,8 @@ class CommandLine(NamedTuple):
 
 def with_scheme(text: str) -> str:
     """The URL as it is, or `http://` before it where there is no scheme: `localhost:8000/path`."""
+    if text.startswith("/"):
+        raise InvalidValue("Expected a URL with a host", got=text, hint=f"for example http://127.0.0.1:8000{text}")
     return text if "://" in text else f"http://{text}"
 
 

@@ -23,7 +23,7 @@ from ..records import (
     TargetResult,
     current_environment,
 )
-from ..targets import Measured, evaluate
+from ..targets import Measured, Targets, evaluate
 from ..units import format_duration, format_rate
 from .breakdown import break_down
 from .discovery import discover_requests
@@ -396,8 +396,9 @@ def _judge(run: _Run, found: Match) -> tuple[LoadSummary, list[str]]:
 
 def _targets(options: DiagnosisOptions, run: _Run, *, mostly_errors: bool) -> list[TargetResult]:
     """Latency of the judged run, and the rates the service is capable of."""
+    targets, configured = options.targets or Targets(), options.targets is not None
     if mostly_errors:
-        return evaluate(options.targets, Measured())
+        return evaluate(targets, Measured(), configured=configured)
     measured = Measured.of_load(run.outcome.plan, run.outcome.summary)
     summary, capacity = run.outcome.summary, run.curve.capacity_rps
     first, last = _first_and_last(run.observations)
@@ -406,7 +407,7 @@ def _targets(options: DiagnosisOptions, run: _Run, *, mostly_errors: bool) -> li
     cpu = _cpu_seconds(run.observations)
     memory = current_environment().memory_bytes
     return evaluate(
-        options.targets,
+        targets,
         msgspec.structs.replace(
             measured,
             requests_per_second=capacity,
@@ -416,6 +417,7 @@ def _targets(options: DiagnosisOptions, run: _Run, *, mostly_errors: bool) -> li
             memory=sum(each.rss_bytes for each in last) / memory if memory and last else None,
             saturating=run.curve.trustworthy,
         ),
+        configured=configured,
     )
 
 

@@ -42,7 +42,7 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
         step_duration: seconds of each step of the load curve.
         arrival: how the judged run's requests are spaced.
         timeout: seconds until a request fails.
-        targets: what the service should achieve.
+        targets: what the service should achieve; by default the guide's, which reports mention but do not press.
         seed: of arrivals and of the predictions' bootstrap.
     """
 
@@ -56,7 +56,7 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
     step_duration: float = 1.0
     arrival: Literal["constant", "poisson"] = "constant"
     timeout: float = 10.0
-    targets: Targets = Targets()
+    targets: Targets | None = None
     seed: int = 0
 
     def validate(self) -> None:

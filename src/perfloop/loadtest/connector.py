@@ -119,6 +119,8 @@ class Connector:
         wanted = f"Expected to open {count} connection{'s' if count > 1 else ''} to {target.address}"
         reached = f", opened {opened}" if opened else ""
         hint = _HINTS.get(kind)
+        if kind == failures.TLS and "WRONG_VERSION_NUMBER" in text:
+            hint = f"it does not speak TLS: use http://{target.host_header}{target.path}"
         if opened and kind in (failures.REFUSED, failures.CONNECT_TIMEOUT, failures.RESET):
             hint = "the service takes no more connections: lower --connections"
         detail = kind if kind in text.lower() or not text else f"{kind}: {text}"

@@ -220,6 +220,8 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     unit: str
     outcome: Literal["met", "missed", "not measured"]
     why: str | None = None
+    configured: bool = True
+    """False: a default of the guide that nobody set."""
 
 
 class Place(Struct, frozen=True, kw_only=True):

@@ -9,9 +9,11 @@ from perfloop.units import format_duration
 from . import figures
 
 if TYPE_CHECKING:
-    from perfloop.records import LoadPlan, SlowRequest
+    from collections.abc import Sequence
 
-__all__ = ["plan_in_words", "slow_request_in_words"]
+    from perfloop.records import LoadPlan, SlowRequest, TargetResult
+
+__all__ = ["defaults_in_words", "plan_in_words", "slow_request_in_words"]
 
 
 def plan_in_words(plan: LoadPlan) -> list[str]:
@@ -25,6 +27,16 @@ def plan_in_words(plan: LoadPlan) -> list[str]:
     if plan.request_limit is not None:
         words.append(f"at most {figures.plural(plan.request_limit, 'request')}")
     return words
+
+
+def defaults_in_words(targets: Sequence[TargetResult]) -> str:
+    """What became of targets that nobody set, in one quiet sentence."""
+    names: dict[str, list[str]] = {"met": [], "missed": [], "not measured": []}
+    for target in targets:
+        names[target.outcome].append(figures.spaced(target.name).replace(" per second", "/s"))
+    told = {"met": "met", "missed": "not reached", "not measured": "not measured"}
+    parts = [f"{told[outcome]}: {', '.join(members)}" for outcome, members in names.items() if members]
+    return f"none are set; of the guide's, {'; '.join(parts)}"
 
 
 def slow_request_in_words(request: SlowRequest) -> list[str]:

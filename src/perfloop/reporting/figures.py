@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 PART_NAMES = {
-    "queue": "connection wait",
-    "send_lag": "generator lag",
+    "queue": "queue",
+    "send_lag": "send lag",
     "cpu": "on CPU",
     "event_loop_wait": "event-loop wait",
     "worker_wait": "worker-thread wait",

@@ -19,7 +19,7 @@ from perfloop.units import format_bytes, format_duration
 
 from . import capacity_pictures, figures, pictures
 from .breakdown import parts_of, routes_in_order, slowest_name
-from .description import plan_in_words, slow_request_in_words
+from .description import defaults_in_words, plan_in_words, slow_request_in_words
 from .fidelity import fidelity_in_words
 from .over_time import over_time
 from .verdict import (
@@ -114,6 +114,7 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
     environment.globals.update(
         bytes=format_bytes,
         change=figures.change,
+        defaults_in_words=defaults_in_words,
         count=figures.count,
         fidelity_words=fidelity_in_words,
         gain=gain_in_words,

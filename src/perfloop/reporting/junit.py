@@ -147,6 +147,8 @@ def _load(record: LoadRecord) -> Iterator[Case]:
 
 def _targets(targets: Iterable[TargetResult]) -> Iterator[Case]:
     for target in targets:
+        if not target.configured:
+            continue
         name = f"{figures.spaced(target.name)} {figures.with_unit(target.target, target.unit)}"
         if target.outcome == "not measured":
             yield Case("target", name, "skipped", f"not measured: {target.why or 'no reason was recorded'}")

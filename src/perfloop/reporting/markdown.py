@@ -103,7 +103,12 @@ def _slowest(record: LoadRecord) -> list[str]:
 
 
 def _diagnosis(record: DiagnosisRecord) -> list[str]:
-    parts = _untrustworthy(record.summary)
+    plan = record.plan
+    parts = [
+        f"{_code(' '.join(record.service.command))} · {_text(' · '.join(plan_in_words(plan)))}",
+        *([", ".join(_code(request) for request in plan.requests[:_ENTRIES_SHOWN])] if plan.requests else []),
+        *_untrustworthy(record.summary),
+    ]
     if record.findings:
         rows = [_finding_row(record, finding) for finding in record.findings[:_ENTRIES_SHOWN]]
         parts.append(_table(("Bottleneck", "Where", "p99", "Capacity, requests/s", "Fix"), rows))
@@ -191,6 +196,8 @@ def _latencies(summary: LoadSummary) -> str:
 
 
 def _targets(targets: Sequence[TargetResult]) -> list[str]:
+    # Defaults that nobody set are in the record, for whoever asks.
+    targets = [target for target in targets if target.configured]
     if not targets:
         return []
     marks = {"met": "✅ met", "missed": "❌ missed"}

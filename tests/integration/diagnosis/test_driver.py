@@ -57,6 +57,7 @@ async def test_a_healthy_service_has_a_whole_record_and_no_findings(tmp_path) ->
     outcomes = {target.name: target.outcome for target in record.targets}
     assert outcomes["latency_p50"] == "met"
     assert outcomes["disk"] == "not measured"
+    assert not any(target.configured for target in record.targets)
     assert told[0].startswith("service up on 127.0.0.1:")
     assert any(text.startswith("load curve 1 → ") for text in told)
     assert children() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
 import ssl
@@ -60,6 +61,19 @@ async def test_an_unverifiable_certificate_is_refused_and_the_hint_names_the_way
         assert "certificate" in str(caught.value).lower()
         assert "--insecure" in caught.value.hint
         assert server.exchanges == []
+
+
+async def test_tls_to_a_server_that_speaks_none_is_told_so(load) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(UnreachableTarget) as caught:
+            await load(LoadOptions(url=f"https://{address}/orders", connections=1))
+        assert caught.value.hint == f"it does not speak TLS: use http://{address}/orders"
 
 
 async def test_insecure_does_not_verify(load, tls) -> None:

@@ -56,8 +56,8 @@ def test_the_phase_of_the_profile_and_its_planned_rate() -> None:
     lines = frame(now, plan, [], 79, coloured=True)
     assert lines[1] == "  profile       2,006/s   1/2 ramp 10..5000 30s"
     assert "\x1b[31m2 errors\x1b[0m" in lines[4]
-    assert "1/2 ramp 10..5000 30s (2,006/s planned)" in plain_line(now, plan)
-    assert "(0.5/s planned)" in plain_line(Now(phase="x", planned_rate=0.5), plan)
+    assert "1/2 ramp 10..5000 30s (2,006/s planned)" in plain_line(now, plan, 1.0)
+    assert "(0.5/s planned)" in plain_line(Now(phase="x", planned_rate=0.5), plan, 1.0)
 
 
 def test_before_the_first_response_there_is_no_latency() -> None:
@@ -65,7 +65,7 @@ def test_before_the_first_response_there_is_no_latency() -> None:
 
 
 def test_a_plain_line_for_logs() -> None:
-    assert plain_line(Now(errors=3, backlog=7), PLAN) == (
+    assert plain_line(Now(errors=3, backlog=7), PLAN, 1998.4) == (
         "12 s  1,998 requests/s  p50 1.23 ms  p99 8 ms  3 errors  7 waiting  8 s left"
     )
 
@@ -74,16 +74,30 @@ def test_a_plain_line_for_logs() -> None:
     ("plan", "left"),
     [
         (Plan("t", 20.0, None), "8 s left"),
-        (Plan("t", 10.0, None), "0 s left"),
         (Plan("t", None, 24_975), "0.5 s left"),
         (Plan("t", 20.0, 33_968), "5 s left"),
     ],
 )
 def test_the_time_left_is_that_of_whichever_ends_first(plan: Plan, left: str) -> None:
     seconds = float(left.split()[0])
-    shown = re.search(r"([\d.]+) s left", plain_line(Now(), plan))
+    shown = re.search(r"([\d.]+) s left", plain_line(Now(), plan, 1998.4))
     assert shown is not None
     assert float(shown[1]) == pytest.approx(seconds, abs=0.5)
+
+
+def test_when_the_time_is_over_it_waits_for_what_is_under_way() -> None:
+    assert plain_line(Now(), Plan("t", 10.0, None), 1.0).endswith("  waiting for 10")
+    assert frame(Now(), Plan("t", 10.0, None), [], 79, coloured=False)[0].endswith("12 s · waiting for 10")
+
+
+def test_a_plain_line_shows_the_rate_since_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request every three seconds is not none a second, whenever the last came."""
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = Terminal()
+    with LiveView(PLAN, stream=terminal, interval=0.001) as view:
+        view.update(Now(elapsed=3.0, requests=1, rate=0.0))
+        assert terminal.written.wait(10)
+    assert terminal.getvalue().startswith("3 s  0.33 requests/s  ")
 
 
 def test_sparklines() -> None:

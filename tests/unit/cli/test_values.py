@@ -150,6 +150,13 @@ def test_http_is_assumed(text: str, expected: str) -> None:
     assert values.with_scheme(text) == expected
 
 
+def test_a_path_alone_is_no_url() -> None:
+    with pytest.raises(InvalidValue) as caught:
+        values.with_scheme("/products")
+    assert caught.value.got == "/products"
+    assert "http://127.0.0.1:8000/products" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(
     "parse",
     [

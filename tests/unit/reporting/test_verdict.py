@@ -124,7 +124,7 @@ def test_no_page_leads_with_a_gain_of_nothing() -> None:
 def test_a_service_that_lets_everybody_wait_is_not_healthy() -> None:
     record = waiting_diagnosis()
     assert waiting_outside(record) == (pytest.approx(165 / 180), "queue")
-    assert "92 % of the latency is waiting before it runs, mostly connection wait" in summary_line(record)
+    assert "92 % of the latency is waiting before it runs, mostly queue" in summary_line(record)
     assert verdict(record).tone == "warning"
     assert ">Healthy<" not in render_html(record)
     assert waiting_outside(healthy_diagnosis()) == (0.0, "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from perfloop.units import format_bytes, format_duration
 
 from .. import figures
-from ..description import plan_in_words, slow_request_in_words
+from ..description import defaults_in_words, plan_in_words, slow_request_in_words
 from ..fidelity import fidelity_in_words
 from ..over_time import over_time
 from ..verdict import verdict
@@ -203,6 +203,11 @@ def _print_thresholds(thresholds: list[Threshold], paper: Paper) -> None:
 
 def print_targets(targets: list[TargetResult], paper: Paper) -> None:
     """Print the performance targets, or nothing where there are none."""
+    defaults = [target for target in targets if not target.configured]
+    if defaults:
+        paper.blank()
+        paper.hanging(("targets", "dim"), (defaults_in_words(defaults), "dim"))
+    targets = [target for target in targets if target.configured]
     if not targets:
         return
     looks: dict[str, tuple[str, str]] = {"met": ("✓ met", "green"), "missed": ("✗ missed", "bold red")}
@@ -210,7 +215,7 @@ def print_targets(targets: list[TargetResult], paper: Paper) -> None:
     heads: list[Cell] = [("targets", "bold"), ("measured", "dim"), ("target", "dim"), ""]
     rows: list[list[Cell]] = [
         [
-            figures.spaced(target.name),
+            figures.spaced(target.name).replace(" per second", "/s"),
             figures.with_unit(target.measured, target.unit),
             figures.with_unit(target.target, target.unit),
             looks.get(target.outcome, ("· not measured", "dim")),

@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from perfloop.records import LoadRecord
+from perfloop.records import DiagnosisRecord, LoadRecord
 from perfloop.reporting import render_terminal, summary_line
 
 from ..sample_records import SAMPLES
@@ -88,11 +88,20 @@ def test_what_does_not_fit_is_counted() -> None:
     assert len(text) < 40_000
 
 
+def test_targets_that_nobody_set_are_mentioned_and_not_pressed() -> None:
+    record = SAMPLES["diagnosis"]
+    assert isinstance(record, DiagnosisRecord)
+    targets = [msgspec.structs.replace(target, configured=False) for target in record.targets]
+    text = rendered(msgspec.structs.replace(record, targets=targets))
+    assert "missed" not in text
+    assert "not reached: latency p50, requests/s" in " ".join(text.split())
+
+
 def test_a_second_that_was_hardly_measured_shows_no_fall() -> None:
     record = SAMPLES["load"]
     assert isinstance(record, LoadRecord)
     stray = msgspec.structs.replace(record.results.series[0], second=30, requests=1)
     results = msgspec.structs.replace(record.results, series=[*record.results.series, stray])
     text = rendered(msgspec.structs.replace(record, results=results))
-    (line,) = (line for line in text.splitlines() if line.startswith("  requests/s"))
+    line = next(line for line in text.splitlines() if line.startswith("  requests/s"))
     assert line.split() == ["requests/s", "█" * 30, "200"]
