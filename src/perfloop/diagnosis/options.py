@@ -69,7 +69,7 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
         check_fields(
             self,
             {"command": WORDS, **_COMMON, "arrival": TEXT, "targets": FieldType((Targets,), "Targets")},
-            optional=("ready_url",),
+            optional=("ready_url", "targets"),
         )
         if not self.command:
             raise ConfigurationError("Expected the service's command", hint="perfloop diagnose -- uvicorn shop:app")
