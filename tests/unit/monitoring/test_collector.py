@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from array import array
@@ -99,5 +100,7 @@ def test_closing_ends_the_thread_and_removes_the_socket(collector: Collector) ->
     agent = connect(collector)
     collector.close()
     assert not collector.path.exists()
-    assert agent.recv(1) == b""
+    # What it had not read yet makes it a reset: over either way.
+    with contextlib.suppress(ConnectionResetError):
+        assert agent.recv(1) == b""
     agent.close()
