@@ -18,6 +18,7 @@ CONNECTIONS = 64
 OPEN_RATE = 20_000
 """Requests a second of the open model."""
 _LOCUST_USER = Path(__file__).with_name("locust_user.py")
+_SCENARIOS = Path(__file__).with_name("scenarios")
 
 
 class Client(NamedTuple):
@@ -93,6 +94,20 @@ CLIENTS = (
         _perfloop,
         (0, 3),
         seconds=3,
+    ),
+    Client(
+        "perfloop scenario",
+        lambda url, seconds: _load(url, seconds, "--scenario", str(_SCENARIOS / "templated.toml")),
+        _perfloop,
+        (0, 3),
+        seconds=6,
+    ),
+    Client(
+        "perfloop python",
+        lambda url, seconds: _load(url, seconds, "--scenario", str(_SCENARIOS / "python.py")),
+        _perfloop,
+        (0, 3),
+        seconds=6,
     ),
     Client(
         "locust",
