@@ -29,6 +29,8 @@ AREAS = (
             "open_max_rate_vs_wrk": (">=", 0.6),
             "server_count_mismatch": ("<=", 0),
             "rss_mb_growth_per_million": ("<=", 1),
+            "scenario_cpu_vs_wrk": ("<=", 1.6),
+            "python_scenario_cpu_vs_locust": ("<=", 0.15),
             "rss_growth_mb": ("<=", 10),
         },
     ),

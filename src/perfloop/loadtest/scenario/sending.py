@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ...exceptions import InvalidValue
 from .. import failures
@@ -142,9 +142,8 @@ class SendingEngine(Lifecycle):
 
     def _answered(self, connection: Connection, now: float) -> None:
         """A response came, and the connection stays."""
-        own = cast("CapturingConnection", connection)
-        user = own.user
-        assert user is not None
+        own: Any = connection  # a CapturingConnection; this is every request's path
+        user: User = own.user
         call = user.call
         if call is None:
             return
@@ -153,7 +152,7 @@ class SendingEngine(Lifecycle):
         expected = self.options.expect_status
         user.marked = response.status >= 400 if expected is None else response.status not in expected
         if self.keeps_cookies and call.capture and response.sets_cookies:
-            unread = user.cookies.take(response.headers.all("set-cookie"), call.path.decode("latin-1"))
+            unread = user.cookies.take(response.headers.all("set-cookie"), call.path)
             if unread:
                 self.events.add("cookie not understood", call.endpoint.label, unread)
         if call.body_file is not None and own.sending:  # answered before it was all sent: the rest would follow

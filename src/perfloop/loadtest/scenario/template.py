@@ -183,13 +183,22 @@ class BytesTemplate:
         self, parts: Iterable[Part], constant: Callable[[str], bytes], value: Callable[[str], bytes] = plain
     ) -> None:
         parts = tuple(parts)
-        self.names = tuple(slots(parts))
-        self._names = [(name, value) for name in self.names]
+        self._names = [(name, value) for name in slots(parts)]
+        self.names = frozenset(slots(parts))
         text = b"".join(b"%b" if isinstance(part, Slot) else constant(part).replace(b"%", b"%%") for part in parts)
-        self._format = text if self.names else text.replace(b"%%", b"%")
+        self._format = text if self._names else text.replace(b"%%", b"%")
 
-    def render(self, values: Mapping[str, str]) -> bytes:
-        """The bytes with each slot filled.
+    def within(self, before: bytes, after: bytes) -> BytesTemplate:
+        """The template with constant bytes round it."""
+        whole = BytesTemplate((), plain)
+        whole._names, whole.names = self._names, self.names
+        if self._names:
+            before, after = before.replace(b"%", b"%%"), after.replace(b"%", b"%%")
+        whole._format = before + self._format + after
+        return whole
+
+    def render(self, values: Mapping[str, object]) -> bytes:
+        """The bytes with each slot filled by its value as text.
 
         Raises:
             KeyError: a slot has no value.
@@ -197,4 +206,4 @@ class BytesTemplate:
         """
         if not self._names:
             return self._format
-        return self._format % tuple([encode(values[name]) for name, encode in self._names])
+        return self._format % tuple([encode(str(values[name])) for name, encode in self._names])

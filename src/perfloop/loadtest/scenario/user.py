@@ -63,23 +63,24 @@ class Call:
         "error",
         "message",
         "number",
-        "path",
         "user",
     )
 
-    def __init__(
-        self, user: User, endpoint: Endpoint, message: bytes, number: int, path: bytes, *, capture: bool = True
-    ) -> None:
+    def __init__(self, user: User, endpoint: Endpoint, message: bytes, number: int, *, capture: bool = True) -> None:
         self.user = user
         self.endpoint = endpoint
         self.message = message
         self.number = number
-        self.path = path
         self.capture = capture
         self.body_file: str | None = None
         self.body_size = 0
         self.answer: Response | None = None
         self.error: RequestFailed | None = None
+
+    @property
+    def path(self) -> str:
+        """The path and query it is sent to."""
+        return self.message.split(b" ", 2)[1].decode("latin-1")
 
     def __await__(self) -> Generator[Any, None, Response]:
         user = self.user
@@ -241,18 +242,21 @@ class User:
         body: Body | None,
         values: Mapping[str, object],
     ) -> Call:
-        endpoint = self.engine.endpoints.of(method, path)
-        template = endpoint.path
-        if len(values) != len(template.names) or any(name not in values for name in template.names):
+        engine = self.engine
+        endpoint = engine.endpoints.of(method, path)
+        names = endpoint.path.names
+        if values.keys() != names:
             raise InvalidValue(
-                f"Expected a value for each placeholder of {path}: {', '.join(template.names) or 'it has none'}",
+                f"Expected a value for each placeholder of {path}: {', '.join(sorted(names)) or 'it has none'}",
                 got=", ".join(values) or "none",
             )
-        target = template.render({name: str(value) for name, value in values.items()})
+        if body is None and headers is None and engine.trace_id is None and not self.cookies:
+            engine.numbered = number = engine.numbered + 1
+            return Call(self, endpoint, endpoint.whole.render(values), number)
         return self.call_of(
             endpoint,
-            target,
-            b"" if not headers else self.engine.endpoints.lines(headers),
+            endpoint.path.render(values),
+            b"" if not headers else engine.endpoints.lines(headers),
             endpoint.defaults(headers),
             body,
         )
@@ -283,7 +287,7 @@ class User:
             lines += b"\r\ntraceparent: 00-%b-%016x-01" % (engine.trace_id.encode(), number)
         if body is None:
             message = b"%b %b HTTP/1.1%b%b\r\n\r\n" % (endpoint.method, target, defaults, lines)
-            return Call(self, endpoint, message, number, target, capture=capture)
+            return Call(self, endpoint, message, number, capture=capture)
         if body.file is not None:
             size = os.path.getsize(body.file)  # noqa: PTH202  # the cheaper call
             head = b"%b %b HTTP/1.1%b%b\r\nContent-Length: %d\r\n\r\n" % (
@@ -293,11 +297,11 @@ class User:
                 lines,
                 size,
             )
-            call = Call(self, endpoint, head, number, target, capture=capture)
+            call = Call(self, endpoint, head, number, capture=capture)
             call.body_file, call.body_size = body.file, size
             return call
         content = body.content
         if content or endpoint.has_length:
             lines += b"\r\nContent-Length: %d" % len(content)
         message = b"%b %b HTTP/1.1%b%b\r\n\r\n%b" % (endpoint.method, target, defaults, lines, content)
-        return Call(self, endpoint, message, number, target, capture=capture)
+        return Call(self, endpoint, message, number, capture=capture)
