@@ -417,3 +417,10 @@ async def test_a_teardown_that_fails_is_told(script) -> None:
     async with serve(answer_ok) as server:
         outcome = await load_here(options(server.url, scenario))
     assert kinds(outcome) == {"teardown: ValueError": 2}
+
+
+async def test_what_users_leave_behind_is_collected(load, script) -> None:
+    scenario = script("import gc\nasync def browse(user):\n    assert gc.isenabled()\n    await user.get('/')")
+    async with serve(answer_ok) as server:
+        outcome = await load(options(server.url, scenario))
+    assert kinds(outcome) == {}

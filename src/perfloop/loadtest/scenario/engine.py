@@ -8,6 +8,7 @@ function. In the open model iterations are due at their times, and the latency o
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import time
 from collections import deque
@@ -89,7 +90,14 @@ class UserEngine(SendingEngine):
             ConfigurationError: a setup failed, or a unique feeder that must not ran out.
             UnreachableTarget: a connection cannot be opened before the clock starts.
         """
-        outcome = await super().run(stop)
+        # The plain engine makes no cycles, and is left alone by the collector; code of users does.
+        collecting = gc.isenabled()
+        gc.enable()
+        try:
+            outcome = await super().run(stop)
+        finally:
+            if not collecting:
+                gc.disable()
         outcome.results = replace(
             outcome.results,
             groups=self.groups.results(),
