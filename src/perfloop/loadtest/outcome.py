@@ -169,6 +169,7 @@ def conclude(
             series=recorder.series,
             latency_histogram=recorder.latency.encode(),
             service_time_histogram=recorder.service_time.encode(),
+            endpoints=recorder.endpoints.results(elapsed, figures),
             slowest=[] if recorder.slowest is None else recorder.slowest.requests(recorder.start),
         ),
         plan=plan,

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from ..records import Figures, SeriesPoint
 from ..stats import Histogram
+from .endpoints import EndpointTally
 from .failures import NEVER_SENT, FailureTally
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Recorder:
         self.series: list[SeriesPoint] = []
         self._entries = np.frombuffer(self.buffer, dtype=_DTYPE)
         self._labels = labels
+        self.endpoints = EndpointTally(labels)
         self._expected = None if expect_status is None else np.array(sorted(expect_status), dtype=np.int32)
         self._kept: list[NDArray[np.void]] | None = [] if keep_samples else None
         self._second = 0
@@ -202,6 +204,8 @@ class Recorder:
             self.send_lag.record_many(_microseconds(written[sent], free[sent]))
         if self.slowest is not None:
             self.slowest.add(entries, latency)
+        if len(self._labels) > 1:
+            self.endpoints.add(entries["request_index"], latency, failed)
         self._add_to_series(done, latency, failed, received)
 
     def _record_queue(self, waits: NDArray[np.int64]) -> None:

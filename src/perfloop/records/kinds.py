@@ -17,6 +17,7 @@ __all__ = [
     "ComparisonRecord",
     "CurvePoint",
     "DiagnosisRecord",
+    "EndpointResult",
     "Environment",
     "ErrorKind",
     "Figures",
@@ -166,6 +167,18 @@ class GroupResult(Struct, frozen=True, kw_only=True):
     time_ms: Figures
 
 
+class EndpointResult(Struct, frozen=True, kw_only=True):
+    """What one endpoint of several answered: those with one label count together."""
+
+    label: str
+    """`GET /items/{id}`"""
+    requests: int
+    errors: int
+    """Transport failures and statuses that are none of success; failed checks of a scenario are not among these."""
+    rate: float
+    latency_ms: Figures
+
+
 class LoadResults(Struct, frozen=True, kw_only=True):
     """Everything one run of the load engine produced, besides its summary."""
 
@@ -177,6 +190,8 @@ class LoadResults(Struct, frozen=True, kw_only=True):
     service_time_histogram: str
     slowest: list[SlowRequest] = field(default_factory=list)
     """The slowest requests, slowest first, of a run that sent a traceparent header."""
+    endpoints: list[EndpointResult] = field(default_factory=list)
+    """Where there are several: each that was requested, the most requested first."""
     groups: list[GroupResult] = field(default_factory=list)
     """Of a scenario with journeys or groups; time from the start, with think time."""
 

@@ -85,7 +85,22 @@ def _load(record: LoadRecord) -> list[str]:
         f"- {figures.count(error.count)} × **{_text(error.kind)}**: {_text(error.example)}"
         for error in record.results.error_kinds[:_ENTRIES_SHOWN]
     ]
-    return [*parts, *(["\n".join(errors)] if errors else []), *_slowest(record), *_targets(record.targets)]
+    listed = ["\n".join(errors)] if errors else []
+    return [*parts, *_endpoints(record), *listed, *_slowest(record), *_targets(record.targets)]
+
+
+def _endpoints(record: LoadRecord) -> list[str]:
+    rows = [
+        (
+            _code(endpoint.label),
+            figures.count(endpoint.requests),
+            figures.count(endpoint.errors),
+            *(figures.milliseconds(value) for value in (latency.p50, latency.p99, latency.max)),
+        )
+        for endpoint in record.results.endpoints[:_ENTRIES_SHOWN]
+        for latency in (endpoint.latency_ms,)
+    ]
+    return [_table(("Endpoint", "Requests", "Errors", "p50", "p99", "Max"), rows)] if rows else []
 
 
 def _slowest(record: LoadRecord) -> list[str]:

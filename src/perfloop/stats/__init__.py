@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .comparison import MINIMUM_RUNS, Comparison, Verdict, compare
 from .histogram import HIGHEST_US, Histogram
+from .histogram_rows import HistogramRows
 from .queueing import Scalability, erlang_c, little, mean_wait, usl_fit, utilisation, wait_percentile
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "MINIMUM_RUNS",
     "Comparison",
     "Histogram",
+    "HistogramRows",
     "Scalability",
     "Verdict",
     "compare",

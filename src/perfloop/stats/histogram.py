@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["HIGHEST_US", "Histogram"]
+__all__ = ["CELLS", "HIGHEST_US", "Histogram", "cells_of"]
 
 HIGHEST_US = 3_600_000_000
 """The highest value told apart, 1 h in microseconds."""
@@ -26,7 +26,8 @@ HIGHEST_US = 3_600_000_000
 _MAGNITUDE = 11
 _HALF = 1 << (_MAGNITUDE - 1)
 _BUCKETS = (HIGHEST_US >> _MAGNITUDE).bit_length() + 1
-_CELLS = (_BUCKETS + 1) * _HALF
+CELLS = (_BUCKETS + 1) * _HALF
+"""How many counters a histogram has."""
 _NOTHING = HIGHEST_US + 1
 _HIGHEST_SHIFT = HIGHEST_US.bit_length() - _MAGNITUDE
 _MOST = 1 << 62
@@ -38,7 +39,7 @@ _BINCOUNT_FROM = 8_192
 @cache
 def _highest_values() -> NDArray[np.int64]:
     """The highest value of each cell."""
-    index = np.arange(_CELLS, dtype=np.int64)
+    index = np.arange(CELLS, dtype=np.int64)
     shift = np.maximum((index >> (_MAGNITUDE - 1)) - 1, 0)
     values: NDArray[np.int64] = ((index - (shift << (_MAGNITUDE - 1)) + 1) << shift) - 1
     values.setflags(write=False)
@@ -48,7 +49,7 @@ def _highest_values() -> NDArray[np.int64]:
 @cache
 def _middle_values() -> NDArray[np.int64]:
     """The value that stands for each cell in a mean, as HdrHistogram's median equivalent value."""
-    index = np.arange(_CELLS, dtype=np.int64)
+    index = np.arange(CELLS, dtype=np.int64)
     shift = np.maximum((index >> (_MAGNITUDE - 1)) - 1, 0)
     values: NDArray[np.int64] = ((index - (shift << (_MAGNITUDE - 1))) << shift) + ((1 << shift) >> 1)
     values.setflags(write=False)
@@ -60,7 +61,8 @@ def _cell(us: int) -> int:
     return (shift << (_MAGNITUDE - 1)) + (us >> shift) if shift > 0 else us
 
 
-def _cells(values: NDArray[np.int64]) -> NDArray[np.int64]:
+def cells_of(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The counter of each value from 0 to HIGHEST_US."""
     # frexp's exponent is the bit length: every value up to HIGHEST_US is exact in a float64.
     shift = np.frexp(values.astype(np.float64))[1].astype(np.int64)
     shift -= _MAGNITUDE
@@ -90,7 +92,7 @@ class Histogram:
 
     def __init__(self, values: Iterable[int] | NDArray[Any] | None = None) -> None:
         """An empty histogram, or one of `values` in microseconds."""
-        self._take(np.zeros(_CELLS, dtype=np.int64))
+        self._take(np.zeros(CELLS, dtype=np.int64))
         self._min = _NOTHING
         self._max = -1
         self.overflow = 0
@@ -102,6 +104,14 @@ class Histogram:
         self._counts = counts
         # Half the cost of indexing the array itself.
         self._cells = counts.data
+
+    @classmethod
+    def of_counts(cls, counts: NDArray[np.int64], lowest: int, highest: int) -> Histogram:
+        """The histogram with these counters, which it keeps, not all 0, and the lowest and highest value in them."""
+        histogram = cls()
+        histogram._take(counts)
+        histogram._min, histogram._max = lowest, highest
+        return histogram
 
     def record(self, us: int) -> None:
         """Count one duration of `us` whole microseconds.
@@ -152,9 +162,9 @@ class Histogram:
         self._min = min(self._min, low, HIGHEST_US)
         self._max = max(self._max, high, 0)
         if values.size < _BINCOUNT_FROM:
-            np.add.at(self._counts, _cells(values), 1)
+            np.add.at(self._counts, cells_of(values), 1)
         else:
-            self._counts += np.bincount(_cells(values), minlength=_CELLS)
+            self._counts += np.bincount(cells_of(values), minlength=CELLS)
 
     def merge(self, other: Histogram) -> None:
         """Add what `other` counted, as if its values had been recorded here too.
@@ -291,7 +301,7 @@ class Histogram:
             above = values > HIGHEST_US
             histogram.overflow = int(counts[above].sum())
             values = np.minimum(values, HIGHEST_US)
-            np.add.at(histogram._counts, _cells(values), counts)
+            np.add.at(histogram._counts, cells_of(values), counts)
             used = np.flatnonzero(histogram._counts)
             lowest_cell = int(used[0])
             histogram._min = int(_highest_values()[lowest_cell - 1]) + 1 if lowest_cell else 0
@@ -324,7 +334,7 @@ class Histogram:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        counts = np.zeros(_CELLS, dtype=np.int64)
+        counts = np.zeros(CELLS, dtype=np.int64)
         counts[state["used"]] = state["counts"]
         self._take(counts)
         self._min, self._max = state["extremes"]

@@ -14,13 +14,14 @@ from ..verdict import verdict
 from .paper import Cell, Paper, sparkline, tie
 
 if TYPE_CHECKING:
-    from perfloop.records import Figures, LoadRecord, LoadSummary, SlowRequest, TargetResult, Threshold
+    from perfloop.records import EndpointResult, Figures, LoadRecord, LoadSummary, SlowRequest, TargetResult, Threshold
 
 __all__ = ["MARKS", "STYLES", "print_load", "print_notices", "print_targets", "print_verdict"]
 
 STYLES = {"good": "bold green", "bad": "bold red", "warning": "bold yellow", "neutral": "bold"}
 _ERRORS_SHOWN = 20
 _SLOWEST_SHOWN = 5
+_ENDPOINTS_SHOWN = 20
 _LONGEST_TEXT = 400
 MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
 
@@ -45,6 +46,7 @@ def print_load(record: LoadRecord, paper: Paper) -> None:
         _print_latencies(record.summary, paper)
         paper.blank()
         _print_series(record, paper)
+    _print_endpoints(record.results.endpoints, paper)
     _print_slowest(record.results.slowest, paper)
     if record.fidelity is not None:
         paper.blank()
@@ -165,6 +167,29 @@ def _print_series(record: LoadRecord, paper: Paper) -> None:
         most = f"at most {figures.number(max(errors))} a second"
         rows.append([("errors", "bold"), (sparkline(run.errors, room), "red"), (most, "dim")])
     paper.table(rows, "<<<")
+
+
+def _print_endpoints(endpoints: list[EndpointResult], paper: Paper) -> None:
+    if not endpoints:
+        return
+    paper.blank()
+    heads: list[Cell] = [
+        ("endpoints", "bold"),
+        *((head, "dim") for head in ("requests", "errors", "p50", "p99", "max")),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            figures.shorten(figures.clean(endpoint.label), max(20, paper.width - 48)),
+            figures.count(endpoint.requests),
+            (figures.count(endpoint.errors), "red" if endpoint.errors else "dim"),
+            *(figures.milliseconds(value) for value in (latency.p50, latency.p99, latency.max)),
+        ]
+        for endpoint in endpoints[:_ENDPOINTS_SHOWN]
+        for latency in (endpoint.latency_ms,)
+    ]
+    paper.table([heads, *rows], "<>>>>>")
+    if len(endpoints) > _ENDPOINTS_SHOWN:
+        paper.line((f"… and {len(endpoints) - _ENDPOINTS_SHOWN} more, in the record", "dim"))
 
 
 def _print_slowest(slowest: list[SlowRequest], paper: Paper) -> None:

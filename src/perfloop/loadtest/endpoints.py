@@ -1,0 +1,80 @@
+"""What each endpoint of a run answered, in constant memory, however many distinct requests there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..records import EndpointResult, Figures
+from ..stats import HistogramRows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..stats import Histogram
+
+__all__ = ["MOST_ENDPOINTS", "EndpointTally"]
+
+MOST_ENDPOINTS = 128
+"""Further ones are counted together, as `other`."""
+
+
+class EndpointTally:
+    """Counts finished requests by the index of their request.
+
+    Args:
+        labels: of the requests, by index; may grow. Requests with the same label count together.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = labels
+        self._rows: list[int] = []
+        self._row_of: dict[str, int] = {}
+        self._requests = np.zeros(MOST_ENDPOINTS, dtype=np.int64)
+        self._errors = np.zeros(MOST_ENDPOINTS, dtype=np.int64)
+        self._latency = HistogramRows(MOST_ENDPOINTS)
+
+    def add(self, index: NDArray[np.int32], latency: NDArray[np.int64], failed: NDArray[np.bool_]) -> None:
+        """Take finished requests.
+
+        Args:
+            latency: in microseconds; negative where there is none.
+            failed: which of them count as errors.
+        """
+        if len(self._rows) < len(self._labels):
+            for label in self._labels[len(self._rows) :]:
+                row = self._row_of.setdefault(label, min(len(self._row_of), MOST_ENDPOINTS - 1))
+                self._rows.append(row)
+            self._row = np.array(self._rows, dtype=np.int64)
+        rows = self._row[index]
+        self._requests += np.bincount(rows, minlength=MOST_ENDPOINTS)
+        if failed.any():
+            self._errors += np.bincount(rows[failed], minlength=MOST_ENDPOINTS)
+        timed = latency >= 0
+        self._latency.record_many(rows[timed], latency[timed])
+
+    def results(self, elapsed: float, figures: Callable[[Histogram], Figures]) -> list[EndpointResult]:
+        """Each endpoint that was requested, the most requested first.
+
+        Args:
+            elapsed: seconds of the run.
+            figures: gives a histogram's summary in ms.
+        """
+        labels = {row: label for label, row in reversed(self._row_of.items())}
+        if len(self._row_of) > MOST_ENDPOINTS:
+            labels[MOST_ENDPOINTS - 1] = "other"
+        found = [
+            EndpointResult(
+                label=label,
+                requests=int(self._requests[row]),
+                errors=int(self._errors[row]),
+                rate=float(self._requests[row]) / elapsed,
+                latency_ms=figures(self._latency.histogram(row)),
+            )
+            for row, label in labels.items()
+            if self._requests[row]
+        ]
+        return sorted(found, key=lambda each: (-each.requests, each.label))

@@ -1,0 +1,50 @@
+"""Many histograms filled at once: values that belong to different ones cost no more than values of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .histogram import CELLS, HIGHEST_US, Histogram, cells_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["HistogramRows"]
+
+
+class HistogramRows:
+    """A histogram for each row number from 0; rows from `most` − 1 on share the last one.
+
+    Args:
+        most: rows, each 190 kB once a value came for it or a later one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._counts = np.zeros((1, CELLS), dtype=np.int64)
+        self._lowest = np.full(1, HIGHEST_US, dtype=np.int64)
+        self._highest = np.full(1, -1, dtype=np.int64)
+
+    def record_many(self, rows: NDArray[np.integer], us: NDArray[np.int64]) -> None:
+        """Count each duration of `us` microseconds in the histogram of the row beside it."""
+        if not len(rows):
+            return
+        own = np.minimum(rows, self.most - 1).astype(np.int64)
+        needed = int(own.max()) + 1
+        if needed > len(self._highest):
+            more = min(self.most, max(needed, 2 * len(self._highest))) - len(self._highest)
+            self._counts = np.concatenate([self._counts, np.zeros((more, CELLS), dtype=np.int64)])
+            self._lowest = np.concatenate([self._lowest, np.full(more, HIGHEST_US)])
+            self._highest = np.concatenate([self._highest, np.full(more, -1)])
+        values = np.clip(us, 0, HIGHEST_US)
+        np.add.at(self._counts.reshape(-1), own * CELLS + cells_of(values), 1)
+        np.minimum.at(self._lowest, own, values)
+        np.maximum.at(self._highest, own, values)
+
+    def histogram(self, row: int) -> Histogram:
+        """What was counted in a row."""
+        if row >= len(self._highest) or self._highest[row] < 0:
+            return Histogram()
+        return Histogram.of_counts(self._counts[row].copy(), int(self._lowest[row]), int(self._highest[row]))
