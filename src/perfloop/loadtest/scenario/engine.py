@@ -168,13 +168,15 @@ class UserEngine(SendingEngine):
 
     async def _iterations(self, user: User) -> None:
         while not self._over:
-            if not self._claim(user, _monotonic()):
-                self._rest(user, _monotonic())
+            now = _monotonic()
+            if not self._claim(user, now):
+                self._rest(user, now)
                 await user.turn
                 if self._over:
                     return
+                now = _monotonic()
             requests = user.requests
-            await self._iterate(user)
+            await self._iterate(user, now)
             if user.requests == requests and not self._over:
                 self._loop.call_later(_EMPTY_PAUSE, user.turn.send)
                 await user.turn
@@ -223,9 +225,9 @@ class UserEngine(SendingEngine):
         if self._arming and self._next_due < _NEVER:
             self._arm(self._next_due if waiting else now + _LOOK_EVERY)
 
-    async def _iterate(self, user: User) -> None:
+    async def _iterate(self, user: User, now: float) -> None:
         behaviour = self._script.behaviours[next(self._choice)]
-        began = user.due or _monotonic()
+        began = user.due or now
         user.busy, user.marked, user.last = True, False, None
         failed = True
         try:

@@ -94,7 +94,7 @@ class SendingEngine(Lifecycle):
         if connection is None:
             self._connect_for(user, call, due, reset=due == now)
         else:
-            self._send_on(connection, call, due, free)
+            self._send_on(connection, call, due, free, now)
 
     def give_up(self, user: User, call: Call) -> None:
         """The user does not wait for the answer any more."""
@@ -130,13 +130,13 @@ class SendingEngine(Lifecycle):
 
     # A request's way.
 
-    def _send_on(self, connection: CapturingConnection, call: Call, due: float, free: float) -> None:
+    def _send_on(self, connection: CapturingConnection, call: Call, due: float, free: float, now: float) -> None:
         endpoint = call.endpoint
         if endpoint.is_head or not connection.usual_parser or connection.held:
             connection.expect(head=endpoint.is_head)
         connection.index = endpoint.index
         connection.capture = call.capture
-        connection.send(call.message, call.number, due, free, _monotonic())
+        connection.send(call.message, call.number, due, free, now)
         if call.body_file is not None and connection.in_flight:
             connection.send_file(call.body_file, call.body_size)
 
@@ -231,7 +231,8 @@ class SendingEngine(Lifecycle):
         connection.user, user.connection = user, connection
         if again:
             connection.retried = call.number
-        self._send_on(connection, call, due, _monotonic())
+        now = _monotonic()
+        self._send_on(connection, call, due, now, now)
 
     def _connect_failed_for(self, user: User, call: Call, due: float, error: BaseException) -> None:
         user.failed_attempts += 1

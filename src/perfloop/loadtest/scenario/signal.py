@@ -45,8 +45,12 @@ class Signal:
             self._loop.call_soon(callback, self, context=self._context)
 
     def __await__(self) -> Generator[Any, None, None]:
+        yield self.awaited()
+
+    def awaited(self) -> Signal:
+        """What the `__await__` of another object yields to wait for the signal."""
         self._asyncio_future_blocking = True
-        yield self
+        return self
 
     # What a task calls.
 

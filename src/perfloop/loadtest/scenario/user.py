@@ -87,7 +87,7 @@ class Call:
         user.engine.send(user, self)
         if self.answer is None and self.error is None:
             try:
-                yield from user.answered.__await__()
+                yield user.answered.awaited()
             except BaseException:  # cancelled: the scenario waits no more
                 user.engine.give_up(user, self)
                 raise
