@@ -152,4 +152,11 @@ def test_a_service_that_dies_meanwhile(perfloop: Perfloop, workplace: Path) -> N
         "    await serve(scope, receive, send)\n"
     )
     command = [word.replace("shop:app", "dies:app") for word in SERVE]
-    check(perfloop("diagnose", "--request", "GET /", "--", *command), 2, "7", "out of luck")
+    run = perfloop("diagnose", "--request", "GET /", "--", *command)
+    assert run.returncode == 3, run.stderr
+    assert "exit status 7" in run.stderr
+    assert "out of luck" in run.stderr
+    assert "UNTRUSTWORTHY" in run.stdout
+    record = load_record(workplace / "perfloop-record.json")
+    assert isinstance(record, DiagnosisRecord)
+    assert record.partial

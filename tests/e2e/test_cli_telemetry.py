@@ -72,7 +72,7 @@ def test_the_last_export_has_every_request(perfloop: Perfloop, service: str) -> 
         finally:
             collector.shutdown()
             thread.join()
-    assert run.returncode in (0, 3), run.stderr
+    assert run.returncode in (1, 3), run.stderr  # not one request succeeded
     assert "exports were lost" not in run.stderr
     metrics = {metric.name: metric for metric in Collector.got[-1].resource_metrics[0].scope_metrics[0].metrics}
     assert metrics["perfloop.load.requests"].sum.data_points[0].as_int == 30
