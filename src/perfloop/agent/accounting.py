@@ -229,8 +229,9 @@ def _gap(
         if stop >= end and part in ("upstream", "pool_wait"):
             # The answer came some time in the busy period; on average half of it was waiting for the loop.
             moved = min((end - max(busy, begin)) // 2, parts.get(part, 0))
-            parts[part] -= moved
-            _add(parts, "event_loop_wait", moved)
+            if moved:  # nothing, where another wait had covered this one
+                parts[part] -= moved
+                _add(parts, "event_loop_wait", moved)
             return
     for low, high in free:
         if high == end:

@@ -170,6 +170,16 @@ def test_busy_since() -> None:
     assert BusyLoop().busy_since(7) == 7
 
 
+def test_a_wait_that_another_covers_has_nothing_to_give_to_the_loop() -> None:
+    events = [
+        event(ev.STATEMENT, LOOP + 1, 1, 9),
+        event(ev.WAIT_POOL, LOOP, 1, 9),
+        event(ev.STEP, LOOP, 0, 1, cpu=1),
+        event(ev.STEP, LOOP, 10, 1, cpu=1),
+    ]
+    assert parts(11, *events) == pytest.approx({"cpu": 2, "database": 9})
+
+
 NUMBER = st.integers(-(10**6), 10**7)
 KIND = st.sampled_from([ev.STEP, ev.THREAD, *ev.INSIDE, *ev.WAITS, 99])
 EVENT = st.tuples(KIND, st.integers(1, 3), NUMBER, NUMBER, NUMBER, NUMBER, st.integers(0, 1), NUMBER)
