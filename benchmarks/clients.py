@@ -100,14 +100,14 @@ CLIENTS = (
         lambda url, seconds: _load(url, seconds, "--scenario", str(_SCENARIOS / "templated.toml")),
         _perfloop,
         (0, 3),
-        seconds=6,
+        seconds=5,
     ),
     Client(
         "perfloop python",
         lambda url, seconds: _load(url, seconds, "--scenario", str(_SCENARIOS / "python.py")),
         _perfloop,
         (0, 3),
-        seconds=6,
+        seconds=5,
     ),
     Client(
         "locust",
@@ -126,7 +126,7 @@ CLIENTS = (
             *("--users", str(CONNECTIONS), "--spawn-rate", str(CONNECTIONS), "--run-time", f"{seconds}s"),
         ],
         _locust,
-        seconds=8,
+        seconds=7,
     ),
     Client(
         "ab",
