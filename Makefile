@@ -28,8 +28,10 @@ setup: .venv/.dev .venv/.debian
 demo: .venv/.demo
 	@$(BIN)/python -m examples.demo
 
+# What is pure runs side by side; what measures runs alone.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 tests/unit tests/properties
+	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/properties
 
 check: .venv/.dev
 	$(BIN)/ruff check .
