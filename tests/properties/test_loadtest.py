@@ -142,7 +142,7 @@ _RESPONSES = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(_RESPONSES), st.lists(st.integers(1, 60), max_size=3)), max_size=40),
     st.booleans(),
