@@ -64,7 +64,7 @@ def test_the_examples_of_every_command_run(
     (template / "perfloop.toml").write_text(SHORT)
     (template / "shop.py").write_text(SHOP)
     (template / "access.log").write_text(LOG)
-    (template / "shop.har").write_text(json.dumps(HAR))
+    (template / "shop.har").write_text(json.dumps(HAR).replace("/protected", "/products"))
     (template / "openapi.json").write_text(json.dumps(OPENAPI))
     for file in ("shop.toml", "customers.csv"):
         shutil.copy(SCENARIOS / file, template)
