@@ -17,6 +17,7 @@ from . import failures
 from .lifecycle import Lifecycle
 from .reconnection import IDLE_LONG, Retry, backoff, worth_retrying
 from .ticker import PERIOD
+from .trust import LOWEST_LAG
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -105,13 +106,17 @@ class Engine(Lifecycle):
 
     def _free_open(self, connection: Connection, now: float) -> None:
         due = self._next_due
-        if due <= now:
+        if due > now:
+            # _park written out: this is every request's path.
+            connection.free = now
+            self._idle.append(connection)
+            if due == _NEVER and self._nothing_more(now):
+                self._check_finished(now)
+        else:
             self._advance()
             # With another connection idle, it was not the service that kept the request waiting.
             idle = self._idle
             self._dispatch(connection, due, max(due, idle[0].free) if idle else now)
-        else:
-            self._park(connection, now)
         # While all were busy the next wake-up was some time off.
         if self._arming and now < self._next_due < self._watch.expected:
             self._arm(self._next_due)
@@ -143,20 +148,31 @@ class Engine(Lifecycle):
 
     def _tick(self) -> None:
         """Send what is due on the connections that are idle."""
-        idle = self._idle
         now = _monotonic()
         watch = self._watch
-        watch.woken(now)
+        if now - watch.expected > LOWEST_LAG:
+            watch.woken(now)
         watch.expected = now + PERIOD
         due = self._next_due
-        while due <= now and idle:
-            connection = idle.popleft()
-            free = connection.free
-            self._advance()
-            self._dispatch(connection, due, max(free, due))
-            due = self._next_due
         if due <= now:
-            self._open_more(now)
+            idle = self._idle
+            message = self._message
+            arrival = self._arrival
+            assert arrival is not None
+            while due <= now and idle:
+                # _advance and _dispatch written out: this is every request's path.
+                connection = idle.popleft()
+                free = connection.free
+                self._sent = number = self._sent + 1
+                self._next_due = self._start + arrival.due(number) if number < self._total else _NEVER
+                text = message
+                if text is None or connection.held:
+                    connection.index = next(self._order)
+                    text = self._prepare(connection, number)
+                connection.send(text, number, due, free if free > due else due, _monotonic())
+                due = self._next_due
+            if due <= now:
+                self._open_more(now)
         if self._arming and due < _NEVER:
             # A connection may be free again by then, though none is now.
             self._arm(due if due > now else now + _LOOK_EVERY)
