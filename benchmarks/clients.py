@@ -17,6 +17,7 @@ __all__ = ["CLIENTS", "CONNECTIONS", "OPEN_RATE", "Client"]
 CONNECTIONS = 64
 OPEN_RATE = 20_000
 """Requests a second of the open model."""
+_SECONDS = 7
 _LOCUST_USER = Path(__file__).with_name("locust_user.py")
 _SCENARIOS = Path(__file__).with_name("scenarios")
 
@@ -32,7 +33,7 @@ class Client(NamedTuple):
     statuses: tuple[int, ...] = (0,)
     """Exit statuses of a run that went well."""
     seconds: int = 2
-    """How long it runs. What the figures divide by one another runs long: starting Python then counts for little."""
+    """How long it runs. What a figure divides by one another runs equally long, or ours shorter: starting up counts."""
 
     @property
     def missing(self) -> bool:
@@ -71,7 +72,7 @@ CLIENTS = (
         "wrk",
         lambda url, seconds: ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url],
         _find(r"(\d+) requests in"),
-        seconds=10,
+        seconds=_SECONDS,
     ),
     Client(
         "perfloop",
@@ -79,21 +80,21 @@ CLIENTS = (
         _perfloop,
         # 3: a target as fast as this one saturates any generator on one core, and perfloop says so.
         (0, 3),
-        seconds=10,
+        seconds=_SECONDS,
     ),
     Client(
         "perfloop open",
         lambda url, seconds: _load(url, seconds, "--rate", str(OPEN_RATE)),
         _perfloop,
         (0, 3),
-        seconds=4,
+        seconds=_SECONDS,
     ),
     Client(
         "perfloop precise",
         lambda url, seconds: _load(url, seconds, "--rate", str(OPEN_RATE), "--precise"),
         _perfloop,
         (0, 3),
-        seconds=3,
+        seconds=2,
     ),
     Client(
         "perfloop scenario",
@@ -107,7 +108,7 @@ CLIENTS = (
         lambda url, seconds: _load(url, seconds, "--scenario", str(_SCENARIOS / "python.py")),
         _perfloop,
         (0, 3),
-        seconds=5,
+        seconds=6,
     ),
     Client(
         "locust",
@@ -126,7 +127,7 @@ CLIENTS = (
             *("--users", str(CONNECTIONS), "--spawn-rate", str(CONNECTIONS), "--run-time", f"{seconds}s"),
         ],
         _locust,
-        seconds=7,
+        seconds=6,
     ),
     Client(
         "ab",

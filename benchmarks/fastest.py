@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fastest", "fastest_open_rate"]
 
-_SECONDS = 3
+_SECONDS = 2
 _STEP = 0.05
 _LEAST = 0.4
 # A run can be spoilt by what else this machine does; a rate that is too high is spoilt each time.

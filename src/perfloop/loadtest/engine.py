@@ -169,7 +169,7 @@ class Engine(Lifecycle):
                 if text is None or connection.held:
                     connection.index = next(self._order)
                     text = self._prepare(connection, number)
-                connection.send(text, number, due, free if free > due else due, _monotonic())
+                connection.send(text, number, due, free if free > due else due, _monotonic())  # noqa: FURB136  # no call
                 due = self._next_due
             if due <= now:
                 self._open_more(now)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["CapturingConnection"]
 
 _PIECE = 64 * 1024
-_NOTHING: list[bytes] = []
+_data_received = Connection.data_received
 
 
 class CapturingConnection(Connection):
@@ -24,13 +24,14 @@ class CapturingConnection(Connection):
     A body out of a file goes to the transport piece by piece, as fast as it takes them: never whole in memory.
     """
 
-    __slots__ = ("_final_status", "_kept", "_left", "_paused", "_pieces", "_upload", "capture", "user")
+    __slots__ = ("_final_status", "_first", "_further", "_kept", "_left", "_paused", "_upload", "capture", "user")
 
     def __init__(self, engine: Any, failed_attempts: int = 0) -> None:
         super().__init__(engine, failed_attempts)
         self.user: User | None = None
         self.capture = False
-        self._pieces = _NOTHING
+        self._first = b""
+        self._further: list[bytes] = []
         self._kept = 0
         self._upload: BinaryIO | None = None
         self._left = 0
@@ -39,12 +40,18 @@ class CapturingConnection(Connection):
 
     def data_received(self, data: bytes) -> None:
         if not self.received:
-            self._pieces = [data]
-            self._kept = len(data)
-        elif self.capture and self._kept <= LARGEST_BODY:
-            self._pieces.append(data)
+            self._first = data
+        elif self.capture:
+            self._keep(data)
+        _data_received(self, data)
+
+    def _keep(self, data: bytes) -> None:
+        """A further piece of a response."""
+        if not self._further:
+            self._kept = len(self._first)
+        if self._kept <= LARGEST_BODY:
+            self._further.append(data)
             self._kept += len(data)
-        Connection.data_received(self, data)
 
     def _parse(self, data: bytes, now: float) -> bool:
         whole = super()._parse(data, now)
@@ -58,11 +65,17 @@ class CapturingConnection(Connection):
 
     def answer(self, now: float, label: str) -> Response:
         """The response that has just become whole."""
-        pieces, self._pieces = self._pieces, _NOTHING
-        raw = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        status = self._final_status or (self._get_status() if self.received else int(raw[9:12]))
-        self._final_status = 0
-        return Response(status, now - self.due, raw, label, cut=self._kept > LARGEST_BODY)
+        raw, self._first = self._first, b""
+        cut = False
+        if self._further:
+            cut = self._kept > LARGEST_BODY
+            raw = b"".join((raw, *self._further))
+            self._further.clear()
+        if status := self._final_status:
+            self._final_status = 0
+        else:
+            status = self._get_status() if self.received else int(raw[9:12])
+        return Response(status, now - self.due, raw, label, cut)
 
     # Bodies out of files.
 

@@ -167,6 +167,7 @@ class UserEngine(SendingEngine):
                 self._teardown_failures.add(f"teardown: {type(error).__name__}", described(error))
 
     async def _iterations(self, user: User) -> None:
+        behaviours = self._script.behaviours
         while not self._over:
             now = _monotonic()
             if not self._claim(user, now):
@@ -176,10 +177,46 @@ class UserEngine(SendingEngine):
                     return
                 now = _monotonic()
             requests = user.requests
-            await self._iterate(user, now)
+            behaviour = behaviours[next(self._choice)]
+            began = user.due or now
+            user.busy, user.marked, user.last = True, False, None
+            try:
+                if user.due:
+                    await first_step(user, behaviour.run(user))
+                else:
+                    await behaviour.run(user)
+            except BaseException as error:
+                if self._failed(user, behaviour.name, error):
+                    self.groups.add(behaviour.name, 0.0, failed=True)
+            else:
+                self.groups.add(behaviour.name, _monotonic() - began)
+            finally:
+                user.busy = False
+                user.due = 0.0
+                if user.call is not None:  # of a task that the scenario left behind
+                    self.leave_behind(user, user.call)
             if user.requests == requests and not self._over:
                 self._loop.call_later(_EMPTY_PAUSE, user.turn.send)
                 await user.turn
+
+    def _failed(self, user: User, name: str, error: BaseException) -> bool:
+        """Whether an iteration that ended in an error counts as one; raises what ends the user's life."""
+        if isinstance(error, RequestFailed | JourneyEnded):  # counted where it happened
+            return True
+        if isinstance(error, FeederRanOut):
+            self._feeder_ran_out(error)
+            return False
+        if isinstance(error, asyncio.CancelledError):
+            if self._over:
+                raise error
+            if _monotonic() >= self._cut_at:
+                forget_cancellation()
+                self.events.add("cut off by the end", name)
+                return False
+        elif not isinstance(error, Exception):
+            raise error
+        self.count_error(user, type(error).__name__, f"{name}: {described(error)}")
+        return True
 
     def _claim(self, user: User, now: float) -> bool:
         """Take the next iteration, if there is one now."""
@@ -224,39 +261,6 @@ class UserEngine(SendingEngine):
             user.turn.send()
         if self._arming and self._next_due < _NEVER:
             self._arm(self._next_due if waiting else now + _LOOK_EVERY)
-
-    async def _iterate(self, user: User, now: float) -> None:
-        behaviour = self._script.behaviours[next(self._choice)]
-        began = user.due or now
-        user.busy, user.marked, user.last = True, False, None
-        failed = True
-        try:
-            if user.due:
-                await first_step(user, behaviour.run(user))
-            else:
-                await behaviour.run(user)
-            failed = False
-        except (RequestFailed, JourneyEnded):  # counted where it happened
-            pass
-        except FeederRanOut as error:
-            self._feeder_ran_out(error)
-            return
-        except asyncio.CancelledError as error:
-            if self._over:
-                raise
-            if _monotonic() >= self._cut_at:
-                forget_cancellation()
-                self.events.add("cut off by the end", behaviour.name)
-                return
-            self.count_error(user, type(error).__name__, f"{behaviour.name}: {described(error)}")
-        except Exception as error:
-            self.count_error(user, type(error).__name__, f"{behaviour.name}: {described(error)}")
-        finally:
-            user.busy = False
-            user.due = 0.0
-            if user.call is not None:  # of a task that the scenario left behind
-                self.leave_behind(user, user.call)
-        self.groups.add(behaviour.name, _monotonic() - began, failed=failed)
 
     def _feeder_ran_out(self, error: FeederRanOut) -> None:
         """Nothing is sent for this iteration any more, nor for another."""

@@ -49,7 +49,7 @@ class Response:
 
     __slots__ = ("_body", "_headers", "_raw", "cut", "label", "latency", "status")
 
-    def __init__(self, status: int, latency: float, raw: bytes, label: str, *, cut: bool = False) -> None:
+    def __init__(self, status: int, latency: float, raw: bytes, label: str, cut: bool = False) -> None:
         self.status = status
         self.latency = latency
         self.label = label

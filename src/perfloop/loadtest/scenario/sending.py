@@ -52,6 +52,7 @@ class SendingEngine(Lifecycle):
         self._cut_at = _NEVER
         """From then on no user sends a further request."""
         self._over = False
+        self._expected = options.expect_status
         self._failure: RequestFailed | None = None
 
     def _new_recorder(self) -> Recorder:
@@ -93,6 +94,11 @@ class SendingEngine(Lifecycle):
         connection = user.connection
         if connection is None:
             self._connect_for(user, call, due, reset=due == now)
+        elif call.body is None and not call.endpoint.is_head and connection.usual_parser and not connection.held:
+            # _send_on written out: this is every request's path.
+            connection.index = call.endpoint.index
+            connection.capture = call.capture
+            connection.send(call.message, call.number, due, free, now)
         else:
             self._send_on(connection, call, due, free, now)
 
@@ -115,7 +121,7 @@ class SendingEngine(Lifecycle):
     def leave_behind(self, user: User, call: Call) -> None:
         """The iteration is over, but a task of it still waits for this answer."""
         self.give_up(user, call)
-        call.error = RequestFailed("given up", "the iteration ended before the answer came")
+        call.outcome = RequestFailed("given up", "the iteration ended before the answer came")
         user.answered.send_soon()
 
     def count_check(self, user: User, name: str, example: str) -> None:
@@ -137,8 +143,8 @@ class SendingEngine(Lifecycle):
         connection.index = endpoint.index
         connection.capture = call.capture
         connection.send(call.message, call.number, due, free, now)
-        if call.body_file is not None and connection.in_flight:
-            connection.send_file(call.body_file, call.body_size)
+        if call.body is not None and connection.in_flight:
+            connection.send_file(*call.body)
 
     def _answered(self, connection: Connection, now: float) -> None:
         """A response came, and the connection stays."""
@@ -146,16 +152,17 @@ class SendingEngine(Lifecycle):
         user: User = own.user
         call = user.call
         if call is None:
+            own.answer(now, "")  # nobody waits for it
             return
         user.call = None
-        call.answer = user.last = response = own.answer(now, call.endpoint.label)
-        expected = self.options.expect_status
+        call.outcome = user.last = response = own.answer(now, call.endpoint.label)
+        expected = self._expected
         user.marked = response.status >= 400 if expected is None else response.status not in expected
         if self.keeps_cookies and call.capture and response.sets_cookies:
             unread = user.cookies.take(response.headers.all("set-cookie"), call.path)
             if unread:
                 self.events.add("cookie not understood", call.endpoint.label, unread)
-        if call.body_file is not None and own.sending:  # answered before it was all sent: the rest would follow
+        if call.body is not None and own.sending:  # answered before it was all sent: the rest would follow
             self._lose(own, served=True)
         user.answered.send()
 
@@ -171,7 +178,7 @@ class SendingEngine(Lifecycle):
             self._answered(own, now)
             return
         call, user.call = user.call, None
-        call.error = failure
+        call.outcome = failure
         user.last, user.marked = None, True
         user.answered.send()
 
@@ -243,7 +250,7 @@ class SendingEngine(Lifecycle):
         self.count_failure(kind, index, f"cannot connect: {text}")
         failure, self._failure = self._failure, None
         assert failure is not None
-        call.error = failure
+        call.outcome = failure
         user.last, user.marked = None, True
         user.answered.send_soon()
 

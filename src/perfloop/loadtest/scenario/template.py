@@ -206,4 +206,7 @@ class BytesTemplate:
         """
         if not self._names:
             return self._format
+        if len(self._names) == 1:
+            name, encode = self._names[0]
+            return self._format % encode(str(values[name]))
         return self._format % tuple([encode(str(values[name])) for name, encode in self._names])

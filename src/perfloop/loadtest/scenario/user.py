@@ -54,28 +54,25 @@ class Body(NamedTuple):
 class Call:
     """One request, sent when it is awaited. Await it once."""
 
-    __slots__ = (
-        "answer",
-        "body_file",
-        "body_size",
-        "capture",
-        "endpoint",
-        "error",
-        "message",
-        "number",
-        "user",
-    )
+    __slots__ = ("body", "capture", "endpoint", "message", "number", "outcome", "user")
 
-    def __init__(self, user: User, endpoint: Endpoint, message: bytes, number: int, *, capture: bool = True) -> None:
+    def __init__(
+        self,
+        user: User,
+        endpoint: Endpoint,
+        message: bytes,
+        number: int,
+        capture: bool = True,
+        body: tuple[str, int] | None = None,
+    ) -> None:
         self.user = user
         self.endpoint = endpoint
         self.message = message
         self.number = number
         self.capture = capture
-        self.body_file: str | None = None
-        self.body_size = 0
-        self.answer: Response | None = None
-        self.error: RequestFailed | None = None
+        self.body = body
+        """A file that is sent behind the message, and its size."""
+        self.outcome: Response | RequestFailed | None = None
 
     @property
     def path(self) -> str:
@@ -85,17 +82,19 @@ class Call:
     def __await__(self) -> Generator[Any, None, Response]:
         user = self.user
         user.engine.send(user, self)
-        if self.answer is None and self.error is None:
+        outcome = self.outcome
+        if outcome is None:
             try:
                 yield user.answered.awaited()
             except BaseException:  # cancelled: the scenario waits no more
                 user.engine.give_up(user, self)
                 raise
-        if self.answer is None:
-            error, self.error = self.error, None
-            assert error is not None
-            raise error
-        return self.answer
+            outcome = self.outcome
+            assert outcome is not None
+        if isinstance(outcome, RequestFailed):
+            self.outcome = None
+            raise outcome
+        return outcome
 
 
 class User:
@@ -287,7 +286,7 @@ class User:
             lines += b"\r\ntraceparent: 00-%b-%016x-01" % (engine.trace_id.encode(), number)
         if body is None:
             message = b"%b %b HTTP/1.1%b%b\r\n\r\n" % (endpoint.method, target, defaults, lines)
-            return Call(self, endpoint, message, number, capture=capture)
+            return Call(self, endpoint, message, number, capture)
         if body.file is not None:
             size = os.path.getsize(body.file)  # noqa: PTH202  # the cheaper call
             head = b"%b %b HTTP/1.1%b%b\r\nContent-Length: %d\r\n\r\n" % (
@@ -297,11 +296,9 @@ class User:
                 lines,
                 size,
             )
-            call = Call(self, endpoint, head, number, capture=capture)
-            call.body_file, call.body_size = body.file, size
-            return call
+            return Call(self, endpoint, head, number, capture, (body.file, size))
         content = body.content
         if content or endpoint.has_length:
             lines += b"\r\nContent-Length: %d" % len(content)
         message = b"%b %b HTTP/1.1%b%b\r\n\r\n%b" % (endpoint.method, target, defaults, lines, content)
-        return Call(self, endpoint, message, number, capture=capture)
+        return Call(self, endpoint, message, number, capture)
