@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(area: Area, full: bool) -> dict[str, Any]:
-    # As pip leaves the peers: an editable install in an environment that writes no bytecode would compile at each start.
+    # As pip leaves the peers: an editable install where no bytecode is written would compile at each start.
     compileall.compile_dir(Path(perfloop.__file__).parent, quiet=1)
     module = importlib.import_module(f"benchmarks.{area.name}")
     machine = describe()

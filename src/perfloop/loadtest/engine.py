@@ -1,8 +1,8 @@
 """The load engine: decides which request is sent on which connection.
 
 Closed model: a connection that becomes free sends its next request at once. Open model: requests are due at times of
-their own; a wake-up sends what is due on idle connections, a connection that becomes free takes what is overdue. The
-open model opens a connection whenever a request finds none idle: one that idles can be in a server's way.
+their own; a wake-up sends what is due on idle connections, a connection that becomes free when no other is takes what
+is overdue. A connection is opened whenever a request finds none idle: one that idles can be in a server's way.
 """
 
 from __future__ import annotations
@@ -106,16 +106,17 @@ class Engine(Lifecycle):
 
     def _free_open(self, connection: Connection, now: float) -> None:
         due = self._next_due
-        if due > now:
-            # _park written out: this is every request's path.
+        idle = self._idle
+        if due > now or (idle and not self._arming):
+            # With another connection idle the next wake-up sends what is due, all at once: a service is woken less
+            # often by several requests in a row than by one after each answer. (_park written out.)
             connection.free = now
-            self._idle.append(connection)
+            idle.append(connection)
             if due == _NEVER and self._nothing_more(now):
                 self._check_finished(now)
         else:
             self._advance()
             # With another connection idle, it was not the service that kept the request waiting.
-            idle = self._idle
             self._dispatch(connection, due, max(due, idle[0].free) if idle else now)
         # While all were busy the next wake-up was some time off.
         if self._arming and now < self._next_due < self._watch.expected:
