@@ -116,8 +116,10 @@ def nginx(core: int) -> Iterator[Nginx]:
         Path(directory).chmod(0o755)
         configuration = Path(directory) / "nginx.conf"
         configuration.write_text(_CONFIGURATION.format(directory=directory, port=port, body="x" * _BODY_BYTES))
+        command = [program, "-p", directory, "-e", f"{directory}/error.log", "-c", str(configuration)]
         process = subprocess.Popen(
-            on_core(core, [program, "-p", directory, "-e", f"{directory}/error.log", "-c", str(configuration)]),
+            # A benchmark that is killed leaves no server behind.
+            on_core(core, ["setpriv", "--pdeathsig", "TERM", *command]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
