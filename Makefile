@@ -28,10 +28,11 @@ setup: .venv/.dev .venv/.debian
 demo: .venv/.demo
 	@$(BIN)/python -m examples.demo
 
-# What is pure runs side by side; what measures runs alone.
+# What is pure, or takes a busy machine as it is, runs side by side; what measures runs alone.
 test: setup
 	$(BIN)/python -m pytest -n 2 tests/unit tests/properties
-	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/properties
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/docs tests/e2e
+	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/properties --ignore tests/docs --ignore tests/e2e
 
 check: .venv/.dev
 	$(BIN)/ruff check .
