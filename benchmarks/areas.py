@@ -32,6 +32,7 @@ AREAS = (
             "scenario_cpu_vs_wrk": ("<=", 1.6),
             "python_scenario_cpu_vs_locust": ("<=", 0.15),
             "rss_growth_mb": ("<=", 10),
+            "h2_ok": (">=", 1),
         },
     ),
     Area(

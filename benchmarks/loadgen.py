@@ -10,6 +10,7 @@ process from start to end, starting up included, for every client alike, over th
 - `open_max_rate_vs_wrk`: the highest open rate that perfloop itself trusts, over what wrk does in its closed model;
 - `scenario_cpu_vs_wrk`: the same for a declarative scenario of three weighted templated requests;
 - `python_scenario_cpu_vs_locust`: the same for a scenario in Python that does what locust's user does, with a template;
+- `h2_ok`: over HTTP/2 all of `h2_requests` were answered with 200, and nginx counted as many;
 - `server_count_mismatch`: nginx's count against perfloop's claim, summed over all rounds and the open run;
 - `rss_mb_growth_per_million`: resident memory from second 2 to 6.5 of a closed run, over half a million requests;
 - `rss_growth_mb`: resident memory from second 10 to 60 of an open run at 2,000 requests/s.
@@ -39,6 +40,7 @@ __all__ = ["run"]
 _ROUNDS = 5
 _MEMORY_AT = (2.0, 6.5)
 _RATE = 2000
+_HTTP2_SECONDS = 2
 _RSS_FROM, _RSS_TO = 10, 60
 
 
@@ -62,6 +64,7 @@ def run(full: bool) -> dict[str, Any]:
                     f"  {run.cost * 1e3:.5f} CPU s per 1,000"
                 )
                 runs[client.name].append(run)
+        http2 = _http2_run(server)
         fastest = fastest_open_rate(server, _median(runs["wrk"], "rate"))
         open_run = _open_run(server)
     ours = [run for name, each in runs.items() if name.startswith("perfloop") for run in each]
@@ -90,6 +93,7 @@ def run(full: bool) -> dict[str, Any]:
         "perfloop_cpu_s_per_1000": _median(runs["perfloop"], "cost") * 1000,
         "perfloop_requests_per_second": _median(runs["perfloop"], "rate"),
         "rounds": rounds,
+        **http2,
     }
     peers: dict[str, Any] = {}
     for peer, each in runs.items():
@@ -141,6 +145,22 @@ def _measure(server: Nginx, client: Client) -> _Run:
         lag,
         growth,
     )
+
+
+def _http2_run(server: Nginx) -> dict[str, Any]:
+    """HTTP/2: is every request answered, and does nginx count as many?"""
+    before = server.requests_served()
+    command = [sys.executable, "-m", "perfloop", "load", server.http2_url, "--http2", "--connections", "4", "--json"]
+    usage = run_measured(on_core(client_core(), [*command, "--duration", f"{_HTTP2_SECONDS}s"]), timeout=60)
+    served = server.requests_served() - before
+    record = json.loads(usage.output)
+    requests, errors = record["summary"]["requests"], record["summary"]["errors"]
+    say(f"HTTP/2  {requests:,} requests, {errors} errors, nginx counted {served:,}")
+    return {
+        "h2_ok": errors == 0 and requests == served and record["results"]["statuses"] == {"200": requests},
+        "h2_requests": requests,
+        "h2_cpu_s_per_1000": usage.cpu_seconds / max(served, 1) * 1000,
+    }
 
 
 def _open_run(server: Nginx) -> dict[str, Any]:

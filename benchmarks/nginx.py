@@ -36,6 +36,7 @@ http {{
     # No connection is closed for what it has done: clients then measure requests, not reconnections.
     keepalive_requests 1000000000;
     keepalive_timeout 3600s;
+    http2_max_requests 1000000000;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
     fastcgi_temp_path {directory}/fastcgi;
@@ -46,6 +47,10 @@ http {{
         location = /status {{ stub_status; }}
         location / {{ default_type text/plain; return 200 "{body}"; }}
     }}
+    server {{
+        listen 127.0.0.1:{http2_port} http2;
+        location / {{ default_type text/plain; return 200 "{body}"; }}
+    }}
 }}
 """
 _BODY_BYTES = 100
@@ -54,9 +59,11 @@ _BODY_BYTES = 100
 class Nginx:
     """A running nginx."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, http2_port: int) -> None:
         self._process = process
         self.url = f"http://127.0.0.1:{port}/"
+        self.http2_url = f"http://127.0.0.1:{http2_port}/"
+        """The same over HTTP/2, without TLS."""
 
     def requests_served(self) -> int:
         """How many requests nginx has answered, without the ones that ask."""
@@ -111,11 +118,13 @@ def nginx(core: int) -> Iterator[Nginx]:
     if program is None:
         raise RuntimeError("nginx is not installed; `make setup` installs it, or apt-get install nginx-light")
     with tempfile.TemporaryDirectory(prefix="perfloop-nginx-") as directory:
-        port = _free_port()
+        port, http2_port = _free_port(), _free_port()
         # Only root can hand the worker to another user, who then needs to reach the directory.
         Path(directory).chmod(0o755)
         configuration = Path(directory) / "nginx.conf"
-        configuration.write_text(_CONFIGURATION.format(directory=directory, port=port, body="x" * _BODY_BYTES))
+        configuration.write_text(
+            _CONFIGURATION.format(directory=directory, port=port, http2_port=http2_port, body="x" * _BODY_BYTES)
+        )
         command = [program, "-p", directory, "-e", f"{directory}/error.log", "-c", str(configuration)]
         process = subprocess.Popen(
             # A benchmark that is killed leaves no server behind.
@@ -124,7 +133,7 @@ def nginx(core: int) -> Iterator[Nginx]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        server = Nginx(process, port)
+        server = Nginx(process, port, http2_port)
         try:
             _wait_until_ready(server, process, Path(directory) / "error.log")
             yield server

@@ -160,6 +160,23 @@ def load(
             rich_help_panel="Load",
         ),
     ] = "10",
+    http2: Annotated[
+        bool,
+        typer.Option(
+            "--http2",
+            help="Speak HTTP/2: by ALPN over https://, without asking first over http://.",
+            rich_help_panel="Load",
+        ),
+    ] = False,
+    streams: Annotated[
+        str,
+        typer.Option(
+            "--streams",
+            metavar="N",
+            help="With --http2: the most requests in flight on one connection.",
+            rich_help_panel="Load",
+        ),
+    ] = "10",
     duration: Annotated[
         str | None,
         typer.Option(
@@ -244,6 +261,8 @@ def load(
         think_time=think_time,
         pacing=pacing,
         connections=connections,
+        http2=http2,
+        streams=streams,
         duration=duration,
         requests=requests,
         timeout=timeout,
@@ -280,6 +299,8 @@ def _options(
     think_time: str | None,
     pacing: str | None,
     connections: str,
+    http2: bool,
+    streams: str,
     duration: str | None,
     requests: str | None,
     timeout: str,
@@ -319,6 +340,8 @@ def _options(
             seed=seed,
         ),
         connections=values.parse_count(connections, where=where(context, "connections")),
+        http2=http2,
+        streams=values.parse_count(streams, where=where(context, "streams")),
         rate=None if shape.rate is None else values.parse_rate(shape.rate, where=where(context, "rate")),
         profile=shape.profile,
         precise=precise,

@@ -20,6 +20,7 @@ __all__ = ["Connector"]
 _OPENING_AT_ONCE = 64
 _HINTS = {
     failures.REFUSED: "nothing listens there: start the service, or check the port",
+    failures.NOT_HTTP2: "leave out --http2; on http:// the server must take HTTP/2 without asking for an upgrade",
     failures.CONNECT_TIMEOUT: "no answer in time: check the address, a firewall, or whether the service hangs",
     failures.TLS: "check the certificate and the host name, or pass --insecure not to verify it",
     "name resolution": "check the host name",
@@ -31,13 +32,16 @@ _HINTS = {
 class Connector:
     """Opens connections of one engine to one target."""
 
+    _protocol = "http/1.1"
+    """As TLS negotiates it."""
+
     def __init__(self, engine: Lifecycle, target: Target, timeout: float) -> None:
         self._engine = engine
         self._target = target
         self._timeout = timeout
         self._addresses: list[str] = []
         self.connection_type: type[Connection] = Connection
-        self._tls = _tls_context(target) if target.tls else None
+        self._tls = _tls_context(target, self._protocol) if target.tls else None
 
     async def open_all(self, count: int) -> set[Connection]:
         """So many connections, before the run.
@@ -84,19 +88,23 @@ class Connector:
         """
         connection = self.connection_type(self._engine, failed_attempts)
         async with asyncio.timeout(self._timeout):
-            if self._target.unix_path is not None:
-                await asyncio.get_running_loop().create_unix_connection(lambda: connection, self._target.unix_path)
-            else:
-                await self._open_tcp(connection)
+            await self._reach(connection)
         return connection
 
-    async def _open_tcp(self, connection: Connection) -> None:
+    async def _reach(self, protocol: asyncio.Protocol) -> None:
+        """Connect the protocol to the target."""
+        if self._target.unix_path is not None:
+            await asyncio.get_running_loop().create_unix_connection(lambda: protocol, self._target.unix_path)
+        else:
+            await self._open_tcp(protocol)
+
+    async def _open_tcp(self, protocol: asyncio.Protocol) -> None:
         loop = asyncio.get_running_loop()
         last: OSError | None = None
         for address in self._addresses:
             try:
                 await loop.create_connection(
-                    lambda: connection,
+                    lambda: protocol,
                     address,
                     self._target.port,
                     ssl=self._tls,
@@ -127,9 +135,9 @@ class Connector:
         return UnreachableTarget(f"{wanted}{reached}: {detail}", where=target.address, hint=hint)
 
 
-def _tls_context(target: Target) -> ssl.SSLContext:
+def _tls_context(target: Target, protocol: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     if not target.verify_tls:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

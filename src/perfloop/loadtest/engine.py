@@ -51,7 +51,7 @@ class Engine(Lifecycle):
         self._retries = 0
 
     async def _open(self) -> None:
-        self._live.update(await self._connector.open_all(self.options.connections if self._arrival is None else 1))
+        self._live.update(await self._connector.open_all(self.options.most_in_flight if self._arrival is None else 1))
 
     async def _close(self) -> None:
         for task in self._reopening:
@@ -180,7 +180,7 @@ class Engine(Lifecycle):
 
     def _open_more(self, now: float) -> None:
         """Open a connection for each request that is overdue, as far as there may be more."""
-        room = self.options.connections - len(self._live) - len(self._reopening)
+        room = self.options.most_in_flight - len(self._live) - len(self._reopening)
         for _ in range(min(room, self._backlog(now) - len(self._reopening)) if room > 0 else 0):
             self._reopen(0, now)
 

@@ -18,19 +18,23 @@ __all__ = [
     "INVALID_RESPONSE",
     "MOST_KINDS",
     "NEVER_SENT",
+    "NOT_HTTP2",
     "OTHER",
     "REFUSED",
     "RESET",
     "RESPONSE_HEAD_TOO_LARGE",
+    "STREAM_RESET",
     "TIMEOUT",
     "TLS",
     "UNEXPECTED_UPGRADE",
     "FailureTally",
+    "NotHttp2Error",
     "classify",
 ]
 
 TIMEOUT = "timeout"
 NEVER_SENT = "never sent"
+NOT_HTTP2 = "no HTTP/2"
 REFUSED = "connection refused"
 RESET = "connection reset"
 CONNECT_TIMEOUT = "connect timeout"
@@ -39,13 +43,20 @@ CLOSED_IN_HEADERS = "closed in headers"
 CLOSED_IN_BODY = "closed in body"
 INVALID_RESPONSE = "invalid response"
 RESPONSE_HEAD_TOO_LARGE = "response head too large"
+STREAM_RESET = "stream reset"
 UNEXPECTED_UPGRADE = "unexpected protocol switch"
 TLS = "TLS"
+
+
+class NotHttp2Error(ConnectionError):
+    """What answered does not speak HTTP/2."""
 
 
 def classify(error: BaseException) -> tuple[str, str]:
     """The kind of a transport error, and the error in words."""
     text = str(error) or type(error).__name__
+    if isinstance(error, NotHttp2Error):
+        return NOT_HTTP2, text
     if isinstance(error, ConnectionRefusedError):
         return REFUSED, text
     if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):

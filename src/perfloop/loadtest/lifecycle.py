@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..exceptions import MissingExtra
 from . import failures
 from .connector import Connector
 from .heads import KnownHeads
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .options import LoadOptions
     from .request import Preparation
+    from .target import Target
 
 __all__ = ["Lifecycle"]
 
@@ -66,7 +68,7 @@ class Lifecycle:
         """Every open transport, so that none is left behind."""
         self._users = options.users()
         self._arrival = options.arrivals() if self._users is None else self._users
-        self._connector = Connector(self, target, options.timeout)
+        self._connector = self._new_connector(target)
         self._on_progress = on_progress
         self._live: set[Connection] = set()
         self._sent = 0
@@ -80,6 +82,18 @@ class Lifecycle:
         self._housekeeping_interval = max(_HOUSEKEEPING / 10, min(_HOUSEKEEPING, options.timeout / 10))
         self._last_housekeeping = self._last_progress = 0.0
         self._progress_requests = self._progress_due = 0
+
+    def _new_connector(self, target: Target) -> Connector:
+        options = self.options
+        if not options.http2:
+            return Connector(self, target, options.timeout)
+        try:
+            from .http2_connector import Http2Connector
+        except ImportError as error:
+            raise MissingExtra(
+                "Expected the library h2, which is not installed", hint="pip install 'perfloop[http2]'"
+            ) from error
+        return Http2Connector(self, target, options.timeout, options.streams)
 
     # What an engine adds.
 
@@ -217,7 +231,8 @@ class Lifecycle:
         """The time to drain is over: what was due and never got a connection has failed."""
         assert self._arrival is not None
         self._next_due, total = _NEVER, self._sent + self._backlog(now)
-        why = f"but all {self.options.connections} connections were busy until then"
+        ways = "streams" if self.options.http2 else "connections"
+        why = f"but all {self.options.most_in_flight} {ways} were busy until then"
         while self._sent < total:
             first, self._sent = self._sent, min(total, self._sent + _GIVE_UP_AT_ONCE)
             dues = self._start + self._arrival.dues(first, self._sent)

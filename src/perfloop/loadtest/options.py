@@ -35,6 +35,8 @@ _TYPES = {
     "headers": PAIRS,
     "body": BYTES,
     "connections": WHOLE,
+    "http2": FLAG,
+    "streams": WHOLE,
     "rate": NUMBER,
     "arrival": TEXT,
     "duration": NUMBER,
@@ -51,6 +53,7 @@ _TYPES = {
 _OPTIONAL = ("order", "rate", "duration", "think_time", "pacing", "request_limit", "expect_status")
 
 MOST_CONNECTIONS = 100_000
+MOST_STREAMS = 1000
 FASTEST = 1_000_000
 """Requests a second that can be asked for."""
 MOST_REQUESTS = 10**9
@@ -69,6 +72,9 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             and `request_limit` count iterations: journeys, calls of a function.
         connections: the most requests ever in flight, each on a connection of its own. The closed model opens them all
             before it begins; the open model opens one more whenever a request finds none idle.
+        http2: speak HTTP/2: over https:// by ALPN, else without asking first. Not for scenarios with users.
+        streams: with HTTP/2, the most requests in flight on one connection, so that in all there are `connections`
+            times as many.
         rate: requests a second; given, the model is open: a request is due at its time whatever the service does.
             None: each connection sends its next request when the last is answered (closed model).
         profile: a rate that varies, in place of `rate`: `parse_profile("ramp 10..500 30s, constant 500 1m")`.
@@ -97,6 +103,8 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     connections: int = 10
+    http2: bool = False
+    streams: int = 10
     rate: float | None = None
     profile: Profile | None = None
     arrival: Literal["constant", "poisson"] = "constant"
@@ -130,6 +138,8 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             raise InvalidValue(
                 f"Expected from 1 to {MOST_CONNECTIONS:,} connections", got=self.connections, where="connections"
             )
+        if not 1 <= self.streams <= MOST_STREAMS:
+            raise InvalidValue(f"Expected from 1 to {MOST_STREAMS} streams", got=self.streams, where="streams")
         if self.rate is not None:
             _positive(self.rate, "requests a second", "rate")
         if self.profile is not None:
@@ -213,6 +223,11 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         return self.rate is None and (self.profile is None or isinstance(self.profile, Closed))
 
     @property
+    def most_in_flight(self) -> int:
+        """How many requests can be in flight at once."""
+        return self.connections * (self.streams if self.http2 else 1)
+
+    @property
     def lasts(self) -> float | None:
         """Seconds for which requests become due; None when only `request_limit` ends the run."""
         lasts = math.inf if self.profile is None else self.profile.lasts
@@ -223,7 +238,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         think_time = self.thinking()
         if think_time is None and self.pacing is None:
             return None
-        return Users(self.connections, think_time, self.pacing, self.seed)
+        return Users(self.most_in_flight, think_time, self.pacing, self.seed)
 
     def arrivals(self) -> Arrival | None:
         """When requests are due in the open model; None in the closed one."""
@@ -270,6 +285,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         return LoadPlan(
             model="closed" if closed else "open",
             connections=self.connections,
+            streams=self.streams if self.http2 else None,
             requests=[redact_url(line) for line in lines],
             scenario=None if self.scenario is None else self.scenario.name,
             rate=self.profile.rate if isinstance(self.profile, Constant) else self.rate,

@@ -20,13 +20,18 @@ def plan_in_words(plan: LoadPlan) -> list[str]:
     """What the load test was asked to do, a few words each."""
     words = [
         _model(plan),
-        figures.plural(plan.connections, "connection"),
+        _connections(plan),
     ]
     if plan.duration_seconds is not None:
         words.append(format_duration(plan.duration_seconds))
     if plan.request_limit is not None:
         words.append(f"at most {figures.plural(plan.request_limit, 'request')}")
     return words
+
+
+def _connections(plan: LoadPlan) -> str:
+    connections = figures.plural(plan.connections, "connection")
+    return connections if plan.streams is None else f"HTTP/2, {connections} of {figures.plural(plan.streams, 'stream')}"
 
 
 def defaults_in_words(targets: Sequence[TargetResult]) -> str:

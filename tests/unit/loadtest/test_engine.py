@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import perfloop.loadtest
-from perfloop.exceptions import InvalidValue
+from perfloop.exceptions import InvalidValue, MissingExtra
 from perfloop.loadtest import Engine, LoadOptions
 from perfloop.loadtest import engine as engine_module
 from perfloop.loadtest.watch import GeneratorWatch
@@ -42,6 +43,13 @@ def test_every_kind_of_failure_is_explained_on_the_page() -> None:
     kinds = re.findall(r'^[A-Z_]+ = "([^"]+)"$', source, flags=re.MULTILINE)
     assert len(kinds) >= 10
     assert [kind for kind in kinds if f"`{kind}`" not in page] == []
+
+
+def test_http2_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "perfloop.loadtest.http2_connector", None)
+    with pytest.raises(MissingExtra) as caught:
+        Engine(LoadOptions(url="http://localhost", http2=True))
+    assert "perfloop[http2]" in (caught.value.hint or "")
 
 
 def test_every_option_is_on_the_page() -> None:

@@ -11,7 +11,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from ...exceptions import InvalidValue
+from ...exceptions import ConfigurationError, InvalidValue
 from .. import failures
 from ..lifecycle import Lifecycle
 from ..reconnection import IDLE_LONG, backoff, worth_retrying
@@ -39,6 +39,11 @@ class SendingEngine(Lifecycle):
     """The engine as users' requests see it."""
 
     def __init__(self, options: LoadOptions, endpoints: Endpoints, on_progress: OnProgress | None = None) -> None:
+        if options.http2:
+            raise ConfigurationError(
+                "Expected no HTTP/2 for a scenario with users",
+                hint="leave out --http2; weighted requests alone, without extractions and checks, can use it",
+            )
         self.endpoints = endpoints
         super().__init__(options, on_progress, lambda _trace_id: endpoints.prepared)
         self.users: list[User] = []
