@@ -1,13 +1,15 @@
-"""Opening connections: resolve once, then connect to the address that answered."""
+"""Opening connections: the host is looked up once, and each connection goes to the next of its addresses."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import ssl
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from ..exceptions import UnreachableTarget
+from ..stats import Histogram
 from . import failures
 from .connection import Connection
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from .lifecycle import Lifecycle
     from .target import Target
 
-__all__ = ["Connector"]
+__all__ = ["Connector", "Openings"]
 
 _OPENING_AT_ONCE = 64
 _HINTS = {
@@ -29,6 +31,15 @@ _HINTS = {
 }
 
 
+class Openings:
+    """How long the phases of opening connections took, in µs."""
+
+    def __init__(self) -> None:
+        self.dns = Histogram()
+        self.connect = Histogram()
+        self.tls = Histogram()
+
+
 class Connector:
     """Opens connections of one engine to one target."""
 
@@ -39,7 +50,9 @@ class Connector:
         self._engine = engine
         self._target = target
         self._timeout = timeout
-        self._addresses: list[str] = []
+        self.openings = Openings()
+        self._addresses: list[tuple[int, Any]] = []
+        """Families with socket addresses; the next connection goes to the first."""
         self.connection_type: type[Connection] = Connection
         self._tls = _tls_context(target, self._protocol) if target.tls else None
 
@@ -73,12 +86,14 @@ class Connector:
         if target.unix_path is not None:
             return
         loop = asyncio.get_running_loop()
+        began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
                 found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         except (OSError, TimeoutError, UnicodeError) as error:
             raise self._unreachable(error) from error
-        self._addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        self.openings.dns.record(_microseconds_since(began))
+        self._addresses = list(dict.fromkeys((int(entry[0]), entry[4]) for entry in found))
 
     async def open(self, failed_attempts: int = 0) -> Connection:
         """A new connection, within the timeout.
@@ -93,33 +108,48 @@ class Connector:
 
     async def _reach(self, protocol: asyncio.Protocol) -> None:
         """Connect the protocol to the target."""
-        if self._target.unix_path is not None:
-            await asyncio.get_running_loop().create_unix_connection(lambda: protocol, self._target.unix_path)
-        else:
-            await self._open_tcp(protocol)
-
-    async def _open_tcp(self, protocol: asyncio.Protocol) -> None:
         loop = asyncio.get_running_loop()
-        last: OSError | None = None
-        for address in self._addresses:
+        began = time.monotonic()
+        if self._target.unix_path is not None:
+            await loop.create_unix_connection(lambda: protocol, self._target.unix_path)
+            self.openings.connect.record(_microseconds_since(began))
+            return
+        connected = await self._connected()
+        self.openings.connect.record(_microseconds_since(began))
+        began = time.monotonic()
+        try:
+            await loop.create_connection(
+                lambda: protocol,
+                sock=connected,
+                ssl=self._tls,
+                server_hostname=self._target.host if self._tls else None,
+                ssl_handshake_timeout=self._timeout if self._tls else None,
+            )
+        except BaseException:
+            connected.close()
+            raise
+        if self._tls is not None:
+            self.openings.tls.record(_microseconds_since(began))
+
+    async def _connected(self) -> socket.socket:
+        """A socket that is connected to one of the addresses, to the next of them each time.
+
+        One that cannot be reached while another can is left out from then on.
+        """
+        failed: dict[tuple[int, Any], OSError] = {}
+        for family, address in list(self._addresses):
             try:
-                await loop.create_connection(
-                    lambda: protocol,
-                    address,
-                    self._target.port,
-                    ssl=self._tls,
-                    server_hostname=self._target.host if self._tls else None,
-                    ssl_handshake_timeout=self._timeout if self._tls else None,
-                )
-            except ssl.SSLError:
-                raise
+                connected = await _connect(family, address)
             except OSError as error:
-                last = error
-            else:
-                self._addresses = [address]
-                return
-        assert last is not None, "open_all() looked it up and found an address"
-        raise last
+                failed[family, address] = error
+                continue
+            for (_, left_out), why in failed.items():
+                kind, text = failures.classify(why)
+                self._engine.events.add("address left out", f"{left_out[0]}: {kind}: {text}")
+            others = [entry for entry in self._addresses if entry not in failed and entry != (family, address)]
+            self._addresses = [*others, (family, address)]
+            return connected
+        raise next(reversed(failed.values()))
 
     def _unreachable(self, error: BaseException, count: int = 1, opened: int = 0) -> UnreachableTarget:
         kind, text = failures.classify(error)
@@ -142,3 +172,19 @@ def _tls_context(target: Target, protocol: str) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+async def _connect(family: int, address: Any) -> socket.socket:
+    unconnected = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        unconnected.setblocking(False)
+        unconnected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(unconnected, address)
+    except BaseException:
+        unconnected.close()
+        raise
+    return unconnected
+
+
+def _microseconds_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1e6)

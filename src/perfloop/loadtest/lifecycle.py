@@ -310,4 +310,5 @@ class Lifecycle:
             partial=partial,
             abandoned=abandoned,
             events=self.events.counts(),
+            openings=self._connector.openings,
         )

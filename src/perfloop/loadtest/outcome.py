@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
-from ..records import LoadPlan, LoadResults, LoadSummary
+from ..records import LoadPlan, LoadResults, LoadSummary, PhaseTime
 from .recording import figures
 from .tally import Tally, tally
 from .trust import untrustworthy_reasons
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..stats import Histogram
+    from .connector import Openings
     from .recording import Recorder, Samples
     from .trust import GeneratorFacts
 
@@ -140,6 +141,7 @@ def conclude(
     partial: bool,
     abandoned: int,
     events: dict[str, int],
+    openings: Openings,
 ) -> LoadOutcome:
     """The outcome of a run that is over.
 
@@ -170,6 +172,7 @@ def conclude(
             latency_histogram=recorder.latency.encode(),
             service_time_histogram=recorder.service_time.encode(),
             endpoints=recorder.endpoints.results(elapsed, figures),
+            phases=_phases(recorder, openings),
             slowest=[] if recorder.slowest is None else recorder.slowest.requests(recorder.start),
         ),
         plan=plan,
@@ -183,3 +186,18 @@ def conclude(
         abandoned=abandoned,
         events=events,
     )
+
+
+def _phases(recorder: Recorder, openings: Openings) -> list[PhaseTime]:
+    histograms: tuple[tuple[Literal["dns", "connect", "tls", "first_byte", "body"], Histogram], ...] = (
+        ("dns", openings.dns),
+        ("connect", openings.connect),
+        ("tls", openings.tls),
+        ("first_byte", recorder.first_byte),
+        ("body", recorder.body),
+    )
+    return [
+        PhaseTime(name=name, count=histogram.count, time_ms=figures(histogram))
+        for name, histogram in histograms
+        if histogram.count
+    ]

@@ -114,6 +114,10 @@ class Recorder:
         self.service_time = Histogram()
         self.queue = Histogram()
         self.send_lag = Histogram()
+        self.first_byte = Histogram()
+        """Of the answered: from written to the first byte of the response."""
+        self.body = Histogram()
+        """Of the answered: from the first byte to the last."""
         self.statuses: dict[int, int] = {}
         self.failures = FailureTally()
         self.series: list[SeriesPoint] = []
@@ -128,7 +132,7 @@ class Recorder:
         self._second_errors = 0
         self._second_bytes = 0
         self._in_flight = 0
-        self._did_not_queue = 0
+        self._did_not_queue = self._in_one_piece = 0
 
     def put(
         self,
@@ -191,13 +195,17 @@ class Recorder:
         lowest = int(status.min())
         if lowest > 0:  # all were answered: nothing to leave out
             latency = _microseconds(done, due)
-            self.service_time.record_many(_microseconds(done, written))
+            service_time = _microseconds(done, written)
+            self.service_time.record_many(service_time)
+            self._record_phases(entries, service_time)
             self._record_queue(_microseconds(free, due))
             self.send_lag.record_many(_microseconds(written, free))
         else:
             latency = np.where(status != 0, _microseconds(done, due, absent=-1), -1)
             timed = (status > 0) | (status == TIMEOUT_STATUS)
             self.service_time.record_many(_microseconds(done[timed], written[timed]))
+            answered = entries[status > 0]
+            self._record_phases(answered, _microseconds(answered["done"], answered["written"]))
             got_connection = ~np.isnan(free)
             self._record_queue(_microseconds(free[got_connection], due[got_connection]))
             sent = ~np.isnan(written)
@@ -207,6 +215,15 @@ class Recorder:
         if len(self._labels) > 1:
             self.endpoints.add(entries["request_index"], latency, failed)
         self._add_to_series(done, latency, failed, received)
+
+    def _record_phases(self, answered: NDArray[np.void], service_time: NDArray[np.int64]) -> None:
+        first_byte, done = answered["first_byte"], answered["done"]
+        if (first_byte == done).all():  # as small responses come: counted here, recorded at the end
+            self.first_byte.record_many(service_time)
+            self._in_one_piece += len(answered)
+        else:
+            self.first_byte.record_many(_microseconds(first_byte, answered["written"]))
+            self.body.record_many(_microseconds(done, first_byte))
 
     def _record_queue(self, waits: NDArray[np.int64]) -> None:
         if waits.any():
@@ -295,9 +312,10 @@ class Recorder:
     def finish(self) -> None:
         """Fold what is buffered and close the last second."""
         self.fold()
-        for start in range(0, self._did_not_queue, _ZEROS.size):
-            self.queue.record_many(_ZEROS[: self._did_not_queue - start])
-        self._did_not_queue = 0
+        for histogram, zeros in ((self.queue, self._did_not_queue), (self.body, self._in_one_piece)):
+            for start in range(0, zeros, _ZEROS.size):
+                histogram.record_many(_ZEROS[: zeros - start])
+        self._did_not_queue = self._in_one_piece = 0
         if self._second_requests:
             self._roll(self._second + 1)
 

@@ -29,6 +29,7 @@ __all__ = [
     "LoadResults",
     "LoadSummary",
     "MetricComparison",
+    "PhaseTime",
     "Place",
     "Predicted",
     "Record",
@@ -181,6 +182,15 @@ class EndpointResult(Struct, frozen=True, kw_only=True):
     latency_ms: Figures
 
 
+class PhaseTime(Struct, frozen=True, kw_only=True):
+    """How long one phase took: of opening a connection (`dns`, `connect`, `tls`), or of an answered request."""
+
+    name: Literal["dns", "connect", "tls", "first_byte", "body"]
+    """`first_byte`: from written to the response's first byte; `body`: from there to its last."""
+    count: int
+    time_ms: Figures
+
+
 class LoadResults(Struct, frozen=True, kw_only=True):
     """Everything one run of the load engine produced, besides its summary."""
 
@@ -196,6 +206,8 @@ class LoadResults(Struct, frozen=True, kw_only=True):
     """Where there are several: each that was requested, the most requested first."""
     groups: list[GroupResult] = field(default_factory=list)
     """Of a scenario with journeys or groups; time from the start, with think time."""
+    phases: list[PhaseTime] = field(default_factory=list)
+    """What there was of the phases, in the order they come in."""
 
 
 class RecordingFidelity(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PART_NAMES",
+    "PHASE_NAMES",
     "change",
     "clean",
     "count",
@@ -33,6 +34,8 @@ __all__ = [
     "visible",
     "with_unit",
 ]
+
+PHASE_NAMES = {"dns": "DNS", "connect": "connect", "tls": "TLS", "first_byte": "first byte", "body": "body"}
 
 PART_NAMES = {
     "queue": "queue",

@@ -115,6 +115,7 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
         bytes=format_bytes,
         change=figures.change,
         defaults_in_words=defaults_in_words,
+        PHASE_NAMES=figures.PHASE_NAMES,
         count=figures.count,
         fidelity_words=fidelity_in_words,
         gain=gain_in_words,

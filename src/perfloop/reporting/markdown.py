@@ -15,7 +15,16 @@ from .verdict import before, finding_title, latency_of, leading_gain, summary_li
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfloop.records import AnyRecord, ComparisonRecord, Finding, LoadSummary, Place, RouteGain, TargetResult
+    from perfloop.records import (
+        AnyRecord,
+        ComparisonRecord,
+        Finding,
+        LoadSummary,
+        PhaseTime,
+        Place,
+        RouteGain,
+        TargetResult,
+    )
 
 __all__ = ["render_markdown"]
 
@@ -78,7 +87,7 @@ def _load(record: LoadRecord) -> list[str]:
             )
         )
     if record.summary.requests:
-        parts.append(_latencies(record.summary))
+        parts.append(_latencies(record.summary, record.results.phases))
     if record.fidelity is not None:
         parts.append("\n".join(f"- {_text(line)}" for line in fidelity_in_words(record.fidelity)))
     errors = [
@@ -137,7 +146,7 @@ def _diagnosis(record: DiagnosisRecord) -> list[str]:
         parts.append(f"**Evidence**: {_text(record.findings[0].evidence)}")
         parts.append(f"**Cost of the fix**: {_text(record.findings[0].cost)}")
     elif record.summary.requests:
-        parts.append(_latencies(record.summary))
+        parts.append(_latencies(record.summary, record.results.phases))
     parts += _targets(record.targets)
     if record.notes:
         parts.append("\n".join(f"- {_text(note)}" for note in record.notes[:_ENTRIES_SHOWN]))
@@ -202,10 +211,11 @@ def _untrustworthy(summary: LoadSummary) -> list[str]:
     return ["\n".join(["> **Untrustworthy**: do not use these figures.", *reasons])]
 
 
-def _latencies(summary: LoadSummary) -> str:
+def _latencies(summary: LoadSummary, phases: Sequence[PhaseTime] = ()) -> str:
+    phase_rows = ((figures.PHASE_NAMES[phase.name], phase.time_ms) for phase in phases)
     rows = [
         (name, *(figures.milliseconds(value) for value in (f.mean, f.p50, f.p95, f.p99, f.p999, f.max)))
-        for name, f in (("latency", summary.latency_ms), ("service time", summary.service_time_ms))
+        for name, f in (("latency", summary.latency_ms), ("service time", summary.service_time_ms), *phase_rows)
     ]
     return _table(("", "mean", "p50", "p95", "p99", "p99.9", "max"), rows)
 

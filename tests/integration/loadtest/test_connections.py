@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from perfloop.exceptions import UnreachableTarget
-from perfloop.loadtest import LoadOptions
+from perfloop.loadtest import Engine, LoadOptions
 
 from .serving import OK, answer_ok, kinds, serve
 
@@ -278,3 +278,53 @@ async def test_what_is_due_while_a_connection_opens_waits_in_the_queue(load) -> 
         assert outcome.results.statuses == {"200": 60}
         assert server.connections == 3
     assert outcome.summary.queue_ms.max > 50
+
+
+async def test_connections_are_spread_over_all_addresses_that_can_be_reached() -> None:
+    async with serve(answer_ok) as one, serve(answer_ok, host="127.0.0.2") as two:
+        ports = [int(server.url.split(":")[2].strip("/")) for server in (one, two)]
+        engine = Engine(LoadOptions(url=one.url))
+        connector = engine._connector
+        dead = (socket.AF_INET, ("127.0.0.3", ports[0]))
+        connector._addresses = [
+            (socket.AF_INET, ("127.0.0.1", ports[0])),
+            dead,
+            (socket.AF_INET, ("127.0.0.2", ports[1])),
+        ]
+        opened = [await connector.open() for _ in range(6)]
+        await asyncio.sleep(0.02)
+        assert (one.connections, two.connections) == (3, 3)
+        assert engine.events.counts() == {"address left out": 1}
+        assert dead not in connector._addresses
+        assert connector.openings.connect.count == 6
+        for connection in opened:
+            connection.close()
+
+
+async def test_an_address_that_alone_remains_is_tried_again() -> None:
+    async with serve(answer_ok) as server:
+        engine = Engine(LoadOptions(url=server.url))
+        connector = engine._connector
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        connector._addresses = [(socket.AF_INET, ("127.0.0.1", port))]
+        with pytest.raises(ConnectionRefusedError):
+            await connector.open()
+        assert connector._addresses == [(socket.AF_INET, ("127.0.0.1", port))]
+        assert engine.events.counts() == {}
+
+
+async def test_phases_of_connections_and_requests(load) -> None:
+    async def in_two_pieces(exchange):
+        await exchange.send(OK[:-1], OK[-1:], pause=0.01)
+
+    async with serve(in_two_pieces) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=3, request_limit=9))
+    phases = {phase.name: phase for phase in outcome.results.phases}
+    assert {name: phase.count for name, phase in phases.items()} == {
+        "dns": 1,
+        "connect": 3,
+        "first_byte": 9,
+        "body": 9,
+    }
+    assert phases["body"].time_ms.p50 > 5

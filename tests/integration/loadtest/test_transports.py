@@ -90,6 +90,13 @@ async def test_plain_http_spoken_to_a_tls_port_says_so(load, tls) -> None:
         }
 
 
+async def test_the_handshake_is_a_phase(load, tls) -> None:
+    async with serve(answer_ok, tls=tls) as server:
+        outcome = await load(LoadOptions(url=server.url, connections=2, request_limit=10, insecure=True))
+    counts = {phase.name: phase.count for phase in outcome.results.phases}
+    assert counts == {"dns": 1, "connect": 2, "tls": 2, "first_byte": 10, "body": 10}
+
+
 async def test_a_unix_socket(load, tmp_path) -> None:
     async with serve(answer_ok, unix_path=f"{tmp_path}/app.sock") as server:
         outcome = await load(LoadOptions(url=f"{server.url}orders?page=2", connections=3, request_limit=30))

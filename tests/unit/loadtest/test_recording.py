@@ -37,6 +37,23 @@ def test_entries_become_figures() -> None:
     assert record.statuses == {200: 1000}
 
 
+@pytest.mark.parametrize("failures", [0, 3])
+def test_service_time_is_parted_at_the_first_byte(failures: int) -> None:
+    record = recorder()
+    for _ in range(failures):
+        record.put(100.0, 100.0, 100.0, 0.0, 103.0, 1, 0, 0, TIMEOUT_STATUS)
+    record.put(100.0, 100.0, 100.001, 100.011, 100.041, 1, 50, 0, 200)
+    record.fold()
+    for _ in range(4):  # a whole block of responses in one piece
+        record.put(100.0, 100.0, 100.0, 100.02, 100.02, 1, 50, 0, 200)
+    record.finish()
+    assert record.first_byte.count == record.body.count == 5
+    assert record.first_byte.percentile(100) == pytest.approx(20_000, rel=0.001)
+    assert record.first_byte.percentile(1) == pytest.approx(10_000, rel=0.001)
+    assert record.body.max == pytest.approx(30_000, rel=0.001)
+    assert record.body.percentile(50) == 0
+
+
 def test_the_series_is_by_the_second_in_which_requests_finished() -> None:
     record = recorder()
     answered(record, 100.2, 0.1)

@@ -43,7 +43,7 @@ def print_load(record: LoadRecord, paper: Paper) -> None:
     _print_counts(record, paper)
     if record.summary.requests:
         paper.blank()
-        _print_latencies(record.summary, paper)
+        _print_latencies(record, paper)
         paper.blank()
         _print_series(record, paper)
     _print_endpoints(record.results.endpoints, paper)
@@ -120,7 +120,9 @@ def _print_counts(record: LoadRecord, paper: Paper) -> None:
     )
 
 
-def _print_latencies(summary: LoadSummary, paper: Paper) -> None:
+def _print_latencies(record: LoadRecord, paper: Paper) -> None:
+    summary = record.summary
+
     def row(name: str, distribution: Figures, style: str) -> list[Cell]:
         values = [
             distribution.mean,
@@ -140,6 +142,7 @@ def _print_latencies(summary: LoadSummary, paper: Paper) -> None:
             row("service time", summary.service_time_ms, ""),
             row("queue", summary.queue_ms, ""),
             row("send lag", summary.send_lag_ms, "yellow" if not summary.trustworthy else "dim"),
+            *(row(figures.PHASE_NAMES[phase.name], phase.time_ms, "dim") for phase in record.results.phases),
         ],
         "<>>>>>>",
     )
