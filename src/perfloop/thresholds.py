@@ -23,7 +23,7 @@ from .units import parse_bytes, parse_duration, parse_fraction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Condition", "holds", "judge", "parse_condition", "quantile"]
+__all__ = ["Condition", "enough_for", "holds", "judge", "parse_condition", "quantile", "too_few"]
 
 _OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _CONDITION = re.compile(r"\s*([A-Za-z][\w.]*?)\s*(>=|<=|==|!=|=|>|<)\s*(.+?)\s*")
@@ -87,6 +87,55 @@ def judge(condition: Condition, summary: LoadSummary, percentile: Callable[[Dist
 def holds(condition: Condition, measured: float) -> bool:
     """Whether the condition holds for a value in the condition's unit."""
     return bool(_OPERATORS[condition.comparison](measured, condition.limit))
+
+
+def too_few(
+    condition: Condition, count: Callable[[Distribution], int], percentile: Callable[[Distribution, float], float]
+) -> str | None:
+    """Why so few requests cannot tell whether the condition holds; None when they can.
+
+    A percentile needs values beyond it. With fewer than `enough_for` it can only be broken beyond doubt: when its lower
+    95 % confidence limit (an order statistic: David and Nagaraja, Order Statistics, 7.1) breaks the condition too.
+
+    Args:
+        count: how many values a distribution holds.
+        percentile: as for `judge`.
+    """
+    if condition.unit != "ms":
+        return None
+    name, figure = _distribution(condition.expression, condition.metric, None)
+    q = quantile(figure)
+    if q is None or q >= 100:
+        return None
+    have, need = count(name), enough_for(q)
+    if not 0 < have < need:
+        return None
+    surely_below = _at_least(have, q / 100)
+    if surely_below and holds(condition, percentile(name, 100 * (surely_below - 0.5) / have)):
+        return None
+    return (
+        f"too few requests for {condition.metric}: {have:,} were timed, {need:,} are needed to say with 95 % "
+        f"confidence where {100 - q:.3g} % of them are slower: run {need / have:.2g} times as long"
+    )
+
+
+def enough_for(q: float) -> int:
+    """The fewest values from which the percentile `q` (0 to 100, without) can be bounded with 95 % confidence.
+
+    From fewer, not even the largest is above it with that confidence: q^n > 5 %. (Wilks, Determination of Sample Sizes
+    for Setting Tolerance Limits, 1941.) 5 for p50, 59 for p95, 299 for p99, 2,995 for p99.9.
+    """
+    return math.ceil(math.log(0.05) / math.log(q / 100)) if q > 0 else 1
+
+
+def _at_least(count: int, share: float) -> int:
+    """So many of `count` values lie below the quantile `share` with 95 % confidence: the binomial's 5 % quantile."""
+    above, passed, chance = 0, 0.0, share**count
+    while passed + chance < 0.95:
+        passed += chance
+        above += 1
+        chance *= (count - above + 1) / above * (1 - share) / share
+    return count - above
 
 
 def quantile(name: str) -> float | None:

@@ -39,6 +39,15 @@ def test_a_run_prints_its_result(perfloop: Perfloop, service: str) -> None:
     assert run.stderr == ""
 
 
+def test_too_few_requests_decide_nothing_about_a_percentile(perfloop: Perfloop, service: str) -> None:
+    run = perfloop("load", f"{service}/", "--requests", "40", "--json", "--fail-if", "p99>10s")
+    assert run.returncode == 3, run.stderr
+    assert "too few requests for p99: 40 were timed, 299 are needed" in run.stderr
+    record = record_of(run.stdout)
+    assert not record["summary"]["trustworthy"]
+    assert record["thresholds"][0]["failed"] is False
+
+
 def test_json_prints_the_record_and_nothing_else(perfloop: Perfloop, service: str) -> None:
     run = trusted(
         perfloop, "load", f"{service}/", "--rate", "50", "--requests", "20", "--json", "--fail-if", "errors>0%"

@@ -4,7 +4,7 @@ import pytest
 
 from perfloop.exceptions import InvalidValue
 from perfloop.records import Figures, LoadSummary
-from perfloop.thresholds import Distribution, judge, parse_condition
+from perfloop.thresholds import Distribution, enough_for, judge, parse_condition, too_few
 
 LATENCY = Figures(mean=20.0, p50=10.0, p95=80.0, p99=120.0, p999=300.0, max=400.0)
 
@@ -116,3 +116,43 @@ def test_the_nearest_metric_is_suggested() -> None:
     with pytest.raises(InvalidValue) as caught:
         parse_condition("eror>1")
     assert caught.value.hint == "did you mean errors?"
+
+
+@pytest.mark.parametrize(("q", "need"), [(50, 5), (95, 59), (99, 299), (99.9, 2995)])
+def test_how_many_values_a_percentile_takes(q: float, need: int) -> None:
+    assert enough_for(q) == need
+    assert (q / 100) ** need <= 0.05 < (q / 100) ** (need - 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "few"),
+    [
+        ("p99>10s", 298, True),
+        ("p99>10s", 299, False),
+        ("p95>10s", 58, True),
+        ("p95>10s", 59, False),
+        ("service_time_p999>10s", 2000, True),
+        ("max>10s", 1, False),
+        ("mean>10s", 1, False),
+        ("p100>10s", 1, False),
+        ("errors>0%", 1, False),
+        ("rate<5", 1, False),
+        ("p99>10s", 0, False),  # nothing was measured: that fails anyway
+        ("p99>1ms", 20, False),  # all of them are slower: broken beyond doubt
+        ("p99<1ms", 20, True),
+    ],
+)
+def test_a_percentile_needs_values_beyond_it(text: str, count: int, few: bool) -> None:
+    reason = too_few(parse_condition(text), lambda _distribution: count, percentile)
+    assert (reason is not None) is few
+    if reason is not None:
+        assert f"{count:,} were timed" in reason
+        assert "times as long" in reason
+
+
+def test_one_slow_request_of_twenty_breaks_a_p99_only_perhaps() -> None:
+    def slow_at_the_top(_distribution: Distribution, q: float) -> float:
+        return 900.0 if q > 95 else 5.0
+
+    assert too_few(parse_condition("p99>500ms"), lambda _: 20, slow_at_the_top) is not None
+    assert too_few(parse_condition("p95>4ms"), lambda _: 20, slow_at_the_top) is None

@@ -394,10 +394,12 @@ def _record(
     imported: Imported | None,
     interrupted: bool,
 ) -> LoadRecord:
+    from msgspec import structs
+
     from ..records import LoadRecord, current_environment
     from ..redaction import redact_url
     from ..targets import Measured, evaluate
-    from ..thresholds import judge
+    from ..thresholds import judge, too_few
     from .importing import fidelity_of
     from .redaction import redact_command
 
@@ -405,13 +407,21 @@ def _record(
         histogram: Histogram = getattr(outcome, distribution)
         return histogram.percentile(quantile) / 1000
 
+    def count(distribution: Distribution) -> int:
+        histogram: Histogram = getattr(outcome, distribution)
+        return histogram.count
+
+    summary = outcome.summary
+    few = [reason for condition in conditions if (reason := too_few(condition, count, percentile)) is not None]
+    if few:
+        summary = structs.replace(summary, trustworthy=False, reasons=[*summary.reasons, *few])
     return LoadRecord(
         environment=current_environment(),
         command=redact_command(["perfloop", *sys.argv[1:]]),
         partial=outcome.partial or interrupted,
         target=redact_url(options.url),
         plan=outcome.plan,
-        summary=outcome.summary,
+        summary=summary,
         results=outcome.results,
         thresholds=[judge(condition, outcome.summary, percentile) for condition in conditions],
         targets=[] if targets is None else evaluate(targets, Measured.of_load(outcome.plan, outcome.summary)),
