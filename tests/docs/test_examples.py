@@ -132,5 +132,21 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [target for target in links(page) if not (page.parent / target).exists()] == []
 
 
+def test_each_mark_of_the_feature_table_leads_to_its_test() -> None:
+    table = (
+        (REPOSITORY / "docs" / "load-testing.md")
+        .read_text()
+        .partition("## Beside other tools")[2]
+        .partition("\n## ")[0]
+    )
+    rows = [row.rsplit("|", 2)[1] for row in table.splitlines() if row.startswith("| ")][1:]
+    assert len(rows) == 19
+    for cell in rows:
+        link = re.search(r"\]\(\.\./(tests/[\w/]+\.py)#(test_\w+)\)", cell)
+        assert (link is not None) is any(mark in cell for mark in ("✓", "~", "all")), cell
+        if link is not None:
+            assert re.search(rf"^(async )?def {link[2]}\(", (REPOSITORY / link[1]).read_text(), re.MULTILINE), link[2]
+
+
 def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))

@@ -160,6 +160,14 @@ def load(
             rich_help_panel="Load",
         ),
     ] = "10",
+    keep_alive: Annotated[
+        bool,
+        typer.Option(
+            "--keep-alive/--no-keep-alive",
+            help="Use connections again, or open one for each request: opening it is then part of its latency.",
+            rich_help_panel="Load",
+        ),
+    ] = True,
     http2: Annotated[
         bool,
         typer.Option(
@@ -261,6 +269,7 @@ def load(
         think_time=think_time,
         pacing=pacing,
         connections=connections,
+        keep_alive=keep_alive,
         http2=http2,
         streams=streams,
         duration=duration,
@@ -299,6 +308,7 @@ def _options(
     think_time: str | None,
     pacing: str | None,
     connections: str,
+    keep_alive: bool,
     http2: bool,
     streams: str,
     duration: str | None,
@@ -340,6 +350,7 @@ def _options(
             seed=seed,
         ),
         connections=values.parse_count(connections, where=where(context, "connections")),
+        keep_alive=keep_alive,
         http2=http2,
         streams=values.parse_count(streams, where=where(context, "streams")),
         rate=None if shape.rate is None else values.parse_rate(shape.rate, where=where(context, "rate")),

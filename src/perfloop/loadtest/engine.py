@@ -46,6 +46,8 @@ class Engine(Lifecycle):
         self._message = only.prefix if len(self.prepared) == 1 and not only.render and not only.is_head else None
         free = self._free_closed if self._arrival is None else self._free_open
         self.connection_free = free if self._users is None else self._free_thinking
+        if not options.keep_alive:
+            self.connection_free = self.connection_spent
         self._idle: deque[Connection] = deque()
         self._reopening: set[asyncio.Task[None]] = set()
         self._retries = 0

@@ -35,6 +35,7 @@ _TYPES = {
     "headers": PAIRS,
     "body": BYTES,
     "connections": WHOLE,
+    "keep_alive": FLAG,
     "http2": FLAG,
     "streams": WHOLE,
     "rate": NUMBER,
@@ -72,6 +73,8 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             and `request_limit` count iterations: journeys, calls of a function.
         connections: the most requests ever in flight, each on a connection of its own. The closed model opens them all
             before it begins; the open model opens one more whenever a request finds none idle.
+        keep_alive: use a connection for one request after the other. False: each is sent with `Connection: close` over
+            a connection of its own, and opening it is part of its latency.
         http2: speak HTTP/2: over https:// by ALPN, else without asking first. Not for scenarios with users.
         streams: with HTTP/2, the most requests in flight on one connection, so that in all there are `connections`
             times as many.
@@ -103,6 +106,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     connections: int = 10
+    keep_alive: bool = True
     http2: bool = False
     streams: int = 10
     rate: float | None = None
@@ -138,6 +142,8 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             raise InvalidValue(
                 f"Expected from 1 to {MOST_CONNECTIONS:,} connections", got=self.connections, where="connections"
             )
+        if self.http2 and not self.keep_alive:
+            raise InvalidValue("Expected no HTTP/2: its connections are made to be kept", where="keep_alive")
         if not 1 <= self.streams <= MOST_STREAMS:
             raise InvalidValue(f"Expected from 1 to {MOST_STREAMS} streams", got=self.streams, where="streams")
         if self.rate is not None:
@@ -257,17 +263,25 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
 
     def effective_requests(self) -> tuple[Request, ...]:
         """The requests to send, each with its headers complete."""
+        headers = self.common_headers
         if not self.requests:
             path = self.target().path
-            return (Request(method=self.method, target=path, headers=self.headers, body=self.body),)
-        if not self.headers:
+            return (Request(method=self.method, target=path, headers=headers, body=self.body),)
+        if not headers:
             return self.requests
         complete = []
         for request in self.requests:
             own = {name.lower() for name, _ in request.headers}
-            shared = tuple(header for header in self.headers if header[0].lower() not in own)
+            shared = tuple(header for header in headers if header[0].lower() not in own)
             complete.append(structs.replace(request, headers=(*shared, *request.headers)))
         return tuple(complete)
+
+    @property
+    def common_headers(self) -> tuple[tuple[str, str], ...]:
+        """Headers that each request has which says nothing else."""
+        if self.keep_alive or any(name.lower() == "connection" for name, _ in self.headers):
+            return self.headers
+        return (*self.headers, ("Connection", "close"))
 
     def sending_order(self, requests: Sequence[Request] | Sequence[PreparedRequest]) -> Iterator[int]:
         """Indices of the effective requests in the order they are sent, for ever."""
@@ -286,6 +300,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             model="closed" if closed else "open",
             connections=self.connections,
             streams=self.streams if self.http2 else None,
+            keep_alive=self.keep_alive,
             requests=[redact_url(line) for line in lines],
             scenario=None if self.scenario is None else self.scenario.name,
             rate=self.profile.rate if isinstance(self.profile, Constant) else self.rate,

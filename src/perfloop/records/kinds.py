@@ -82,6 +82,8 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     """`GET /orders?page=1`, with a leading weight such as `2x ` where it is not 1; of a scenario, what is taken."""
     scenario: str | None = None
     """The scenario's name; with one of journeys or in Python, `rate` and `request_limit` count iterations."""
+    keep_alive: bool = True
+    """A connection is used again; else each request has one of its own."""
     streams: int | None = None
     """Over HTTP/2: the most requests in flight on one connection; None over HTTP/1.1."""
     rate: float | None = None

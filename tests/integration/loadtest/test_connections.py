@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from perfloop.exceptions import UnreachableTarget
-from perfloop.loadtest import Engine, LoadOptions
+from perfloop.loadtest import Engine, Journey, LoadOptions, Scenario, Step
 
 from .serving import OK, answer_ok, kinds, serve
 
@@ -328,3 +328,33 @@ async def test_phases_of_connections_and_requests(load) -> None:
         "body": 9,
     }
     assert phases["body"].time_ms.p50 > 5
+
+
+@pytest.mark.parametrize("model", [{}, {"rate": 500.0}], ids=["closed", "open"])
+@pytest.mark.parametrize("closes", [True, False])
+async def test_without_keep_alive_each_request_has_a_connection_of_its_own(load, model, closes: bool) -> None:
+    async def handler(exchange):
+        await exchange.send(OK)
+        if closes:
+            exchange.close()
+
+    async with serve(handler) as server:
+        options = LoadOptions(url=server.url, keep_alive=False, connections=3, request_limit=30, **model)
+        outcome = await load(options)
+    assert outcome.results.statuses == {"200": 30}
+    assert outcome.summary.errors == 0
+    assert {exchange.position for exchange in server.exchanges} == {0}
+    assert {exchange.header("connection") for exchange in server.exchanges} == {"close"}
+    assert 30 <= server.connections <= 33
+    assert outcome.plan.keep_alive is False
+
+
+async def test_users_of_a_scenario_keep_no_connection_either(load) -> None:
+    scenario = Scenario(journey=(Journey(step=(Step(path="/a"), Step(path="/b"))),))
+    async with serve(answer_ok) as server:
+        outcome = await load(
+            LoadOptions(url=server.url, scenario=scenario, keep_alive=False, connections=2, request_limit=5)
+        )
+    assert outcome.results.statuses == {"200": 10}
+    assert {exchange.position for exchange in server.exchanges} == {0}
+    assert {exchange.header("connection") for exchange in server.exchanges} == {"close"}

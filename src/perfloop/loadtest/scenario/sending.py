@@ -52,7 +52,7 @@ class SendingEngine(Lifecycle):
         """Requests made so far."""
         self.keeps_cookies = True
         self.recorder = self._new_recorder()
-        self.connection_free = self._answered
+        self.connection_free = self._answered if options.keep_alive else self.connection_spent
         self._connector.connection_type = CapturingConnection
         self._cut_at = _NEVER
         """From then on no user sends a further request."""

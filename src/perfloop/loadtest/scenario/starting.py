@@ -32,10 +32,10 @@ def engine_for(options: LoadOptions, on_progress: Callable[[Progress], None] | N
     """
     scenario = options.scenario
     assert scenario is not None
-    endpoints = Endpoints(options.target(), options.headers)
+    endpoints = Endpoints(options.target(), options.common_headers)
     if not isinstance(scenario, Scenario):
         return UserEngine(options, endpoints, _python(scenario), on_progress)
-    compiled = compile_scenario(scenario, headers=options.headers, seed=options.seed)
+    compiled = compile_scenario(scenario, headers=options.common_headers, seed=options.seed)
     if compiled.independent:
         return Engine(options, on_progress, lambda trace_id: prepare_independent(compiled, options.target(), trace_id))
 
