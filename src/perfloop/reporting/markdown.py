@@ -95,21 +95,31 @@ def _load(record: LoadRecord) -> list[str]:
         for error in record.results.error_kinds[:_ENTRIES_SHOWN]
     ]
     listed = ["\n".join(errors)] if errors else []
-    return [*parts, *_endpoints(record), *listed, *_slowest(record), *_targets(record.targets)]
+    return [*parts, *_parts(record), *listed, *_slowest(record), *_targets(record.targets)]
 
 
-def _endpoints(record: LoadRecord) -> list[str]:
-    rows = [
-        (
-            _code(endpoint.label),
-            figures.count(endpoint.requests),
-            figures.count(endpoint.errors),
-            *(figures.milliseconds(value) for value in (latency.p50, latency.p99, latency.max)),
+def _parts(record: LoadRecord) -> list[str]:
+    endpoints = [(each.label, each.requests, each.errors, each.latency_ms) for each in record.results.endpoints]
+    groups = [(each.name, each.count, each.failed, each.time_ms) for each in record.results.groups]
+    return [
+        _table(
+            (*heads, "p50", "p99", "Max"),
+            [
+                (
+                    _code(name),
+                    figures.count(count),
+                    figures.count(failed),
+                    *(figures.milliseconds(value) if count else "–" for value in (times.p50, times.p99, times.max)),
+                )
+                for name, count, failed, times in entries[:_ENTRIES_SHOWN]
+            ],
         )
-        for endpoint in record.results.endpoints[:_ENTRIES_SHOWN]
-        for latency in (endpoint.latency_ms,)
+        for heads, entries in (
+            (("Endpoint", "Requests", "Errors"), endpoints),
+            (("Journey or group", "Ended", "Failed"), groups),
+        )
+        if entries
     ]
-    return [_table(("Endpoint", "Requests", "Errors", "p50", "p99", "Max"), rows)] if rows else []
 
 
 def _slowest(record: LoadRecord) -> list[str]:

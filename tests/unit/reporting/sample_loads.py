@@ -5,12 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from perfloop.records import (
+    EndpointResult,
     ErrorKind,
     Figures,
+    GroupResult,
     LoadPlan,
     LoadRecord,
     LoadResults,
     LoadSummary,
+    PhaseTime,
     RecordingFidelity,
     SeriesPoint,
     SlowRequest,
@@ -126,6 +129,35 @@ def traced_load() -> LoadRecord:
         ),
     ]
     return msgspec.structs.replace(record, results=msgspec.structs.replace(record.results, slowest=slowest))
+
+
+def scenario_load() -> LoadRecord:
+    """A load test of a scenario: endpoints, journeys and groups, one of which nobody came to the end of; phases."""
+    record = load()
+    results = msgspec.structs.replace(
+        record.results,
+        endpoints=[
+            EndpointResult(
+                label="GET /items/{id}", requests=4000, errors=0, rate=133.3, latency_ms=figures_of([30, 90])
+            ),
+            EndpointResult(
+                label=f"GET /{HOSTILE}", requests=2000, errors=7, rate=66.7, latency_ms=figures_of([40, 200])
+            ),
+        ],
+        groups=[
+            GroupResult(name="browse", count=1990, failed=10, time_ms=figures_of([900, 2400])),
+            GroupResult(name=HOSTILE, count=0, failed=3, time_ms=Figures()),
+        ],
+        phases=[
+            PhaseTime(name="dns", count=1, time_ms=figures_of([0.4])),
+            PhaseTime(name="connect", count=10, time_ms=figures_of([0.2, 0.9])),
+            PhaseTime(name="tls", count=10, time_ms=figures_of([2.5, 4.0])),
+            PhaseTime(name="first_byte", count=6000, time_ms=figures_of([30, 180])),
+            PhaseTime(name="body", count=6000, time_ms=figures_of([0.0, 20])),
+        ],
+    )
+    plan = msgspec.structs.replace(record.plan, scenario="shop", keep_alive=False)
+    return msgspec.structs.replace(record, plan=plan, results=results)
 
 
 def imported_load() -> LoadRecord:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SAMPLES: dict[str, AnyRecord] = {
     "load": loads.load(),
     "load-failing": loads.failing_load(),
+    "load-scenario": loads.scenario_load(),
     "load-untrustworthy": loads.untrustworthy_load(),
     "load-traced": loads.traced_load(),
     "load-imported": loads.imported_load(),

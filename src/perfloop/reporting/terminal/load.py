@@ -14,14 +14,16 @@ from ..verdict import verdict
 from .paper import Cell, Paper, sparkline, tie
 
 if TYPE_CHECKING:
-    from perfloop.records import EndpointResult, Figures, LoadRecord, LoadSummary, SlowRequest, TargetResult, Threshold
+    from collections.abc import Sequence
+
+    from perfloop.records import Figures, LoadRecord, LoadSummary, SlowRequest, TargetResult, Threshold
 
 __all__ = ["MARKS", "STYLES", "print_load", "print_notices", "print_targets", "print_verdict"]
 
 STYLES = {"good": "bold green", "bad": "bold red", "warning": "bold yellow", "neutral": "bold"}
 _ERRORS_SHOWN = 20
 _SLOWEST_SHOWN = 5
-_ENDPOINTS_SHOWN = 20
+_PARTS_SHOWN = 20
 _LONGEST_TEXT = 400
 MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
 
@@ -46,7 +48,17 @@ def print_load(record: LoadRecord, paper: Paper) -> None:
         _print_latencies(record, paper)
         paper.blank()
         _print_series(record, paper)
-    _print_endpoints(record.results.endpoints, paper)
+    results = record.results
+    _print_parts(
+        ("endpoints", "requests", "errors"),
+        [(each.label, each.requests, each.errors, each.latency_ms) for each in results.endpoints],
+        paper,
+    )
+    _print_parts(
+        ("journeys and groups", "ended", "failed"),
+        [(each.name, each.count, each.failed, each.time_ms) for each in results.groups],
+        paper,
+    )
     _print_slowest(record.results.slowest, paper)
     if record.fidelity is not None:
         paper.blank()
@@ -172,27 +184,20 @@ def _print_series(record: LoadRecord, paper: Paper) -> None:
     paper.table(rows, "<<<")
 
 
-def _print_endpoints(endpoints: list[EndpointResult], paper: Paper) -> None:
-    if not endpoints:
+def _print_parts(heads: tuple[str, str, str], parts: Sequence[tuple[str, int, int, Figures]], paper: Paper) -> None:
+    """A table of what has a name, two counts (how many, and how many of them failed) and times."""
+    if not parts:
         return
     paper.blank()
-    heads: list[Cell] = [
-        ("endpoints", "bold"),
-        *((head, "dim") for head in ("requests", "errors", "p50", "p99", "max")),
-    ]
-    rows: list[list[Cell]] = [
-        [
-            figures.shorten(figures.clean(endpoint.label), max(20, paper.width - 48)),
-            figures.count(endpoint.requests),
-            (figures.count(endpoint.errors), "red" if endpoint.errors else "dim"),
-            *(figures.milliseconds(value) for value in (latency.p50, latency.p99, latency.max)),
-        ]
-        for endpoint in endpoints[:_ENDPOINTS_SHOWN]
-        for latency in (endpoint.latency_ms,)
-    ]
-    paper.table([heads, *rows], "<>>>>>")
-    if len(endpoints) > _ENDPOINTS_SHOWN:
-        paper.line((f"… and {len(endpoints) - _ENDPOINTS_SHOWN} more, in the record", "dim"))
+    title, *others = heads
+    rows: list[list[Cell]] = [[(title, "bold"), *((head, "dim") for head in (*others, "p50", "p99", "max"))]]
+    for name, count, failed, times in parts[:_PARTS_SHOWN]:
+        shown = [figures.milliseconds(value) if count else "–" for value in (times.p50, times.p99, times.max)]
+        label = figures.shorten(figures.clean(name), max(20, paper.width - 48))
+        rows.append([label, figures.count(count), (figures.count(failed), "red" if failed else "dim"), *shown])
+    paper.table(rows, "<>>>>>")
+    if len(parts) > _PARTS_SHOWN:
+        paper.line((f"… and {len(parts) - _PARTS_SHOWN} more, in the record", "dim"))
 
 
 def _print_slowest(slowest: list[SlowRequest], paper: Paper) -> None:
