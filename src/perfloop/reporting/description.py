@@ -32,7 +32,7 @@ def plan_in_words(plan: LoadPlan) -> list[str]:
 def _connections(plan: LoadPlan) -> str:
     connections = figures.plural(plan.connections, "connection")
     if not plan.keep_alive:
-        return f"{connections}, each for one request"
+        return f"{connections}, not kept alive"
     return connections if plan.streams is None else f"HTTP/2, {connections} of {figures.plural(plan.streams, 'stream')}"
 
 

@@ -32,9 +32,8 @@ def print_load(record: LoadRecord, paper: Paper) -> None:
     """Print a load test."""
     paper.blank()
     paper.line(("perfloop load", "bold"), "  ", figures.clean(record.target))
-    paper.line(
-        (" · ".join([*plan_in_words(record.plan), f"timeout {format_duration(record.plan.timeout_seconds)}"]), "dim")
-    )
+    plan = " · ".join([*plan_in_words(record.plan), f"timeout {format_duration(record.plan.timeout_seconds)}"])
+    paper.hanging("", (plan, "dim"), label_width=0)
     if record.plan.requests and not _is_plain(record):
         for request in record.plan.requests[:8]:
             paper.line((figures.clean(request), "dim"), indent=4)
