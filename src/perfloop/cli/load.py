@@ -168,6 +168,14 @@ def load(
             rich_help_panel="Load",
         ),
     ] = True,
+    tls_resume: Annotated[
+        bool,
+        typer.Option(
+            "--tls-resume",
+            help="Begin each TLS connection with the session of an earlier one, as clients do that come back.",
+            rich_help_panel="Load",
+        ),
+    ] = False,
     http2: Annotated[
         bool,
         typer.Option(
@@ -270,6 +278,7 @@ def load(
         pacing=pacing,
         connections=connections,
         keep_alive=keep_alive,
+        tls_resume=tls_resume,
         http2=http2,
         streams=streams,
         duration=duration,
@@ -309,6 +318,7 @@ def _options(
     pacing: str | None,
     connections: str,
     keep_alive: bool,
+    tls_resume: bool,
     http2: bool,
     streams: str,
     duration: str | None,
@@ -351,6 +361,7 @@ def _options(
         ),
         connections=values.parse_count(connections, where=where(context, "connections")),
         keep_alive=keep_alive,
+        tls_resume=tls_resume,
         http2=http2,
         streams=values.parse_count(streams, where=where(context, "streams")),
         rate=None if shape.rate is None else values.parse_rate(shape.rate, where=where(context, "rate")),

@@ -55,6 +55,8 @@ class Connector:
         """Families with socket addresses; the next connection goes to the first."""
         self.connection_type: type[Connection] = Connection
         self._tls = _tls_context(target, self._protocol) if target.tls else None
+        self._resume = engine.options.tls_resume
+        self._last_tls: ssl.SSLObject | None = None
 
     async def open_all(self, count: int) -> set[Connection]:
         """So many connections, before the run.
@@ -114,11 +116,13 @@ class Connector:
             await loop.create_unix_connection(lambda: protocol, self._target.unix_path)
             self.openings.connect.record(_microseconds_since(began))
             return
+        if self._resume and self._tls is not None:
+            self._tls.take_session(self._last_tls)
         connected = await self._connected()
         self.openings.connect.record(_microseconds_since(began))
         began = time.monotonic()
         try:
-            await loop.create_connection(
+            transport, _ = await loop.create_connection(
                 lambda: protocol,
                 sock=connected,
                 ssl=self._tls,
@@ -130,6 +134,9 @@ class Connector:
             raise
         if self._tls is not None:
             self.openings.tls.record(_microseconds_since(began))
+            self._last_tls = transport.get_extra_info("ssl_object")
+            if self._last_tls is not None and self._last_tls.session_reused:
+                self._engine.events.add("TLS session resumed", "")
 
     async def _connected(self) -> socket.socket:
         """A socket that is connected to one of the addresses, to the next of them each time.
@@ -165,8 +172,31 @@ class Connector:
         return UnreachableTarget(f"{wanted}{reached}: {detail}", where=target.address, hint=hint)
 
 
-def _tls_context(target: Target, protocol: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+class _ResumingContext(ssl.SSLContext):
+    """Begins each connection with the session of an earlier one, if it has one: event loops take no session."""
+
+    session: ssl.SSLSession | None = None
+
+    def take_session(self, earlier: ssl.SSLObject | None) -> None:
+        """Resume that connection's session from now on, if the server has given a ticket or an id for it."""
+        session = None if earlier is None else earlier.session
+        if session is not None and (session.has_ticket or session.id):
+            self.session = session
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session or self.session)
+
+
+def _tls_context(target: Target, protocol: str) -> _ResumingContext:
+    context = _ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
     context.set_alpn_protocols([protocol])
     if not target.verify_tls:
         context.check_hostname = False

@@ -44,17 +44,27 @@ class EndpointTally:
             latency: in microseconds; negative where there is none.
             failed: which of them count as errors.
         """
-        if len(self._rows) < len(self._labels):
-            for label in self._labels[len(self._rows) :]:
-                row = self._row_of.setdefault(label, min(len(self._row_of), MOST_ENDPOINTS - 1))
-                self._rows.append(row)
-            self._row = np.array(self._rows, dtype=np.int64)
+        self._know_all()
         rows = self._row[index]
         self._requests += np.bincount(rows, minlength=MOST_ENDPOINTS)
         if failed.any():
             self._errors += np.bincount(rows[failed], minlength=MOST_ENDPOINTS)
         timed = latency >= 0
         self._latency.record_many(rows[timed], latency[timed])
+
+    def add_error(self, label: str) -> None:
+        """Count an error of a request that was taken, or will be, as a success: a check of its response failed."""
+        self._know_all()
+        if label in self._row_of:
+            self._errors[self._row_of[label]] += 1
+
+    def _know_all(self) -> None:
+        """Give each new label its row."""
+        if len(self._rows) < len(self._labels):
+            for label in self._labels[len(self._rows) :]:
+                row = self._row_of.setdefault(label, min(len(self._row_of), MOST_ENDPOINTS - 1))
+                self._rows.append(row)
+            self._row = np.array(self._rows, dtype=np.int64)
 
     def results(self, elapsed: float, figures: Callable[[Histogram], Figures]) -> list[EndpointResult]:
         """Each endpoint that was requested, the most requested first.

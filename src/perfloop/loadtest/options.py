@@ -36,6 +36,7 @@ _TYPES = {
     "body": BYTES,
     "connections": WHOLE,
     "keep_alive": FLAG,
+    "tls_resume": FLAG,
     "http2": FLAG,
     "streams": WHOLE,
     "rate": NUMBER,
@@ -75,6 +76,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             before it begins; the open model opens one more whenever a request finds none idle.
         keep_alive: use a connection for one request after the other. False: each is sent with `Connection: close` over
             a connection of its own, and opening it is part of its latency.
+        tls_resume: begin each TLS connection with the session of an earlier one, as browsers do when they come back.
         http2: speak HTTP/2: over https:// by ALPN, else without asking first. Not for scenarios with users.
         streams: with HTTP/2, the most requests in flight on one connection, so that in all there are `connections`
             times as many.
@@ -107,6 +109,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     connections: int = 10
     keep_alive: bool = True
+    tls_resume: bool = False
     http2: bool = False
     streams: int = 10
     rate: float | None = None
@@ -301,6 +304,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             connections=self.connections,
             streams=self.streams if self.http2 else None,
             keep_alive=self.keep_alive,
+            tls_resume=self.tls_resume,
             requests=[redact_url(line) for line in lines],
             scenario=None if self.scenario is None else self.scenario.name,
             rate=self.profile.rate if isinstance(self.profile, Constant) else self.rate,

@@ -154,12 +154,18 @@ class Recorder:
         if self.offset >= FOLD_AT:
             self.fold()
 
-    def add_error(self, kind: str, example: str, *, counted: bool) -> None:
-        """Count what a scenario says is wrong: with a request that counts as an error already (`counted`), or not."""
+    def add_error(self, kind: str, example: str, *, counted: bool, label: str | None = None) -> None:
+        """Count what a scenario says is wrong: with a request that counts as an error already (`counted`), or not.
+
+        Args:
+            label: of the request whose response it is about, if there was one.
+        """
         self.failures.add(kind, example)
         if not counted:
             self.errors += 1
             self._second_errors += 1
+            if label is not None:
+                self.endpoints.add_error(label)
 
     def fold(self, in_flight: int = -1, elapsed: float = 0.0) -> None:
         """Take the buffered entries into the figures.

@@ -84,6 +84,8 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     """The scenario's name; with one of journeys or in Python, `rate` and `request_limit` count iterations."""
     keep_alive: bool = True
     """A connection is used again; else each request has one of its own."""
+    tls_resume: bool = False
+    """TLS connections begin with the session of an earlier one."""
     streams: int | None = None
     """Over HTTP/2: the most requests in flight on one connection; None over HTTP/1.1."""
     rate: float | None = None
@@ -179,7 +181,7 @@ class EndpointResult(Struct, frozen=True, kw_only=True):
     """`GET /items/{id}`"""
     requests: int
     errors: int
-    """Transport failures and statuses that are none of success; failed checks of a scenario are not among these."""
+    """Transport failures, statuses that are none of success, and responses that a scenario finds wrong."""
     rate: float
     latency_ms: Figures
 

@@ -97,6 +97,25 @@ async def test_the_handshake_is_a_phase(load, tls) -> None:
     assert counts == {"dns": 1, "connect": 2, "tls": 2, "first_byte": 10, "body": 10}
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("resume", [False, True])
+async def test_sessions_are_resumed_on_request(load, tls, version: ssl.TLSVersion, resume: bool) -> None:
+    tls.minimum_version = tls.maximum_version = version
+    resumed = []
+
+    async def handler(exchange):
+        resumed.append(exchange.writer.get_extra_info("ssl_object").session_reused)
+        await exchange.send(OK)
+
+    async with serve(handler, tls=tls) as server:
+        options = LoadOptions(
+            url=server.url, insecure=True, keep_alive=False, tls_resume=resume, connections=1, request_limit=6
+        )
+        outcome = await load(options)
+    assert outcome.results.statuses == {"200": 6}
+    assert sum(resumed) == outcome.events.get("TLS session resumed", 0) == (5 if resume else 0)
+
+
 async def test_a_unix_socket(load, tmp_path) -> None:
     async with serve(answer_ok, unix_path=f"{tmp_path}/app.sock") as server:
         outcome = await load(LoadOptions(url=f"{server.url}orders?page=2", connections=3, request_limit=30))

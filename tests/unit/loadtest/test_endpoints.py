@@ -19,6 +19,19 @@ def test_each_label_counts_its_own_requests() -> None:
     assert second.latency_ms.mean == pytest.approx(6.0, rel=1e-3)
 
 
+def test_a_failed_check_is_an_error_of_its_endpoint_also_before_the_request_is_folded() -> None:
+    recorder = Recorder(["GET /a", "GET /b"], None)
+    recorder.put(1.0, 1.0, 1.0, 1.5, 2.0, 1, 10, 1, 200)
+    recorder.put(1.0, 1.0, 1.0, 1.5, 2.0, 2, 10, 0, 500)
+    recorder.add_error("check: yes", "no", counted=False, label="GET /b")
+    recorder.add_error("check: yes", "no", counted=True, label="GET /a")
+    recorder.add_error("check: yes", "no", counted=False)
+    recorder.finish()
+    errors = {each.label: each.errors for each in recorder.endpoints.results(1.0, figures)}
+    assert errors == {"GET /a": 1, "GET /b": 1}
+    assert recorder.errors == 3
+
+
 def test_labels_may_come_later_and_without_bound() -> None:
     labels = ["GET /0"]
     tally = EndpointTally(labels)

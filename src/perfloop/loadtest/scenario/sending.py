@@ -136,7 +136,8 @@ class SendingEngine(Lifecycle):
 
     def count_error(self, user: User, kind: str, example: str) -> None:
         """Count an error of a scenario; where the user's last request is one already, it is not counted twice."""
-        self.recorder.add_error(kind, example, counted=user.marked)
+        label = None if user.last is None else user.last.label
+        self.recorder.add_error(kind, example, counted=user.marked, label=label)
         user.marked = True
 
     # A request's way.
