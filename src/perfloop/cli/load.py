@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .command import where
+from .connections import (  # typer reads them
+    ConnectionsOption,
+    Http2Option,
+    KeepAliveOption,
+    StreamsOption,
+    TlsResumeOption,
+    over_connections,
+)
 from .help import Example
 from .importing import (  # noqa: TC001  # typer reads them
     ImportFormatOption,
@@ -149,50 +157,11 @@ def load(
             rich_help_panel="Load",
         ),
     ] = None,
-    connections: Annotated[
-        str,
-        typer.Option(
-            "--connections",
-            "-c",
-            "--users",
-            metavar="N",
-            help="The most requests in flight; of a scenario, its users.",
-            rich_help_panel="Load",
-        ),
-    ] = "10",
-    keep_alive: Annotated[
-        bool,
-        typer.Option(
-            "--keep-alive/--no-keep-alive",
-            help="Use connections again, or open one for each request: opening it is then part of its latency.",
-            rich_help_panel="Load",
-        ),
-    ] = True,
-    tls_resume: Annotated[
-        bool,
-        typer.Option(
-            "--tls-resume",
-            help="Begin each TLS connection with the session of an earlier one, as clients do that come back.",
-            rich_help_panel="Load",
-        ),
-    ] = False,
-    http2: Annotated[
-        bool,
-        typer.Option(
-            "--http2",
-            help="Speak HTTP/2: by ALPN over https://, without asking first over http://.",
-            rich_help_panel="Load",
-        ),
-    ] = False,
-    streams: Annotated[
-        str,
-        typer.Option(
-            "--streams",
-            metavar="N",
-            help="With --http2: the most requests in flight on one connection.",
-            rich_help_panel="Load",
-        ),
-    ] = "10",
+    connections: ConnectionsOption = "10",
+    keep_alive: KeepAliveOption = True,
+    tls_resume: TlsResumeOption = False,
+    http2: Http2Option = False,
+    streams: StreamsOption = "10",
     duration: Annotated[
         str | None,
         typer.Option(
@@ -276,11 +245,6 @@ def load(
         precise=precise,
         think_time=think_time,
         pacing=pacing,
-        connections=connections,
-        keep_alive=keep_alive,
-        tls_resume=tls_resume,
-        http2=http2,
-        streams=streams,
         duration=duration,
         requests=requests,
         timeout=timeout,
@@ -292,6 +256,7 @@ def load(
         seed=seed,
         trace=trace,
     )
+    options = over_connections(context, options, connections, keep_alive, tls_resume, http2, streams)
     options = with_scenario(context, options, scenario)
     options.validate()
     importing = Importing(import_file, import_format, import_host, log_field or [], speed, unsafe_methods)
@@ -316,11 +281,6 @@ def _options(
     precise: bool,
     think_time: str | None,
     pacing: str | None,
-    connections: str,
-    keep_alive: bool,
-    tls_resume: bool,
-    http2: bool,
-    streams: str,
     duration: str | None,
     requests: str | None,
     timeout: str,
@@ -359,11 +319,6 @@ def _options(
             expect_status=expect_status,
             seed=seed,
         ),
-        connections=values.parse_count(connections, where=where(context, "connections")),
-        keep_alive=keep_alive,
-        tls_resume=tls_resume,
-        http2=http2,
-        streams=values.parse_count(streams, where=where(context, "streams")),
         rate=None if shape.rate is None else values.parse_rate(shape.rate, where=where(context, "rate")),
         profile=shape.profile,
         precise=precise,
