@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...exceptions import ConfigurationError, InvalidValue
 from .document import PythonScenario
 from .reading import nearest
+from .unawaited import unawaited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -76,9 +77,16 @@ def read_python(file: str, names: tuple[str, ...] = ()) -> PythonScenario:
             else those marked with `journey`, else its only coroutine function.
 
     Raises:
-        ConfigurationError: it cannot be imported, has no such function, or none.
+        ConfigurationError: it cannot be imported, has no such function or none, or never awaits a request it makes.
     """
     module = _imported(file)
+    if forgotten := unawaited(Path(file).read_bytes()):
+        raise ConfigurationError(
+            "Expected `await` before a request: it is sent when it is awaited, so this one never would be",
+            got=forgotten.text,
+            where=f"{file}:{forgotten.line}",
+            hint=f"write await {forgotten.text}",
+        )
     for name in _AROUND:
         function = getattr(module, name, None)
         if function is not None:
