@@ -23,7 +23,7 @@ from .units import parse_bytes, parse_duration, parse_fraction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Condition", "enough_for", "holds", "judge", "parse_condition", "quantile", "too_few"]
+__all__ = ["Condition", "enough_for", "holds", "judge", "parse_condition", "parse_limit", "quantile", "too_few"]
 
 _OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _CONDITION = re.compile(r"\s*([A-Za-z][\w.]*?)\s*(>=|<=|==|!=|=|>|<)\s*(.+?)\s*")
@@ -69,6 +69,26 @@ def parse_condition(text: str, *, where: str | None = None) -> Condition:
     metric, limit = match[1], match[3]
     unit, value = _limit(text, metric, limit, where)
     return Condition(text, metric, match[2], value, unit)
+
+
+def parse_limit(text: str, *, where: str | None = None) -> Condition:
+    """The condition of a `--fail-if`, as `parse_condition` reads it.
+
+    Raises:
+        InvalidValue: as for `parse_condition`, or it fails what is fast or has few errors: `p99<50ms` is a goal, and
+            as a limit it would let every slow run pass.
+    """
+    condition = parse_condition(text, where=where)
+    if "<" in condition.comparison and (condition.unit == "ms" or condition.metric == "errors"):
+        good = "is fast" if condition.unit == "ms" else "has few errors"
+        opposite = text.replace(condition.comparison, ">" if condition.comparison == "<=" else ">=", 1)
+        raise InvalidValue(
+            f"Expected a limit: this would fail a run that {good}, and pass every other",
+            got=text,
+            where=where,
+            hint=f'to fail where "{text}" is not met, write "{opposite}"',
+        )
+    return condition
 
 
 def judge(condition: Condition, summary: LoadSummary, percentile: Callable[[Distribution, float], float]) -> Threshold:

@@ -4,7 +4,7 @@ import pytest
 
 from perfloop.exceptions import InvalidValue
 from perfloop.records import Figures, LoadSummary
-from perfloop.thresholds import Distribution, enough_for, judge, parse_condition, too_few
+from perfloop.thresholds import Distribution, enough_for, judge, parse_condition, parse_limit, too_few
 
 LATENCY = Figures(mean=20.0, p50=10.0, p95=80.0, p99=120.0, p999=300.0, max=400.0)
 
@@ -156,3 +156,19 @@ def test_one_slow_request_of_twenty_breaks_a_p99_only_perhaps() -> None:
 
     assert too_few(parse_condition("p99>500ms"), lambda _: 20, slow_at_the_top) is not None
     assert too_few(parse_condition("p95>4ms"), lambda _: 20, slow_at_the_top) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"), [("p99<50ms", "p99>=50ms"), ("queue_max <= 1s", "queue_max > 1s"), ("errors<1%", "errors>=1%")]
+)
+def test_a_goal_is_no_limit(text: str, instead: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        parse_limit(text, where="--fail-if")
+    assert caught.value.hint is not None
+    assert f'write "{instead}"' in caught.value.hint
+    assert parse_limit(instead) == parse_condition(instead)
+
+
+@pytest.mark.parametrize("text", ["rate<950", "requests<=10", "p99>50ms", "errors>0"])
+def test_limits(text: str) -> None:
+    assert parse_limit(text) == parse_condition(text)

@@ -228,12 +228,12 @@ def load(
     figures says nothing. A run in which not one request succeeded has failed too (1), unless a --fail-if about errors
     judges that. Ctrl-C ends the run early with what was measured until then (130).
     """
-    from ..thresholds import parse_condition
+    from ..thresholds import parse_limit
     from .configuration import configured_targets
     from .importing import Importing
     from .telemetry import MetricsFeed
 
-    conditions = [parse_condition(text, where=where(context, "fail_if")) for text in fail_if or ()]
+    conditions = [parse_limit(text, where=where(context, "fail_if")) for text in fail_if or ()]
     outputs = Outputs.of(json, output, html, reports)
     outputs.check("load")
     options = _options(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..exceptions import InvalidValue
-from ..thresholds import parse_condition
+from ..thresholds import parse_condition, parse_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ def parse_goals(texts: Iterable[str]) -> list[Goal]:
     """The goals in `p99<50ms`, `errors<0.1%`, `rate>=450`; without one about errors, none may happen.
 
     Raises:
-        InvalidValue: no condition, or an unknown metric, operator or unit.
+        InvalidValue: no condition, an unknown metric, operator or unit, or a limit (`p99>50ms`) in place of a goal.
     """
     goals = []
     metrics = set()
@@ -53,7 +53,17 @@ def parse_goals(texts: Iterable[str]) -> list[Goal]:
             hint = near or 'for example "p99<50ms", "errors<0.1%" or "rate>=450"'
             raise InvalidValue(error.message, got=error.got, where="a goal of perfloop_slo", hint=hint) from error
         metric, _, limit = text.partition(condition.comparison)
-        goals.append(Goal(text.strip(), f"{metric}{_OPPOSITE[condition.comparison]}{limit}"))
+        fail_if = f"{metric}{_OPPOSITE[condition.comparison]}{limit}"
+        try:
+            parse_limit(fail_if)
+        except InvalidValue as error:
+            raise InvalidValue(
+                "Expected what must hold: a run that is slow, or has many errors, would meet this",
+                got=text,
+                where="a goal of perfloop_slo",
+                hint=f'write "{fail_if.strip()}"',
+            ) from error
+        goals.append(Goal(text.strip(), fail_if))
         metrics.add(condition.metric)
     if "errors" not in metrics:
         metric, _, limit = NO_ERRORS.partition("<=")

@@ -27,7 +27,14 @@ def test_without_a_goal_about_errors_there_must_be_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "hint"), [("fast", 'for example "p99<50ms"'), ("p99<50", ""), ("p99=50ms", ""), ("eror<1%", "errors")]
+    ("text", "hint"),
+    [
+        ("fast", 'for example "p99<50ms"'),
+        ("p99<50", ""),
+        ("p99=50ms", ""),
+        ("eror<1%", "errors"),
+        ("p99>50ms", 'write "p99<=50ms"'),
+    ],
 )
 def test_what_is_no_goal_is_told_in_terms_of_goals(text: str, hint: str) -> None:
     with pytest.raises(InvalidValue) as caught:
