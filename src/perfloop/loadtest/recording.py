@@ -228,8 +228,9 @@ class Recorder:
             self.first_byte.record_many(service_time)
             self._in_one_piece += len(answered)
         else:
-            self.first_byte.record_many(_microseconds(first_byte, answered["written"]))
-            self.body.record_many(_microseconds(done, first_byte))
+            answered = answered[~np.isnan(first_byte)]
+            self.first_byte.record_many(_microseconds(answered["first_byte"], answered["written"]))
+            self.body.record_many(_microseconds(answered["done"], answered["first_byte"]))
 
     def _record_queue(self, waits: NDArray[np.int64]) -> None:
         if waits.any():

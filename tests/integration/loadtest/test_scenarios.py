@@ -271,7 +271,7 @@ async def browse(user):
     elif number == 3:
         raise ValueError(f"number\\n{number}")
     elif number == 4:
-        user.get("/items/{id}")
+        await user.get("/items/{id}")
     elif number == 5:
         await asyncio.gather(user.get("/slow"), user.get("/b"))
     elif number == 6:
