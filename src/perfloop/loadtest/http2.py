@@ -8,6 +8,7 @@ slots has up to ten requests in flight.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
@@ -264,7 +265,8 @@ class Http2Session(asyncio.Protocol):
             self._drain(event.last_stream_id or 0)
         elif isinstance(event, h2.events.WindowUpdated):
             for slot in list(self._streams.values()) if not event.stream_id else self._slots_of(event.stream_id):
-                self._send_body(slot)
+                with contextlib.suppress(h2.exceptions.StreamClosedError):  # the event that tells so is yet to be taken
+                    self._send_body(slot)
         else:
             for slot in self._slots_of(getattr(event, "stream_id", None)):
                 self._take_for(slot, event, now)
@@ -285,10 +287,12 @@ class Http2Session(asyncio.Protocol):
                 slot.fail(failures.INVALID_RESPONSE, f"more than {_MOST_INTERIM} informational responses")
         elif isinstance(event, h2.events.StreamEnded):
             del self._streams[cast("int", slot.stream)]
+            self._drop_unsent(slot)
             slot.answered(now)
         elif isinstance(event, h2.events.StreamReset):
             del self._streams[cast("int", slot.stream)]
             slot.stream = None
+            slot.unsent = b""
             refused = event.error_code == h2.errors.ErrorCodes.REFUSED_STREAM
             slot.lost(failures.STREAM_RESET, f"the server reset it: {_name(event.error_code)}", unprocessed=refused)
 
@@ -380,6 +384,13 @@ class Http2Session(asyncio.Protocol):
                 return
             piece, slot.unsent = slot.unsent[:room], slot.unsent[room:]
             self._h2.send_data(slot.stream, piece, end_stream=not slot.unsent)
+
+    def _drop_unsent(self, slot: StreamSlot) -> None:
+        """The answer came before the end of the request's body: without the reset its stream would count as open."""
+        if slot.unsent:
+            slot.unsent = b""
+            with contextlib.suppress(h2.exceptions.ProtocolError):  # the server has reset it behind its answer
+                self._h2.reset_stream(cast("int", slot.stream), h2.errors.ErrorCodes.NO_ERROR)
 
     def _flush(self) -> None:
         data = self._h2.data_to_send()

@@ -53,12 +53,14 @@ class Peer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for event in self.h2.receive_data(data):
-            if isinstance(event, h2.events.RequestReceived):
+            if isinstance(event, h2.events.RequestReceived) and self.server.early:
+                self.server.early(self, event.stream_id, dict(event.headers))
+            elif isinstance(event, h2.events.RequestReceived):
                 self.requests[event.stream_id] = [dict(event.headers), b""]
-            elif isinstance(event, h2.events.DataReceived):
+            elif isinstance(event, h2.events.DataReceived) and not self.server.early:
                 self.requests[event.stream_id][1] += event.data
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            elif isinstance(event, h2.events.StreamEnded):
+            elif isinstance(event, h2.events.StreamEnded) and event.stream_id in self.requests:
                 headers, body = self.requests.pop(event.stream_id)
                 self.server.seen.append((headers, body))
                 self.server.most = max(self.server.most, self.h2.open_inbound_streams)
@@ -86,6 +88,8 @@ class Server:
         self.resets: list[int] = []
         self.most = 0
         self.url = ""
+        self.early: Callable[..., None] | None = None
+        """Called instead of `handle`, when the headers of a request are there and before its body."""
 
 
 @contextlib.asynccontextmanager
@@ -143,6 +147,25 @@ async def test_a_body_waits_for_a_small_window(load) -> None:
         outcome = await load(options(server, method="POST", body=b"0123456789" * 10, request_limit=3))
     assert outcome.summary.errors == 0
     assert [body for _, body in server.seen] == [b"0123456789" * 10] * 3
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["", "reset behind it"])
+async def test_an_answer_before_the_end_of_the_body(load, reset: bool) -> None:
+    def refusing(peer: Peer, stream: int, headers: dict[str, str]) -> None:
+        posted = headers[":method"] == "POST"
+        peer.h2.send_headers(stream, [(":status", "413" if posted else "200")], end_stream=True)
+        if posted and reset:
+            peer.h2.reset_stream(stream, h2.errors.ErrorCodes.NO_ERROR)
+        peer.h2.increment_flow_control_window(1000)
+
+    small = h2.settings.SettingCodes.INITIAL_WINDOW_SIZE, h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS
+    async with serving(refusing, dict(zip(small, (10, 4), strict=True))) as server:
+        server.early = refusing
+        requests = (Request(method="POST", target="/b", body=b"x" * 5000), Request(target="/a"))
+        outcome = await load(options(server, requests=requests))
+    assert outcome.results.statuses == {"200": 10, "413": 10}
+    assert [kind.kind for kind in outcome.results.error_kinds] == ["status 413"]
+    assert len(server.peers) == 1
 
 
 async def test_no_more_streams_than_the_server_allows(load) -> None:
