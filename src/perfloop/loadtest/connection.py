@@ -83,6 +83,9 @@ class Connection(asyncio.Protocol):
         "written",
     )
 
+    unprocessed = False
+    """The server said that it did nothing with the request: only over HTTP/2 it can."""
+
     def __init__(self, engine: Lifecycle, failed_attempts: int = 0) -> None:
         self._engine = engine
         self._free = engine.connection_free

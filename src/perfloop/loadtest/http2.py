@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import h2.config
 import h2.connection
@@ -65,7 +65,7 @@ class StreamSlot:
         self._session = session
         self._engine = session.engine
         self.failed_attempts = failed_attempts
-        self.in_flight = self.dead = self.served = False
+        self.in_flight = self.dead = self.served = self.unprocessed = False
         self.retried = self.number = self.index = self.received = self.status = self.interim = 0
         self.due = self.free = self.written = self.first_byte = 0.0
         self.opened = self.free = _monotonic()
@@ -115,8 +115,7 @@ class StreamSlot:
 
     def lost(self, kind: str, example: str, *, unprocessed: bool = False) -> None:
         """The request's stream ended without an answer. `unprocessed`: the server says that it did nothing with it."""
-        if not self.received and not self.status and unprocessed:
-            self.served = True  # so that it may be sent once more, as over a connection that was closed under it
+        self.unprocessed = unprocessed and not self.received
         if not self.status and self._engine.retry(cast("Connection", self), _monotonic()):
             return
         self.fail(kind, example)
@@ -133,6 +132,16 @@ class StreamSlot:
         self._engine.recorder.put(
             self.due, self.free, self.written, self.first_byte, now, self.number, self.received, self.index, status
         )
+
+
+class _Connection(h2.connection.H2Connection):
+    """h2 takes GOAWAY for the end of the connection; the server still answers what it took before (RFC 9113 §6.8)."""
+
+    def _receive_goaway_frame(self, frame: Any) -> Any:
+        state = self.state_machine.state
+        received = super()._receive_goaway_frame(frame)
+        self.state_machine.state = state
+        return received
 
 
 class Http2Session(asyncio.Protocol):
@@ -158,9 +167,10 @@ class Http2Session(asyncio.Protocol):
         self._parsed: dict[bytes, tuple[Headers, bytes]] = {}
         self._transport: asyncio.Transport | None = None
         self._over = False
+        self._taking = False
         self._last_frame = 0.0
         config = h2.config.H2Configuration(client_side=True, header_encoding=False, validate_outbound_headers=False)
-        self._h2 = h2.connection.H2Connection(config)
+        self._h2 = _Connection(config)
         self._h2.local_settings = h2.settings.Settings(client=True, initial_values=_SETTINGS)
 
     # What slots call.
@@ -178,8 +188,9 @@ class Http2Session(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._turn_away, slot)
             return
         self._waiting.append(slot)
-        self._start_waiting()
-        self._flush()
+        if not self._taking:  # else once all that arrived is taken: h2 may know already that the server goes away
+            self._start_waiting()
+            self._flush()
 
     def leave(self, slot: StreamSlot) -> None:
         """The slot is given up; the connection stays for the others."""
@@ -234,13 +245,17 @@ class Http2Session(asyncio.Protocol):
         if not self._last_frame and data.startswith(b"HTTP/"):
             self._broken(ValueError("it begins as HTTP/1.1"))
             return
+        self._taking = True
         try:
             for event in self._h2.receive_data(data):
                 self._last_frame = now
                 self._take(event, now)
         except h2.exceptions.ProtocolError as error:
             self._broken(error)
-        else:
+            return
+        finally:
+            self._taking = False
+        if not self._over:
             self._start_waiting()
             self._flush()
 

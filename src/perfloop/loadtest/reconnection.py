@@ -34,7 +34,10 @@ def worth_retrying(connection: Connection, *, idempotent: bool) -> bool:
     """The connection's request may be sent once more, when not a byte of a response came (RFC 9112 §9.3.1).
 
     Only an idempotent request, only once, and only on a connection that had been in use or idle for long: a fresh one
-    that closes is a failure of the service.
+    that closes is a failure of the service. One that the server says it did nothing with may be of any kind (RFC 9113
+    §8.7).
     """
+    if connection.unprocessed:
+        return connection.retried != connection.number
     stale = connection.served or connection.written - connection.opened > IDLE_LONG
     return stale and connection.retried != connection.number and idempotent

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+FEW: dict[str, Any] = {"request_limit": 300, "duration": None}
 REPLY = [(":status", "200"), ("content-type", "text/plain")]
 
 
@@ -267,6 +268,14 @@ async def test_a_server_that_goes_away_is_reached_again(load) -> None:
     assert len(server.peers) > 1
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_a_leaving_server_took_is_answered_and_counted_once(load, tmp_path: Path, method: str) -> None:
+    with nginx(tmp_path, "keepalive_requests 50;") as url:
+        outcome = await load(LoadOptions(url=url, http2=True, connections=2, method=method, **FEW))
+    assert outcome.results.statuses == {"200": 300}, outcome.results.error_kinds
+    assert (tmp_path / "access.log").read_text().splitlines() == ["HTTP/2.0 200"] * 300
+
+
 async def test_a_connection_that_is_cut_off(load) -> None:
     def cutting(peer: Peer, stream: int, _headers, _body) -> None:
         if len(peer.server.peers) == 1 and peer.position == 2:
@@ -360,14 +369,14 @@ async def test_tls_chooses(load, certificate: Path, chosen: list[str]) -> None:
 
 async def test_nginx_counts_the_same(load, tmp_path: Path) -> None:
     with nginx(tmp_path) as url:
-        outcome = await load(LoadOptions(url=url, http2=True, connections=2, request_limit=300, duration=None))
+        outcome = await load(LoadOptions(url=url, http2=True, connections=2, **FEW))
     assert outcome.results.statuses == {"200": 300}
     log = (tmp_path / "access.log").read_text().splitlines()
     assert log == ["HTTP/2.0 200"] * 300
 
 
 @contextlib.contextmanager
-def nginx(directory: Path):
+def nginx(directory: Path, settings: str = ""):
     """An nginx that speaks HTTP/2 without asking first, and logs protocol and status of each request."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if program is None:
@@ -379,7 +388,7 @@ def nginx(directory: Path):
     (directory / "nginx.conf").write_text(
         f"daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log; events {{}}"
         f" http {{ log_format short '$server_protocol $status'; access_log {directory}/access.log short;"
-        f" client_body_temp_path {directory}/body; {places}"
+        f" client_body_temp_path {directory}/body; {places} {settings}"
         f' server {{ listen 127.0.0.1:{port} http2; location / {{ return 200 "ok"; }} }} }}'
     )
     command = [program, "-p", str(directory), "-e", f"{directory}/error.log", "-c", f"{directory}/nginx.conf"]
