@@ -19,7 +19,7 @@ from ..units import format_duration, format_rate
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Figures", "LiveView", "Plan", "frame", "plain_line", "sparkline"]
+__all__ = ["Figures", "LiveView", "Plan", "frame", "plain_line", "planned", "sparkline", "time_left"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _REDRAW_SECONDS = 0.25
@@ -102,8 +102,7 @@ class LiveView:
         self._terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._coloured = self._terminal and not os.environ.get("NO_COLOR")
         self._interval = interval or (_REDRAW_SECONDS if self._terminal else _PLAIN_SECONDS)
-        self._latest: Figures | None = None
-        self._rates: deque[float] = deque(maxlen=_HISTORY)
+        self._history: deque[Figures] = deque(maxlen=_HISTORY)
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._drawn = 0
@@ -111,14 +110,13 @@ class LiveView:
         """Seconds and requests at the last plain line."""
 
     def update(self, figures: Figures) -> None:
-        """Take the latest figures; called by the engine, costs two assignments."""
-        self._latest = figures
-        self._rates.append(figures.rate)
+        """Take the latest figures; called by the engine, costs a call."""
+        self._history.append(figures)
 
     @property
     def started(self) -> bool:
         """The run has said something."""
-        return self._latest is not None
+        return bool(self._history)
 
     def __enter__(self) -> LiveView:
         if self._enabled:
@@ -137,13 +135,14 @@ class LiveView:
     def _draw_until_ended(self) -> None:
         try:
             while not self._ended.wait(self._interval):
-                if self._latest is not None:
-                    self._draw(self._latest)
+                if self._history:
+                    self._draw(list(self._history))
             self._write(self._clear())
         except (OSError, ValueError):  # stderr is closed: nobody watches
             return
 
-    def _draw(self, figures: Figures) -> None:
+    def _draw(self, history: list[Figures]) -> None:
+        figures = history[-1]
         if not self._terminal:
             # The engine's rate is of late, the line's of all the time since the one before.
             elapsed, requests = self._told
@@ -153,7 +152,7 @@ class LiveView:
             self._write(plain_line(figures, self._plan, rate) + "\n")
             return
         width = min(shutil.get_terminal_size((80, 24)).columns, 100) - 1
-        lines = frame(figures, self._plan, list(self._rates), width, coloured=self._coloured)
+        lines = frame(history, self._plan, width, coloured=self._coloured)
         text = self._clear() + "\n".join(lines) + "\n"
         self._drawn = len(lines)
         self._write(text)
@@ -168,26 +167,31 @@ class LiveView:
             self._stream.flush()
 
 
-def frame(figures: Figures, plan: Plan, rates: list[float], width: int, *, coloured: bool) -> list[str]:
-    """The lines of one redraw, none wider than `width`. Pure."""
-    left = _time_left(figures, plan)
+def frame(history: list[Figures], plan: Plan, width: int, *, coloured: bool) -> list[str]:
+    """The lines of one redraw, none wider than `width`; `history` ends with the figures of now. Pure."""
+    figures = history[-1]
+    left = time_left(figures, plan)
     head = f"{format_duration(round(figures.elapsed, 1))}{f' · {left}' if left else ''}"
     title_width = max(0, width - len(head) - 4)
     title = plan.title if len(plan.title) <= title_width else plan.title[: max(0, title_width - 1)] + "…"
-    rate = f"  rate      {figures.rate:>9,.0f}/s   "
-    latency = f"  latency   p50 {_milliseconds(figures.p50_ms)}   p99 {_milliseconds(figures.p99_ms)}"
     errors = f"{figures.errors:,} error{'' if figures.errors == 1 else 's'}"
     counts = f"  requests  {figures.requests:>9,}     {errors} · {figures.in_flight:,} in flight"
     if figures.backlog:
         counts += f" · {figures.backlog:,} waiting"
+
+    def course(name: str, value: str, values: list[float]) -> str:
+        line = f"  {name:<8}  {value:>11}   "
+        return (line + sparkline(values, max(0, min(40, width - len(line)))))[:width].rstrip()
+
     lines = [
         f"  {title}{' ' * max(2, width - len(title) - len(head) - 2)}{head}"[:width],
-        (rate + sparkline(rates, max(0, min(40, width - len(rate)))))[:width],
-        latency[:width],
+        course("rate", f"{figures.rate:,.0f}/s", [each.rate for each in history]),
+        course("p99", _milliseconds(figures.p99_ms), [each.p99_ms or 0.0 for each in history]),
+        course("p50", _milliseconds(figures.p50_ms), []),
         counts[:width],
     ]
     if plan.profile:
-        lines.insert(1, f"  profile   {_planned(figures):>9}/s   {figures.phase}"[:width])
+        lines.insert(1, f"  profile   {planned(figures):>9}/s   {figures.phase}"[:width])
     if coloured:
         lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
         if figures.errors:
@@ -197,7 +201,7 @@ def frame(figures: Figures, plan: Plan, rates: list[float], width: int, *, colou
 
 def plain_line(figures: Figures, plan: Plan, rate: float) -> str:
     """One line of progress for logs; `rate`: requests finished a second since the line before. Pure."""
-    left = _time_left(figures, plan)
+    left = time_left(figures, plan)
     parts = [
         f"{figures.elapsed:.0f} s",
         format_rate(rate),
@@ -208,7 +212,7 @@ def plain_line(figures: Figures, plan: Plan, rate: float) -> str:
     if figures.backlog:
         parts.append(f"{figures.backlog:,} waiting")
     if plan.profile:
-        parts.append(f"{figures.phase} ({_planned(figures)}/s planned)")
+        parts.append(f"{figures.phase} ({planned(figures)}/s planned)")
     if left:
         parts.append(left)
     return "  ".join(parts)
@@ -223,7 +227,8 @@ def sparkline(values: list[float], width: int) -> str:
     return "".join(_BARS[min(7, int(8 * max(0.0, value) / top))] for value in shown)
 
 
-def _time_left(figures: Figures, plan: Plan) -> str:
+def time_left(figures: Figures, plan: Plan) -> str:
+    """How long until the run's end, or what it waits for; empty where nobody can say. Pure."""
     estimates = []
     if plan.duration is not None:
         estimates.append(plan.duration - figures.elapsed)
@@ -236,7 +241,8 @@ def _time_left(figures: Figures, plan: Plan) -> str:
     return format_duration(max(1, round(left))) + " left" if left > 0 else f"waiting for {figures.in_flight:,}"
 
 
-def _planned(figures: Figures) -> str:
+def planned(figures: Figures) -> str:
+    """The rate that the profile plans now, without its unit. Pure."""
     rate = figures.planned_rate or 0.0
     return f"{rate:,.0f}" if rate >= 10 or not rate else f"{rate:.1f}"
 
