@@ -33,6 +33,7 @@ from .options import (  # noqa: TC001  # typer reads them
     HtmlOption,
     InsecureOption,
     JsonOption,
+    LiveWebOption,
     MethodOption,
     NoLiveOption,
     OtlpOption,
@@ -49,13 +50,15 @@ from .scenarios import check_sent, with_scenario
 from .streams import note
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..loadtest import LoadOptions, LoadOutcome, Progress
     from ..loadtest.importers import Imported
     from ..records import LoadRecord, Threshold
     from ..stats import Histogram
     from ..targets import Targets
     from ..thresholds import Condition, Distribution
-    from .telemetry import MetricsFeed
+    from .live import Plan
 
 __all__ = ["EXAMPLES", "load"]
 
@@ -218,6 +221,7 @@ def load(
     reports: ReportOption = None,
     prometheus: PrometheusOption = None,
     otlp: OtlpOption = None,
+    live_web: LiveWebOption = None,
     no_live: NoLiveOption = False,
 ) -> int:
     """Load test a URL and say how long it lets its users wait.
@@ -231,6 +235,7 @@ def load(
     from ..thresholds import parse_limit
     from .configuration import configured_targets
     from .importing import Importing
+    from .live_page import LivePage
     from .telemetry import MetricsFeed
 
     conditions = [parse_limit(text, where=where(context, "fail_if")) for text in fail_if or ()]
@@ -262,8 +267,10 @@ def load(
     importing = Importing(import_file, import_format, import_host, log_field or [], speed, unsafe_methods)
     options, imported = importing.into(context, options)
     targets = configured_targets()
-    with MetricsFeed(options, prometheus, otlp) as feed:
-        outcome, interrupted = _measure(options, feed, live=not no_live)
+    plan = _plan(options)
+    with MetricsFeed(options, prometheus, otlp) as feed, LivePage(plan, live_web) as page:
+        outcome, interrupted = _measure(options, plan, (feed.update, page.update), live=not no_live)
+        page.conclude(outcome.summary, partial=outcome.partial or interrupted)
     record = _record(options, outcome, conditions, targets, imported, interrupted)
     deliver(record, outputs)
     check_sent(record)
@@ -330,26 +337,35 @@ def _options(
     )
 
 
-def _measure(options: LoadOptions, feed: MetricsFeed, *, live: bool) -> tuple[LoadOutcome, bool]:
-    import asyncio
-
-    from .. import loadtest
+def _plan(options: LoadOptions) -> Plan:
+    """What those who watch are told of the run itself."""
     from ..redaction import redact_url
-    from .live import LiveView, Plan
-    from .running import run_until_stopped
+    from .live import Plan
 
     what = options.method if options.scenario is None else options.scenario.name
-    plan = Plan(
+    return Plan(
         f"{what} {redact_url(options.url)}",
         options.lasts,
         options.request_limit,
         not options.closed and options.profile is not None,
     )
+
+
+def _measure(
+    options: LoadOptions, plan: Plan, watchers: tuple[Callable[[Progress], None], ...], *, live: bool
+) -> tuple[LoadOutcome, bool]:
+    import asyncio
+
+    from .. import loadtest
+    from .live import LiveView
+    from .running import run_until_stopped
+
     with LiveView(plan, enabled=live) as view, loadtest.quiet_collector():
 
         def on_progress(progress: Progress) -> None:
             view.update(progress)
-            feed.update(progress)
+            for update in watchers:
+                update(progress)
 
         async def measure(stop: asyncio.Event) -> LoadOutcome:
             running = asyncio.ensure_future(loadtest.run(options, on_progress=on_progress, stop=stop))

@@ -14,6 +14,7 @@ __all__ = [
     "HtmlOption",
     "InsecureOption",
     "JsonOption",
+    "LiveWebOption",
     "MethodOption",
     "NoLiveOption",
     "OtlpOption",
@@ -132,6 +133,16 @@ OtlpOption = Annotated[
         metavar="URL",
         help="Export metrics of the run to an OpenTelemetry collector while it lasts: http://localhost:4318 (OTLP over "
         "HTTP). Needs perfloop[opentelemetry]; headers come from OTEL_EXPORTER_OTLP_HEADERS.",
+        rich_help_panel=_DURING,
+    ),
+]
+LiveWebOption = Annotated[
+    str | None,
+    typer.Option(
+        "--live-web",
+        metavar="[HOST:]PORT",
+        help="Show the run while it lasts as a page at http://HOST:PORT/, with charts. HOST is 127.0.0.1 unless given; "
+        "port 0 takes a free one.",
         rich_help_panel=_DURING,
     ),
 ]

@@ -15,13 +15,14 @@ from ..exceptions import InvalidValue
 from .streams import note
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from ..loadtest import LoadOptions, Progress
     from ..telemetry import FamilySnapshot
     from ..telemetry.exporters.opentelemetry import OtlpExporter
 
-__all__ = ["MetricsFeed", "parse_address"]
+__all__ = ["MetricsFeed", "parse_address", "short_turns"]
 
 _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]*):)?(?P<port>\d{1,5})")
 _LOOPBACK = "127.0.0.1"
@@ -67,8 +68,7 @@ class MetricsFeed:
 
                 resource = {"service.name": "perfloop", "service.version": __version__}
                 self._otlp = stack.enter_context(OtlpExporter(otlp, self._families, resource=resource, where="--otlp"))
-            stack.callback(sys.setswitchinterval, sys.getswitchinterval())
-            sys.setswitchinterval(_SWITCH_SECONDS)
+            stack.enter_context(short_turns())
             self._stack = stack.pop_all()
 
     def update(self, progress: Progress) -> None:
@@ -98,6 +98,17 @@ class MetricsFeed:
             sent, lost, reason = self._otlp.exports
             said = f": {clean(redact_text(reason))}" if reason else ""
             note(f"opentelemetry: {lost} of {sent + lost} exports were lost{said}")
+
+
+@contextlib.contextmanager
+def short_turns() -> Iterator[None]:
+    """Let no other thread keep the interpreter from the engine's for long."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def parse_address(text: str, *, where: str) -> tuple[str, int]:

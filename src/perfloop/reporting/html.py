@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 import shlex
 from datetime import datetime
@@ -17,7 +15,7 @@ from msgspec import Struct
 from perfloop.records import CapacityRecord, ComparisonRecord, DiagnosisRecord, LoadRecord
 from perfloop.units import format_bytes, format_duration
 
-from . import capacity_pictures, figures, pictures
+from . import assets, capacity_pictures, figures, pictures
 from .breakdown import parts_of, routes_in_order, slowest_name
 from .description import defaults_in_words, plan_in_words, slow_request_in_words
 from .fidelity import fidelity_in_words
@@ -80,10 +78,6 @@ def render_html(record: AnyRecord) -> str:
 
 def _render(kind: str, record: AnyRecord, view: dict[str, Any], limits: _Limits) -> str:
     environment, style, script = _environment(limits.text)
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
     return environment.get_template(f"{kind}.html.j2").render(
         kind={"load": "load test"}.get(kind, kind),
         record=record,
@@ -91,7 +85,7 @@ def _render(kind: str, record: AnyRecord, view: dict[str, Any], limits: _Limits)
         stamp=_stamp(record),
         created=_moment(record.created),
         command=shlex.join(record.command),
-        policy=policy,
+        policy=assets.content_policy(style, script),
         style=style,
         script=script,
         most=limits.entries,
@@ -102,9 +96,8 @@ def _render(kind: str, record: AnyRecord, view: dict[str, Any], limits: _Limits)
 @cache
 def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
     """The templates with the page's style and script, read once."""
-    loader = PackageLoader("perfloop.reporting")
     environment = Environment(
-        loader=loader,
+        loader=PackageLoader("perfloop.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -135,13 +128,7 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
         tie=_tie,
         with_unit=figures.with_unit,
     )
-
-    def source(name: str) -> str:
-        return loader.get_source(environment, name)[0]
-
-    dark = " ".join(source("dark.css").split())
-    # Our own files, no input of anybody.
-    return environment, Markup(source("style.css").replace("DARK", dark)), Markup(source("script.js"))  # noqa: S704
+    return environment, assets.style(), assets.script("script.js")
 
 
 def _shown(value: Any, longest: int) -> Any:
@@ -154,10 +141,6 @@ def _shown(value: Any, longest: int) -> Any:
 def _tie(text: str) -> str:
     """A figure and its unit never stand on two lines."""
     return _FIGURE_AND_UNIT.sub("\u00a0", figures.clean(text))
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _moment(created: str) -> str:
