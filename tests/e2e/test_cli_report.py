@@ -52,7 +52,7 @@ def test_every_form_of_every_record(perfloop: Perfloop, workplace: Path, record:
 
 def test_the_name_of_a_file_decides_its_form(perfloop: Perfloop, workplace: Path) -> None:
     save_record(RECORDS[LoadRecord], "record.json")
-    names = ["seconds.csv", "run.summary.csv", "junit.xml", "run.hlog", "run.md"]
+    names = ["seconds.csv", "run.summary.csv", "run.parts.csv", "junit.xml", "run.hlog", "run.md"]
     options = [word for name in names for word in ("--report", name)]
     run = perfloop("report", "record.json", *options)
     assert (run.returncode, run.stdout) == (0, "")

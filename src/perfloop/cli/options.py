@@ -112,7 +112,8 @@ ReportOption = Annotated[
         "--report",
         metavar="FILE",
         help="Write the result to FILE in the form that its name ends in: .csv (one row a second), .summary.csv (one "
-        "row), .xml (JUnit, for CI), .hlog (HdrHistogram log), .md, .html or .json. Repeatable.",
+        "row), .parts.csv (one row an endpoint, group or phase), .xml (JUnit, for CI), .hlog (HdrHistogram log), .md, "
+        ".html or .json. Repeatable.",
         rich_help_panel=_RESULT,
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .csv import render_series_csv, render_summary_csv
+    from .csv import render_parts_csv, render_series_csv, render_summary_csv
     from .formats import FORMATS, format_of, render
     from .hlog import render_hlog
     from .html import render_html
@@ -24,6 +24,7 @@ __all__ = [
     "render_json",
     "render_junit",
     "render_markdown",
+    "render_parts_csv",
     "render_series_csv",
     "render_summary_csv",
     "render_terminal",
@@ -39,6 +40,7 @@ _HOMES = {
     "render_json": "json",
     "render_junit": "junit",
     "render_markdown": "markdown",
+    "render_parts_csv": "csv",
     "render_series_csv": "csv",
     "render_summary_csv": "csv",
     "render_terminal": "terminal",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
-from perfloop.records import DiagnosisRecord, SeriesPoint
+from perfloop.records import DiagnosisRecord, Figures, SeriesPoint
 
 from . import figures
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from perfloop.records import LoadRecord
 
-__all__ = ["render_series_csv", "render_summary_csv"]
+__all__ = ["render_parts_csv", "render_series_csv", "render_summary_csv"]
 
+_TIMES = tuple(f"{name}_ms" for name in Figures.__struct_fields__)
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -46,6 +47,28 @@ def render_summary_csv(record: LoadRecord | DiagnosisRecord) -> str:
         else:
             row[name] = "; ".join(value) if isinstance(value, list) else value
     return _table(tuple(row), [row])
+
+
+def render_parts_csv(record: LoadRecord | DiagnosisRecord) -> str:
+    """One row for each endpoint, each journey or group of a scenario, and each phase, in this order.
+
+    Of an endpoint the times are its latency; what was not counted of a part is empty.
+    """
+    results = record.results
+    rows = [
+        *(
+            _part("endpoint", each.label, each.requests, each.latency_ms, errors=each.errors, rate=each.rate)
+            for each in results.endpoints
+        ),
+        *(_part("group", each.name, each.count, each.time_ms, errors=each.failed) for each in results.groups),
+        *(_part("phase", each.name, each.count, each.time_ms) for each in results.phases),
+    ]
+    return _table(("part", "name", "count", "errors", "rate", *_TIMES), rows)
+
+
+def _part(part: str, name: str, count: int, times: Figures, **more: float) -> dict[str, Any]:
+    measured = dict(zip(_TIMES, to_builtins(times).values(), strict=True)) if count else {}
+    return {"part": part, "name": name, "count": count, **more, **measured}
 
 
 def _table(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:

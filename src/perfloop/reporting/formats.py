@@ -32,6 +32,7 @@ FORMATS: tuple[ReportFormat, ...] = (
     ReportFormat(".json", "the record itself", "render_json"),
     ReportFormat(".md", "Markdown for a pull request", "render_markdown"),
     ReportFormat(".summary.csv", "one row a run, for a spreadsheet", "render_summary_csv", _RUN),
+    ReportFormat(".parts.csv", "one row an endpoint, group or phase, for a spreadsheet", "render_parts_csv", _RUN),
     ReportFormat(".csv", "one row a second, for a spreadsheet", "render_series_csv", _RUN),
     ReportFormat(".xml", "JUnit, for CI", "render_junit"),
     ReportFormat(".hlog", "HdrHistogram log", "render_hlog", _RUN),

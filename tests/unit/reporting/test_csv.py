@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from perfloop.records import DiagnosisRecord, LoadRecord
-from perfloop.reporting import render_series_csv, render_summary_csv
+from perfloop.reporting import render_parts_csv, render_series_csv, render_summary_csv
 
-from .sample_loads import failing_load, load
+from .sample_loads import failing_load, load, scenario_load
 from .sample_records import SAMPLES
 
 RUNS = {name: record for name, record in SAMPLES.items() if isinstance(record, LoadRecord | DiagnosisRecord)}
@@ -49,6 +49,35 @@ def test_the_run_in_one_row(record: LoadRecord | DiagnosisRecord) -> None:
 def test_rows_of_several_runs_fit_under_one_head() -> None:
     heads = {render_summary_csv(record).split("\r\n")[0] for record in RUNS.values()}
     assert len(heads) == 1
+
+
+def test_a_row_for_each_endpoint_group_and_phase() -> None:
+    results = scenario_load().results
+    table = rows(render_parts_csv(scenario_load()))
+    assert [(row["part"], row["name"]) for row in table] == [
+        *(("endpoint", each.label) for each in results.endpoints),
+        *(("group", each.name) for each in results.groups),
+        *(("phase", each.name) for each in results.phases),
+    ]
+    endpoint, group, phase = results.endpoints[0], results.groups[0], results.phases[0]
+    found = {(row["part"], row["name"]): row for row in table}
+    row = found["endpoint", endpoint.label]
+    assert (int(row["count"]), int(row["errors"]), float(row["rate"])) == (
+        *(endpoint.requests, endpoint.errors, endpoint.rate),
+    )
+    assert (float(row["p99_ms"]), float(row["max_ms"])) == (endpoint.latency_ms.p99, endpoint.latency_ms.max)
+    row = found["group", group.name]
+    assert (int(row["errors"]), row["rate"], float(row["p50_ms"])) == (group.failed, "", group.time_ms.p50)
+    row = found["phase", phase.name]
+    assert (int(row["count"]), row["errors"], float(row["mean_ms"])) == (phase.count, "", phase.time_ms.mean)
+
+
+def test_what_nothing_was_measured_of_is_empty() -> None:
+    results = scenario_load().results
+    endpoint = msgspec.structs.replace(results.endpoints[0], requests=0, errors=0)
+    results = msgspec.structs.replace(results, endpoints=[endpoint])
+    (row, *_) = rows(render_parts_csv(msgspec.structs.replace(scenario_load(), results=results)))
+    assert (row["count"], row["p50_ms"], row["max_ms"]) == ("0", "", "")
 
 
 @pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=1"])

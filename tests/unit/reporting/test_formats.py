@@ -39,6 +39,7 @@ def test_every_record_is_rendered_or_refused(record: reporting.formats.AnyRecord
     [
         ("a.csv", ".csv"),
         ("a.summary.csv", ".summary.csv"),
+        ("a.parts.csv", ".parts.csv"),
         ("A.CSV", ".csv"),
         ("junit.xml", ".xml"),
         ("x.y.hlog", ".hlog"),
