@@ -79,6 +79,25 @@ def test_a_page_opens_offline_without_complaint_and_fits_every_window(
     assert (tmp_path / f"{name}.html").stat().st_size < 500_000
 
 
+@pytest.mark.parametrize("name", ["load-scenario", "load-failing", "load-traced", "diagnosis", "capacity"])
+def test_on_a_phone_a_row_has_its_name_above_and_no_line_begins_with_a_gap(
+    browser: Browser, tmp_path: Path, name: str
+) -> None:
+    with opened(browser, tmp_path, name, viewport={"width": 375, "height": 812}) as page:
+        rows = page.evaluate(
+            """[...document.querySelectorAll("table.stack tbody tr")].map((row) => {
+              const name = row.querySelector("th").getBoundingClientRect();
+              const cells = [...row.querySelectorAll("td")].map((cell) => cell.getBoundingClientRect());
+              const left = row.getBoundingClientRect().left;
+              const lines = new Set(cells.map((box) => box.top)).size;
+              const begun = cells.filter((box) => box.left === left).length;
+              return [name.left === left, Math.min(...cells.map((box) => box.top)) >= name.bottom, lines === begun];
+            })"""
+        )
+    assert rows
+    assert [row for row in rows if row != [True, True, True]] == []
+
+
 def test_each_chart_is_shown_once_at_every_width(browser: Browser, tmp_path: Path) -> None:
     with opened(browser, tmp_path, "diagnosis") as page:
         for width in (PHONE, LAPTOP):

@@ -84,7 +84,7 @@ def _render(kind: str, record: AnyRecord, view: dict[str, Any], limits: _Limits)
         said=verdict(record),
         stamp=_stamp(record),
         created=_moment(record.created),
-        command=shlex.join(record.command),
+        command=[shlex.quote(word) for word in record.command],
         policy=assets.content_policy(style, script),
         style=style,
         script=script,
