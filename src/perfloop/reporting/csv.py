@@ -25,8 +25,16 @@ _FORMULA = ("=", "+", "-", "@")
 
 
 def render_series_csv(record: LoadRecord | DiagnosisRecord) -> str:
-    """One row a second of the run, by the moment requests finished; latencies are empty in a second where none did."""
-    return _table(SeriesPoint.__struct_fields__, (to_builtins(point) for point in record.results.series))
+    """One row a second of the run, by the moment requests finished; latencies are empty in a second where none did.
+
+    The last row is often less than a second, the last answers only: `covered_seconds` says how much of it was measured.
+    """
+    elapsed = record.summary.elapsed_seconds
+    rows = (
+        {**to_builtins(point), "covered_seconds": round(max(0.0, min(1.0, elapsed - point.second)), 6)}
+        for point in record.results.series
+    )
+    return _table((*SeriesPoint.__struct_fields__, "covered_seconds"), rows)
 
 
 def render_summary_csv(record: LoadRecord | DiagnosisRecord) -> str:

@@ -33,7 +33,8 @@ class OverTime(Struct, frozen=True):
 def over_time(series: Sequence[SeriesPoint], elapsed_seconds: float, *, most: int = 240) -> OverTime:
     """The run in at most `most` steps of equal length in whole seconds.
 
-    A last step the run covers less than half of has no rate: it would show a fall that never happened.
+    A last step the run covers less than half of is part of the one before: the few answers that came after the end
+    would show a fall that never happened. Where there is none before it has no rate.
     """
     last = max((point.second for point in series), default=-1)
     step = max(1, -(-(last + 1) // most))
@@ -41,10 +42,17 @@ def over_time(series: Sequence[SeriesPoint], elapsed_seconds: float, *, most: in
     groups: dict[int, list[SeriesPoint]] = {}
     for point in series:
         groups.setdefault(point.second // step, []).append(point)
-    for index in range(-(-(last + 1) // step)):
+    steps = -(-(last + 1) // step)
+    late = elapsed_seconds - (steps - 1) * step
+    if steps < 2 or not 0 < late < step / 2:
+        late = 0.0
+    else:
+        steps -= 1
+        groups.setdefault(steps - 1, []).extend(groups.pop(steps, []))
+    for index in range(steps):
         points = groups.get(index, [])
         start = index * step
-        covered = min(float(step), elapsed_seconds - start)
+        covered = min(step + (late if index == steps - 1 else 0.0), elapsed_seconds - start)
         columns.seconds.append(float(start))
         enough = covered >= step / 2
         # Work finished shortly after the end of the run (`covered` <= 0) counts in no rate.

@@ -35,6 +35,16 @@ def test_a_row_a_second(record: LoadRecord | DiagnosisRecord) -> None:
         assert row["p99_ms"] == ("" if point.p99_ms is None else repr(point.p99_ms))
 
 
+def test_a_row_says_how_much_of_its_second_was_measured() -> None:
+    record = load()
+    last = record.results.series[-1].second
+    for elapsed, covered in ((last + 0.25, "0.25"), (last + 1.5, "1.0"), (float(last), "0.0")):
+        summary = msgspec.structs.replace(record.summary, elapsed_seconds=elapsed)
+        table = rows(render_series_csv(msgspec.structs.replace(record, summary=summary)))
+        assert {row["covered_seconds"] for row in table[:-1]} == {"1.0"}
+        assert table[-1]["covered_seconds"] == covered
+
+
 @pytest.mark.parametrize("record", RUNS.values(), ids=RUNS)
 def test_the_run_in_one_row(record: LoadRecord | DiagnosisRecord) -> None:
     (row,) = rows(render_summary_csv(record))

@@ -36,8 +36,21 @@ def test_a_second_nobody_wrote_down_finished_nothing() -> None:
 
 def test_a_last_second_is_judged_by_the_part_that_was_measured() -> None:
     assert over_time([point(0), point(1, 8)], 1.8).rate == [10.0, 10.0]
-    assert over_time([point(0), point(1, 1)], 1.1).rate == [10.0, None]
+    assert over_time([point(0, 1)], 0.1).rate == [None]
     assert over_time([point(0), point(1, 1)], 1.0).rate == [10.0, None]
+
+
+def test_the_last_answers_of_a_run_are_no_second_of_their_own() -> None:
+    run = over_time([point(0), point(1), point(2, 2, 1, 7.0)], 2.25)
+    assert run.seconds == [0.0, 1.0]
+    assert run.rate == [10.0, 12 / 1.25]
+    assert run.errors == [0.0, 1 / 1.25]
+    assert run.p50_ms == [1.0, 2.0]
+    assert run.p99_ms == [10.0, 70.0]
+
+
+def test_a_last_second_without_answers_takes_nothing_from_the_one_before() -> None:
+    assert over_time([point(0), point(1)], 2.3).rate == [10.0, 10.0]
 
 
 def test_a_long_run_is_thinned_without_losing_its_worst_moment() -> None:
