@@ -7,6 +7,7 @@ is down costs its exports and nothing else: they are counted.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from itertools import pairwise
@@ -27,6 +28,21 @@ __all__ = ["Exports", "OtlpExporter", "metrics_data", "metrics_endpoint"]
 _INTERVAL_SECONDS = 5.0
 _TIMEOUT_SECONDS = 3.0
 _LOGGER = "opentelemetry"
+# What the libraries below say, the first that is found, and what it means.
+_MEANINGS = (
+    (r"Connection refused", "nothing listens at {place} (connection refused): is the collector running?"),
+    (r"Failed to resolve|Name or service not known|nodename nor servname", "no such host: {place}"),
+    (r"certificate verify failed", "the certificate of {place} could not be verified"),
+    (r"\[SSL: (?P<why>[\w ]+)\]", "the TLS handshake with {place} failed ({why})"),
+    (r"due to timeout, max retries", "{place} took no export in time"),
+    (r"[Tt]imed? ?out", "{place} did not answer in time"),
+    (r"unreachable|No route to host", "{place} cannot be reached from here"),
+    (r"Connection reset|RemoteDisconnected|Connection aborted", "{place} closed the connection without an answer"),
+    (
+        r"code: (?P<why>\d+)(?:, reason: (?P<more>[^,]*))?",
+        "{place} answered {why} {more}: does it take OTLP over HTTP there?",
+    ),
+)
 
 
 class Exports(NamedTuple):
@@ -79,6 +95,7 @@ class OtlpExporter:
         self._timeout = timeout
         self._start = time.time_ns()
         self._sent = self._lost = 0
+        self._place = urlsplit(url).netloc.rpartition("@")[2]
         self._complaints = _Complaints()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._export_until_ended, name="perfloop-otlp", daemon=True)
@@ -104,7 +121,8 @@ class OtlpExporter:
     @property
     def exports(self) -> Exports:
         """How the exports went so far."""
-        return Exports(self._sent, self._lost, self._complaints.first if self._lost else None)
+        said = self._complaints.first if self._lost else None
+        return Exports(self._sent, self._lost, said and _in_words(said, self._place))
 
     def _export_until_ended(self) -> None:
         while not self._ended.wait(self._interval):
@@ -131,6 +149,14 @@ class _Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.first = self.first or record.getMessage()
+
+
+def _in_words(complaint: str, place: str) -> str:
+    """What a library's complaint means; the complaint itself where that is not known."""
+    for pattern, words in _MEANINGS:
+        if found := re.search(pattern, complaint):
+            return words.format(place=place, **{"why": "", "more": "", **found.groupdict("")}).replace(" :", ":")
+    return complaint
 
 
 def metrics_endpoint(endpoint: str, *, where: str | None = None) -> str:

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from perfloop.exceptions import InvalidValue, MissingExtra
 from perfloop.telemetry import Registry
-from perfloop.telemetry.exporters.opentelemetry import OtlpExporter, metrics_endpoint
+from perfloop.telemetry.exporters.opentelemetry import OtlpExporter, _in_words, metrics_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,8 +94,39 @@ def test_a_collector_that_is_down_is_counted_and_named(capfd: pytest.CaptureFixt
         pass
     sent, lost, reason = exporter.exports
     assert (sent, lost) == (0, 1)
-    assert reason
+    assert reason == f"127.0.0.1:{port} took no export in time"  # of 0.2 s, which leave no time for a second attempt
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("complaint", "words"),
+    [
+        (
+            "HTTPConnectionPool(host='c', port=9): Max retries exceeded with url: /v1/metrics (Caused by "
+            "NameResolutionError(\"Failed to resolve 'c' ([Errno -2] Name or service not known)\")) encountered",
+            "no such host: c:9",
+        ),
+        (
+            "(Caused by SSLError(SSLError(1, '[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)')))",
+            "the TLS handshake with c:9 failed (WRONG_VERSION_NUMBER)",
+        ),
+        ("HTTPConnectionPool(host='c', port=9): Read timed out. (read timeout=3)", "c:9 did not answer in time"),
+        ("[Errno 101] Network is unreachable", "c:9 cannot be reached from here"),
+        ("('Connection aborted.', RemoteDisconnected(''))", "c:9 closed the connection without an answer"),
+        (
+            "Failed to export metrics batch code: 404, reason: Not Found",
+            "c:9 answered 404 Not Found: does it take OTLP over HTTP there?",
+        ),
+        ("Failed to export batch code: 503", "c:9 answered 503: does it take OTLP over HTTP there?"),
+        (
+            "HTTPConnection(host='c', port=9): Failed to establish a new connection: [Errno 111] Connection refused",
+            "nothing listens at c:9 (connection refused): is the collector running?",
+        ),
+        ("something new", "something new"),
+    ],
+)
+def test_what_a_library_complains_of_is_said_in_our_words(complaint: str, words: str) -> None:
+    assert _in_words(complaint, "c:9") == words
 
 
 @pytest.mark.parametrize(
