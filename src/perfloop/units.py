@@ -13,6 +13,7 @@ __all__ = [
     "format_rate",
     "parse_bytes",
     "parse_duration",
+    "parse_duration_range",
     "parse_fraction",
     "parse_rate",
 ]
@@ -53,6 +54,25 @@ def parse_duration(text: str, *, where: str | None = None) -> float:
     if unit and unit not in _SECONDS:
         raise InvalidValue(f"Expected {expected}", got=text, where=where)
     return number * _SECONDS[unit or "s"]
+
+
+def parse_duration_range(text: str, *, where: str | None = None) -> tuple[float, float]:
+    """Seconds in `0.5s..2s`. Each end has its unit: in `10..30ms` nobody knows whether the first counts seconds.
+
+    Raises:
+        InvalidValue: an end is no duration, or has no unit and is not 0.
+    """
+    low, high = text.split("..", 1)
+    ends = parse_duration(low, where=where), parse_duration(high, where=where)
+    (low, low_unit), (high, high_unit) = (_QUANTITY.findall(end)[0] for end in (low, high))
+    if (ends[0] and not low_unit) or (ends[1] and not high_unit):
+        raise InvalidValue(
+            "Expected a unit at both ends of a range",
+            got=text,
+            where=where,
+            hint=f"{low}s..{high}s are seconds, {low}ms..{high}ms milliseconds",
+        )
+    return ends
 
 
 def parse_bytes(text: str, *, where: str | None = None) -> int:

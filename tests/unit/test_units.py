@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from perfloop.exceptions import InvalidValue
-from perfloop.units import format_bytes, format_duration, format_rate, parse_bytes, parse_duration, parse_fraction
+from perfloop.units import (
+    format_bytes,
+    format_duration,
+    format_rate,
+    parse_bytes,
+    parse_duration,
+    parse_duration_range,
+    parse_fraction,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +38,28 @@ if TYPE_CHECKING:
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [("0.5s..2s", (0.5, 2)), ("0 .. 250ms", (0, 0.25)), ("10ms..1s", (0.01, 1)), ("3s..1s", (3, 1))],
+)
+def test_ranges_of_durations(text: str, ends: tuple[float, float]) -> None:
+    assert parse_duration_range(text) == ends
+
+
+@pytest.mark.parametrize("text", ["10..30", "10..30ms", "10s..30", "10 .. 30 ms"])
+def test_a_range_without_a_unit_is_refused_with_what_to_write(text: str) -> None:
+    with pytest.raises(InvalidValue, match="a unit at both ends") as caught:
+        parse_duration_range(text, where="think")
+    assert (caught.value.got, caught.value.where) == (text, "think")
+    assert caught.value.hint == "10s..30s are seconds, 10ms..30ms milliseconds"
+
+
+@pytest.mark.parametrize("text", ["..", "1s..", "..1s", "a..b", "1s..2s..3s"])
+def test_what_is_no_range_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue, match="Expected a duration"):
+        parse_duration_range(text)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 
 from ..exceptions import InvalidValue
-from ..units import parse_duration
+from ..units import parse_duration, parse_duration_range
 from .arrivals.profile import duration_in_words
 
 if TYPE_CHECKING:
@@ -87,10 +87,14 @@ def parse_think_time(text: str, *, where: str = "think_time") -> ThinkTime:
     """
     words = text.strip()
     exponential = words.startswith("exponential ")
-    low, dots, high = words.removeprefix("exponential ").partition("..")
     try:
-        think_time = ThinkTime(parse_duration(low), parse_duration(high) if dots else None, exponential)
-    except InvalidValue:
+        if ".." in words and not exponential:
+            think_time = ThinkTime(*parse_duration_range(words, where=where))
+        else:
+            think_time = ThinkTime(parse_duration(words.removeprefix("exponential ")), None, exponential)
+    except InvalidValue as error:
+        if error.hint is not None:
+            raise
         raise InvalidValue("Expected a think time", got=text, where=where, hint=_HINT) from None
     think_time.validate(where)
     return think_time

@@ -25,6 +25,12 @@ def test_think_times_as_people_write_them(text, think_time, written) -> None:
     assert parse_think_time(written) == think_time
 
 
+def test_a_range_needs_its_units() -> None:
+    with pytest.raises(InvalidValue, match="a unit at both ends") as caught:
+        parse_think_time("0.5..2", where="--think-time")
+    assert caught.value.where == "--think-time"
+
+
 @pytest.mark.parametrize("text", ["", "long", "2s..1s", "0s", "1s..", "..1s", "exponential 1s..2s", "normal 1s", "-1s"])
 def test_anything_else_is_refused_with_examples(text) -> None:
     with pytest.raises(InvalidValue, match="think time") as caught:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...exceptions import ConfigurationError, InvalidValue
 from ...records import redact_url
+from ...units import parse_duration_range
 from ..request import IDEMPOTENT_METHODS, Request
 from .checking import CompiledCheck, compile_check, seconds
 from .document import step_method, step_name
@@ -258,8 +259,7 @@ class _Compilation:
             return None
         where = self._places.where(*path)
         if isinstance(value, str) and ".." in value:
-            least, _, most = value.partition("..")
-            pause = seconds(least.strip(), where), seconds(most.strip(), where)
+            pause = parse_duration_range(value, where=where)
             if pause[0] > pause[1]:
                 raise InvalidValue("Expected the shorter time first, as in 1s..3s", got=value, where=where)
             return pause

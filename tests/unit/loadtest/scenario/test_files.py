@@ -126,6 +126,10 @@ BAD = [
         "Unknown variable, got 'token' (s.toml:3: journey[0].step[0].path)",
     ),
     (
+        '[[journey]]\nthink = "10..30"\n[[journey.step]]\npath = "/"',
+        "Expected a unit at both ends of a range, got '10..30' (s.toml:2: journey[0].think)",
+    ),
+    (
         '[[journey]]\nthink = "3s..1s"\n[[journey.step]]\npath = "/"',
         "Expected the shorter time first, as in 1s..3s, got '3s..1s' (s.toml:2: journey[0].think)",
     ),
