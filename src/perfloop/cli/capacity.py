@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .command import where
+from .command import naming_options, where
 from .help import Example
 from .options import (  # noqa: TC001  # typer reads them
     ArrivalOption,
@@ -162,7 +162,8 @@ def capacity(
         probe,
         connections,
     )
-    options.validate()
+    with naming_options(context):
+        options.validate()
     least = None if fail_below is None else values.parse_rate(fail_below, where=where(context, "fail_below"))
     record = _measure(options, _resumed(resume), live=not no_live)
     deliver(record, outputs)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import typer.core
 
+from ..exceptions import ConfigurationError
 from .help import command_help
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .help import Example
 
-__all__ = ["PerfloopCommand", "in_file", "take_as_given", "where"]
+__all__ = ["PerfloopCommand", "in_file", "naming_options", "take_as_given", "where"]
 
 _PLACES = "perfloop.places"
 
@@ -76,8 +80,23 @@ def where(ctx: Any, parameter: str) -> str:
         return places[parameter]
     for candidate in ctx.command.params:
         if candidate.name == parameter:
-            return max(candidate.opts, key=len) if candidate.param_type_name == "option" else parameter.upper()
+            if candidate.param_type_name != "option":
+                return parameter.upper()
+            off = ctx.params.get(parameter) is False
+            names: list[str] = (off and candidate.secondary_opts) or candidate.opts
+            return max(names, key=len)
     raise KeyError(parameter)
+
+
+@contextlib.contextmanager
+def naming_options(ctx: Any) -> Iterator[None]:
+    """Have errors of options objects name the option, or the key in the configuration file, in place of the field."""
+    try:
+        yield
+    except ConfigurationError as error:
+        with contextlib.suppress(KeyError):
+            error.where = where(ctx, error.where or "")
+        raise
 
 
 def in_file(ctx: Any, parameter: str) -> bool:

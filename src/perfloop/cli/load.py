@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .command import where
+from .command import naming_options, where
 from .connections import (  # typer reads them
     ConnectionsOption,
     Http2Option,
@@ -263,7 +263,8 @@ def load(
     )
     options = over_connections(context, options, connections, keep_alive, tls_resume, http2, streams)
     options = with_scenario(context, options, scenario)
-    options.validate()
+    with naming_options(context):
+        options.validate()
     importing = Importing(import_file, import_format, import_host, log_field or [], speed, unsafe_methods)
     options, imported = importing.into(context, options)
     targets = configured_targets()

@@ -72,7 +72,15 @@ def parse_rate(text: str, *, where: str) -> float:
     except InvalidValue:
         rate = 0.0
     if not rate:
-        raise InvalidValue("Expected a rate above zero, such as 500 (a second) or 3000/min", got=text, where=where)
+        number = re.match(r"\s*([0-9.]*[1-9][0-9.]*)\s*[^\W\d]", text)
+        raise InvalidValue(
+            "Expected a rate above zero, such as 500 (a second) or 3000/min",
+            got=text,
+            where=where,
+            hint=f"requests a second need no unit: {number[1]}; others: {number[1]}/min, {number[1]}/h"
+            if number
+            else None,
+        )
     return rate
 
 

@@ -13,6 +13,7 @@ from ..fields import BYTES, FLAG, NUMBER, PAIRS, TEXT, WHOLE, FieldType, check_f
 from ..records import LoadPlan
 from ..redaction import redact_url
 from .arrivals import SPACINGS, Arrival, Closed, Constant, Poisson, Profile, arrival
+from .arrivals.profile import duration_in_words
 from .request import Request, for_ever, smooth_order
 from .scenario.document import PythonScenario, Scenario  # noqa: TC001  # a Struct's types are read at run time
 from .target import Target
@@ -192,7 +193,9 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             )
         if self.lasts is not None and self.lasts * arrivals.peak > MOST_REQUESTS:
             raise InvalidValue(
-                f"Expected no more than {MOST_REQUESTS:,} requests in one run", got=self.lasts, where="duration"
+                f"Expected no more than {MOST_REQUESTS:,} requests in one run",
+                got=f"{self.lasts:g} s",
+                where="duration",
             )
 
     def _validate_profile(self, profile: Profile) -> None:
@@ -212,13 +215,17 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             think_time.validate()
         if self.pacing is not None:
             _positive(self.pacing, "seconds", "pacing")
-        if think_time is not None and self.pacing is not None:
-            raise InvalidValue("Expected a think time or a pacing, not both", got=self.pacing, where="pacing")
-        name = "think_time" if think_time is not None else "pacing" if self.pacing is not None else None
-        if name is not None and not self.closed:
-            raise InvalidValue(
-                f"Expected no {name} beside a rate: it belongs to the closed model", got=getattr(self, name), where=name
-            )
+        pacing = None if self.pacing is None else duration_in_words(self.pacing)
+        if think_time is not None and pacing is not None:
+            raise InvalidValue("Expected a think time or a pacing, not both", got=pacing, where="pacing")
+        for name, got in (("think_time", think_time), ("pacing", pacing)):
+            if got is not None and not self.closed:
+                raise InvalidValue(
+                    f"Expected no {name.replace('_', ' ')} beside a rate or a profile: it belongs to the closed model",
+                    got=str(got),
+                    where=name,
+                    hint="leave out one of the two",
+                )
 
     def thinking(self) -> ThinkTime | None:
         """The think time; None without one."""

@@ -27,6 +27,13 @@ def test_bad_rates(text: str) -> None:
     assert (caught.value.got, caught.value.where) == (text, "--rate")
 
 
+@pytest.mark.parametrize("text", ["50rps", "50 req/s", "50qps"])
+def test_a_rate_with_a_unit_of_its_own_is_told_that_it_needs_none(text: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        values.parse_rate(text, where="--rate")
+    assert caught.value.hint == "requests a second need no unit: 50; others: 50/min, 50/h"
+
+
 @pytest.mark.parametrize(("text", "expected"), [("1", 1), ("10k", 10_000), ("2M", 2_000_000), ("1_000", 1000)])
 def test_counts(text: str, expected: int) -> None:
     assert values.parse_count(text, where="--requests") == expected

@@ -46,7 +46,7 @@ URL = "http://localhost:8000/orders?token=secret&page=1"
         ({"think_time": ThinkTime(2, 3, exponential=True)}, "think_time"),
         ({"pacing": 0}, "pacing"),
         ({"pacing": 1, "think_time": 1}, "not both"),
-        ({"think_time": 1, "rate": 5}, "no think_time beside a rate"),
+        ({"think_time": 1, "rate": 5}, "no think time beside a rate"),
         ({"pacing": 1, "profile": Constant(5, 1)}, "no pacing beside a rate"),
         ({"precise": True}, "precise"),
         ({"seed": -1}, "seed"),
