@@ -22,6 +22,8 @@ class CapacityProbe(Struct, frozen=True, kw_only=True):
     """The most requests in flight."""
     seconds: float
     """How long requests were due; less than was planned where overload was clear before."""
+    ended_early: bool = False
+    """The service was overloaded beyond doubt: the figures are of the time until then."""
     requests: int
     errors: int
     throughput: float
@@ -50,6 +52,8 @@ class CapacityPoint(Struct, frozen=True, kw_only=True):
     """How many of the probes met every target."""
     missed: int
     """How many missed one; the others had too few samples to tell."""
+    ended_early: int = 0
+    """How many of those were ended as soon as the service was overloaded beyond doubt."""
 
 
 class UslFit(Struct, frozen=True, kw_only=True):

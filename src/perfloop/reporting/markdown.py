@@ -202,7 +202,7 @@ def _capacity(record: CapacityRecord) -> list[str]:
             f"{figures.number(point.throughput)}/s",
             figures.milliseconds(point.p50_ms),
             figures.milliseconds(point.p99_ms),
-            f"{point.met} of {point.probes}",
+            f"{point.met} of {point.probes}{', ended early' if point.ended_early and not point.met else ''}",
         )
         for point in record.curve[-_POINTS_SHOWN:]
     ]

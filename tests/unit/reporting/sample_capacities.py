@@ -10,10 +10,10 @@ from .sample_runs import ENVIRONMENT
 
 RAMP = {1: 98.7, 2: 196.2, 4: 390.9, 8: 410.1, 16: 399.6}
 CURVE = (
-    (359.6, 358.8, 10.7, 13.2, 1, 1, 0),
-    (392.0, 391.2, 10.4, 18.5, 2, 2, 0),
-    (402.1, 396.2, 22.1, 32.7, 3, 1, 2),
-    (446.4, 397.0, 292.1, 494.8, 1, 0, 1),
+    (359.6, 358.8, 10.7, 13.2, 1, 1, 0, 0),
+    (392.0, 391.2, 10.4, 18.5, 2, 2, 0, 0),
+    (402.1, 396.2, 22.1, 32.7, 3, 1, 2, 0),
+    (446.4, 397.0, 292.1, 494.8, 1, 0, 1, 1),
 )
 
 
@@ -71,8 +71,17 @@ def capacity() -> CapacityRecord:
             *(_open(*point[:4], met=bool(point[5])) for point in CURVE),
         ],
         curve=[
-            CapacityPoint(rate=rate, throughput=x, p50_ms=p50, p99_ms=p99, probes=probes, met=met, missed=missed)
-            for rate, x, p50, p99, probes, met, missed in CURVE
+            CapacityPoint(
+                rate=rate,
+                throughput=x,
+                p50_ms=p50,
+                p99_ms=p99,
+                probes=probes,
+                met=met,
+                missed=missed,
+                ended_early=early,
+            )
+            for rate, x, p50, p99, probes, met, missed, early in CURVE
         ],
         usl=UslFit(
             rate_of_one=102.7,

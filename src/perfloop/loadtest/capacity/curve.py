@@ -46,6 +46,7 @@ def _point(group: Sequence[CapacityProbe]) -> CapacityPoint:
         probes=len(group),
         met=sum(probe.verdict == "met" for probe in group),
         missed=sum(probe.verdict == "missed" for probe in group),
+        ended_early=sum(probe.verdict == "missed" and probe.ended_early for probe in group),
     )
 
 

@@ -139,7 +139,7 @@ def open_probe(
     Args:
         outcome: of the run.
         goals: what to meet.
-        seconds: for how long requests were due.
+        seconds: for how long requests were to be due.
         lost: why the run was ended early.
     """
     samples, summary, plan = outcome.samples, outcome.summary, outcome.plan
@@ -163,7 +163,8 @@ def open_probe(
         model="open",
         rate=plan.rate,
         connections=plan.connections,
-        seconds=seconds,
+        seconds=seconds if lost is None else min(seconds, summary.elapsed_seconds),
+        ended_early=lost is not None,
         requests=summary.requests,
         errors=summary.errors,
         throughput=(summary.requests - summary.errors) / max(summary.elapsed_seconds, 1e-9),

@@ -65,6 +65,8 @@ def _print_curve(record: CapacityRecord, paper: Paper) -> None:
     worst = max((point.p99_ms for point in shown), default=0.0)
     rows = [_row(point, worst) for point in shown]
     paper.table([heads, *rows], ">>>><<")
+    if any(point.ended_early and not point.met for point in shown):
+        paper.line(("ended early: overloaded beyond doubt; its figures are of the time until then", "dim"))
     if hidden:
         paper.line((f"… and {figures.plural(len(hidden), 'lower rate')}", "dim"))
 
@@ -75,7 +77,8 @@ def _row(point: CapacityPoint, worst_ms: float) -> list[Cell]:
     elif point.met:
         judged = (f"met {point.met} of {point.probes}", "yellow")
     else:
-        judged = ("✗ missed", "red") if point.missed else ("? too few samples", "yellow")
+        early = ", ended early" if point.ended_early else ""
+        judged = (f"✗ missed{early}", "red") if point.missed else ("? too few samples", "yellow")
     return [
         f"{figures.number(point.rate)}/s",
         f"{figures.number(point.throughput)}/s",

@@ -112,7 +112,9 @@ def test_errors_miss_them() -> None:
 
 
 def test_a_probe_ended_early_has_missed_them() -> None:
-    probe = open_probe(outcome(400, steady()), goals=GOALS, seconds=4.0, lost="overloaded")
+    probe = open_probe(outcome(400, steady()), goals=GOALS, seconds=9.0, lost="overloaded")
+    assert probe.ended_early
+    assert probe.seconds == outcome(400, steady()).summary.elapsed_seconds < 9
     assert (probe.verdict, probe.reasons) == ("missed", ["overloaded"])
     empty = open_probe(outcome(400, np.empty(0)), goals=GOALS, seconds=4.0, lost="overloaded")
     assert empty.verdict == "missed"
