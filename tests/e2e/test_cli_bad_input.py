@@ -324,3 +324,8 @@ def test_wrong_options_of_diagnose(here: Here, words: list[str], says: list[str]
 )
 def test_wrong_options_of_compare(here: Here, words: list[str], says: list[str]) -> None:
     check(here("compare", *words), 2, *says)
+
+
+def test_http2_of_a_service_that_does_not_speak_it(perfloop: Perfloop, service: str) -> None:
+    run = perfloop("load", f"{service}/", "--http2", "--requests", "4")
+    check(run, 2, "no HTTP/2", service.removeprefix("http://"), "leave out --http2")

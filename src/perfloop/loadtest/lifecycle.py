@@ -88,10 +88,10 @@ class Lifecycle:
         if not options.http2:
             return Connector(self, target, options.timeout)
         try:
-            from .http2_connector import Http2Connector
+            from .http2 import Http2Connector
         except ImportError as error:
             raise MissingExtra(
-                "Expected the library h2, which is not installed", hint="pip install 'perfloop[http2]'"
+                "Expected the library hpack, which is not installed", hint="pip install 'perfloop[http2]'"
             ) from error
         return Http2Connector(self, target, options.timeout, options.streams)
 

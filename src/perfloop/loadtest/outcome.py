@@ -129,7 +129,7 @@ class LoadOutcome(Struct, kw_only=True, eq=False):
     """Requests in flight when the test was stopped; they are in no other figure."""
     events: dict[str, int] = {}
     """What happened to connections and is no failed request: `retried` (a keep-alive connection was closed just as a
-    request was written), `reconnected`, `reconnect failed`, `unsolicited data`."""
+    request was written), `reconnected`, `reconnect failed`, `unsolicited data`, `server went away: …`."""
 
 
 def conclude(

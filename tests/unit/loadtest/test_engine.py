@@ -46,7 +46,7 @@ def test_every_kind_of_failure_is_explained_on_the_page() -> None:
 
 
 def test_http2_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "perfloop.loadtest.http2_connector", None)
+    monkeypatch.setitem(sys.modules, "perfloop.loadtest.http2", None)
     with pytest.raises(MissingExtra) as caught:
         Engine(LoadOptions(url="http://localhost", http2=True))
     assert "perfloop[http2]" in (caught.value.hint or "")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from . import failures
-from .connector import Connector
-from .http2 import Http2Session
+from .. import failures
+from ..connector import Connector
+from .session import Http2Session
 
 if TYPE_CHECKING:
-    from .connection import Connection
-    from .lifecycle import Lifecycle
-    from .target import Target
+    from ..connection import Connection
+    from ..lifecycle import Lifecycle
+    from ..target import Target
 
 __all__ = ["Http2Connector"]
 
