@@ -33,6 +33,7 @@ AREAS = (
             "python_scenario_cpu_vs_locust": ("<=", 0.15),
             "rss_growth_mb": ("<=", 10),
             "h2_ok": (">=", 1),
+            "h2_cpu_per_request_vs_h2load": ("<=", 1.5),
         },
     ),
     Area(

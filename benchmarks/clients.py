@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CLIENTS", "CONNECTIONS", "OPEN_RATE", "Client"]
+__all__ = ["CLIENTS", "CONNECTIONS", "HTTP2_CONNECTIONS", "OPEN_RATE", "STREAMS", "Client"]
 
 CONNECTIONS = 64
+HTTP2_CONNECTIONS, STREAMS = 4, 10
 OPEN_RATE = 20_000
 """Requests a second of the open model."""
 _SECONDS = 7
@@ -35,11 +36,17 @@ class Client(NamedTuple):
     seconds: int = 2
     """How long it runs. What a figure divides by one another runs equally long, or ours shorter: starting up counts."""
 
+    http2: bool = False
+    """It speaks HTTP/2, and the figures of HTTP/1.1 are not for it."""
+
     @property
     def missing(self) -> bool:
         """It is not installed."""
         program = self.command("", 1)[0]
         return shutil.which(program) is None
+
+
+_H2LOAD_DONE = r"requests: \d+ total, \d+ started, (\d+) done"
 
 
 def _find(pattern: str) -> Callable[[str], int]:
@@ -134,15 +141,34 @@ CLIENTS = (
         # -t alone stops at 50,000 requests; ab sets memory aside for each one that -n allows.
         lambda url, seconds: ["ab", "-k", f"-c{CONNECTIONS}", f"-t{seconds}", f"-n{1_000_000 * seconds}", url],
         _find(r"Complete requests:\s+(\d+)"),
+        seconds=1,
     ),
     Client(
         "h2load",
         lambda url, seconds: ["h2load", "--h1", "-t1", f"-c{CONNECTIONS}", f"-D{seconds}", url],
-        _find(r"requests: \d+ total, \d+ started, (\d+) done"),
+        _find(_H2LOAD_DONE),
+        seconds=1,
     ),
     Client(
         "hey",
         lambda url, seconds: ["hey", "-cpus", "1", f"-c={CONNECTIONS}", f"-z={seconds}s", url],
         _find(r"\[200\]\s+(\d+) responses"),
+        seconds=1,
+    ),
+    Client(
+        "perfloop http2",
+        lambda url, seconds: [
+            *(sys.executable, "-m", "perfloop", "load", url, "--http2", "--streams", str(STREAMS)),
+            *("--connections", str(HTTP2_CONNECTIONS), "--duration", f"{seconds}s", "--json"),
+        ],
+        _perfloop,
+        (0, 3),
+        http2=True,
+    ),
+    Client(
+        "h2load http2",
+        lambda url, seconds: ["h2load", "-t1", f"-c{HTTP2_CONNECTIONS}", f"-m{STREAMS}", f"-D{seconds}", url],
+        _find(_H2LOAD_DONE),
+        http2=True,
     ),
 )

@@ -36,7 +36,6 @@ http {{
     # No connection is closed for what it has done: clients then measure requests, not reconnections.
     keepalive_requests 1000000000;
     keepalive_timeout 3600s;
-    http2_max_requests 1000000000;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
     fastcgi_temp_path {directory}/fastcgi;
@@ -51,6 +50,12 @@ http {{
         listen 127.0.0.1:{http2_port} http2;
         location / {{ default_type text/plain; return 200 "{body}"; }}
     }}
+    server {{
+        listen 127.0.0.1:{leaving_port} http2;
+        # nginx's own default: after each 1,000th request the connection ends with GOAWAY.
+        keepalive_requests 1000;
+        location / {{ default_type text/plain; return 200 "{body}"; }}
+    }}
 }}
 """
 _BODY_BYTES = 100
@@ -59,11 +64,13 @@ _BODY_BYTES = 100
 class Nginx:
     """A running nginx."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, http2_port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, http2_port: int, leaving_port: int) -> None:
         self._process = process
         self.url = f"http://127.0.0.1:{port}/"
         self.http2_url = f"http://127.0.0.1:{http2_port}/"
         """The same over HTTP/2, without TLS."""
+        self.http2_leaving_url = f"http://127.0.0.1:{leaving_port}/"
+        """As `http2_url`, on connections that nginx ends after so many requests as it does by default."""
 
     def requests_served(self) -> int:
         """How many requests nginx has answered, without the ones that ask."""
@@ -118,13 +125,11 @@ def nginx(core: int) -> Iterator[Nginx]:
     if program is None:
         raise RuntimeError("nginx is not installed; `make setup` installs it, or apt-get install nginx-light")
     with tempfile.TemporaryDirectory(prefix="perfloop-nginx-") as directory:
-        port, http2_port = _free_port(), _free_port()
+        ports = {name: _free_port() for name in ("port", "http2_port", "leaving_port")}
         # Only root can hand the worker to another user, who then needs to reach the directory.
         Path(directory).chmod(0o755)
         configuration = Path(directory) / "nginx.conf"
-        configuration.write_text(
-            _CONFIGURATION.format(directory=directory, port=port, http2_port=http2_port, body="x" * _BODY_BYTES)
-        )
+        configuration.write_text(_CONFIGURATION.format(directory=directory, body="x" * _BODY_BYTES, **ports))
         command = [program, "-p", directory, "-e", f"{directory}/error.log", "-c", str(configuration)]
         process = subprocess.Popen(
             # A benchmark that is killed leaves no server behind.
@@ -133,7 +138,7 @@ def nginx(core: int) -> Iterator[Nginx]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        server = Nginx(process, port, http2_port)
+        server = Nginx(process, **ports)
         try:
             _wait_until_ready(server, process, Path(directory) / "error.log")
             yield server
