@@ -58,8 +58,8 @@ def test_any_bytes_may_be_asked_what_they_do_with_the_table(block: bytes) -> Non
     assert changes or not table.header_table.dynamic_entries
 
 
-class Endings:
-    """Counts how each stream ends."""
+class Told:
+    """Is told of the connection, and counts how each stream ends."""
 
     def __init__(self) -> None:
         self.ended: Counter[int] = Counter()
@@ -68,16 +68,24 @@ class Endings:
 
     def unsolicited(self, what: str) -> None: ...
 
-    def answered(self, stream: Stream, _now: float) -> None:
-        assert 100 <= stream.status <= 999
-        self.ended[stream.number] += 1
-
-    def failed(self, stream: Stream, _kind: str, example: str, *, unprocessed: bool = False) -> None:
-        assert example
-        self.ended[stream.number] += 1
-
     def going_away(self, untouched: list[Stream], _why: str) -> None:
         self.ended.update(stream.number for stream in untouched)
+
+
+class Owner:
+    """Of one stream."""
+
+    def __init__(self, number: int, told: Told) -> None:
+        self.number = number
+        self.told = told
+
+    def answered(self, stream: Stream, _now: float) -> None:
+        assert 200 <= stream.status <= 999
+        self.told.ended[self.number] += 1
+
+    def failed(self, _kind: str, example: str, *, unprocessed: bool = False) -> None:
+        assert example
+        self.told.ended[self.number] += 1
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
@@ -100,10 +108,10 @@ FRAMES = st.builds(frame, st.sampled_from([0, 0, 1, 1, 1, 2, 3, 4, 6, 7, 8, 9, 1
 @settings(max_examples=400)
 @given(st.lists(FRAMES, max_size=20), st.lists(st.integers(1, 40), min_size=1, max_size=20))
 def test_each_request_ends_once_whatever_comes(sent: list[bytes], sizes: list[int]) -> None:
-    endings = Endings()
-    wire = ClientConnection(endings, b"http")
+    told = Told()
+    wire = ClientConnection(told, b"http")
     wire.receive(SETTINGS, 1.0)
-    opened = [wire.request(MESSAGE, None) for _ in range(3)]
+    opened = [wire.request(MESSAGE, Owner(number, told)) for number in (1, 3, 5)]
     data, at = b"".join(sent), 0
     with contextlib.suppress(ViolationError):
         while at < len(data):
@@ -111,8 +119,8 @@ def test_each_request_ends_once_whatever_comes(sent: list[bytes], sizes: list[in
                 wire.receive(data[at : at + size], 2.0)
                 at += size
         wire.resume()
-    assert all(endings.ended[stream.number] + (stream.number in wire.streams) == 1 for stream in opened)
-    assert set(endings.ended) <= {1, 3, 5}
+    assert all(told.ended[stream.number] + (stream.number in wire.streams) == 1 for stream in opened)
+    assert set(told.ended) <= {1, 3, 5}
     assert wire.output().startswith(b"PRI")
 
 
@@ -121,14 +129,15 @@ def test_pieces_make_no_difference(sent: list[bytes], size: int) -> None:
     outputs = []
     data = SETTINGS + b"".join(sent)
     for step in (size, len(data)):
-        wire = ClientConnection(Endings(), b"http")
-        for _ in range(3):
-            wire.request(MESSAGE, None)
+        ends = Told()
+        wire = ClientConnection(ends, b"http")
+        for number in (1, 3, 5):
+            wire.request(MESSAGE, Owner(number, ends))
         told = ""
         try:
             for at in range(0, len(data), step):
                 wire.receive(data[at : at + step], 1.0)
         except ViolationError as error:
             told = str(error)
-        outputs.append((wire.output(), told, sorted(wire.streams)))
+        outputs.append((wire.output(), told, sorted(wire.streams), ends.ended))
     assert outputs[0] == outputs[1]

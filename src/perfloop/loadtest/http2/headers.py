@@ -29,9 +29,8 @@ _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 4096
 _MOST_BYTES_KNOWN = 4 * 1024 * 1024
 _OF_THE_CONNECTION = (b"connection", b"host", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
-# These differ from one request to the next, so they would push what repeats out of the table, as long ones would; or
-# they are secret.
-_NOT_INDEXED = (b":path", b"content-length", b"traceparent", b"authorization", b"proxy-authorization")
+# Requests to many paths take turns; what is secret is in no table (RFC 7541 §7.1.3).
+_NOT_INDEXED = (b":path", b"content-length", b"authorization", b"proxy-authorization")
 _NAME = re.compile(rb"[^\x00-\x20A-Z\x7f-\xff:]+")
 _NOT_IN_A_VALUE = re.compile(rb"^[ \t]|[\x00\r\n]|[ \t]$")
 _STATUS = re.compile(rb"[1-9][0-9]{2}")
@@ -161,6 +160,9 @@ def _integer(block: bytes, at: int, prefix: int) -> tuple[int, int]:
 class HeaderEncoder:
     """Compresses the header sections of one connection's requests.
 
+    What comes for the first time is written out; what comes again gets a place in the table. So what is different in
+    each request, such as a number, does not push out what all have in common.
+
     Args:
         scheme: of the target, for `:scheme`.
     """
@@ -168,8 +170,11 @@ class HeaderEncoder:
     def __init__(self, scheme: bytes) -> None:
         self._scheme = scheme
         self._encoder = hpack.Encoder()
+        self._seen: set[tuple[bytes, bytes]] = set()
+        self._fields: dict[tuple[bytes, bytes], bytes] = {}
+        """Fields that are compressed in the same way until the table changes."""
         self._known: dict[bytes, RequestHead] = {}
-        """Messages whose header sections stay the same until the table changes."""
+        """Messages of nothing but such fields."""
         self._known_bytes = 0
 
     def encode(self, message: bytes) -> RequestHead:
@@ -178,20 +183,41 @@ class HeaderEncoder:
         if known is not None:
             return known
         fields, body_at = taken_apart(message, self._scheme)
-        block = self._encoder.encode([(*field, _not_indexed(*field)) for field in fields])
-        head = RequestHead(block, body_at, fields[0][1] == b"HEAD")
-        changes, _ = table_use(block)
-        if changes or self._known_bytes > _MOST_BYTES_KNOWN:
-            self._known.clear()
-            self._known_bytes = 0
-        if not changes:
+        compressed = [self._fields.get(field) or self._compress(field) for field in fields]
+        head = RequestHead(b"".join(compressed), body_at, fields[0][1] == b"HEAD")
+        if all(map(self._fields.__contains__, fields)):
+            if self._known_bytes > _MOST_BYTES_KNOWN:
+                self._known.clear()
+                self._known_bytes = 0
             self._known[message] = head
             self._known_bytes += len(message)
         return head
 
+    def _compress(self, field: tuple[bytes, bytes]) -> bytes:
+        name, value = field
+        again = field in self._seen
+        indexed = again and name not in _NOT_INDEXED and len(name) + len(value) <= _TABLE_BYTES // 2
+        block = self._encoder.encode([(name, value, not indexed)], huffman=again)
+        changes, _ = table_use(block)
+        if changes:
+            self._forget()
+        elif again:
+            if len(self._fields) >= _MOST_KNOWN:
+                self._fields.clear()
+            self._fields[field] = block
+        if len(self._seen) >= _MOST_KNOWN:
+            self._seen.clear()
+        self._seen.add(field)
+        return block
+
+    def _forget(self) -> None:
+        self._fields.clear()
+        self._known.clear()
+        self._known_bytes = 0
+
     def limit_table(self, size: int) -> None:
         """The server wants a table of so many bytes at the most."""
-        self._known.clear()
+        self._forget()
         self._encoder.header_table_size = min(size, _TABLE_BYTES)
 
 
@@ -258,10 +284,6 @@ class HeaderDecoder:
             ) from error
         except hpack.HPACKError as error:
             raise ViolationError(f"headers cannot be decompressed: {error}", ErrorCode.COMPRESSION_ERROR) from error
-
-
-def _not_indexed(name: bytes, value: bytes) -> bool:
-    return name in _NOT_INDEXED or len(name) + len(value) > _TABLE_BYTES // 2
 
 
 def _shown(value: bytes) -> str:

@@ -12,7 +12,7 @@ from . import frames
 from .frames import ErrorCode, Setting, ViolationError, frame
 from .headers import LARGEST_LIST, HeaderDecoder, HeaderEncoder, ResponseHead
 
-__all__ = ["ClientConnection", "Listener", "Stream"]
+__all__ = ["ClientConnection", "Listener", "Owner", "Stream"]
 
 _WINDOW = 1 << 24
 _SETTINGS = {Setting.ENABLE_PUSH: 0, Setting.INITIAL_WINDOW_SIZE: _WINDOW, Setting.MAX_HEADER_LIST_SIZE: LARGEST_LIST}
@@ -59,20 +59,24 @@ class Stream:
         self.first_byte = 0.0
 
 
-class Listener(Protocol):
-    """Who is told what happens. Streams that are over are no longer open when it is told."""
-
-    def settings_came(self) -> None:
-        """The server's settings came, for the first time or again."""
+class Owner(Protocol):
+    """Who is told how a stream ended. It is no longer open then."""
 
     def answered(self, stream: Stream, now: float) -> None:
         """The response is whole."""
 
-    def failed(self, stream: Stream, kind: str, example: str, *, unprocessed: bool = False) -> None:
-        """The stream ended without a response. `unprocessed`: the server says that it did nothing with the request."""
+    def failed(self, kind: str, example: str, *, unprocessed: bool = False) -> None:
+        """It ended without a response. `unprocessed`: the server says that it did nothing with the request."""
+
+
+class Listener(Protocol):
+    """Who is told what happens to the connection."""
+
+    def settings_came(self) -> None:
+        """The server's settings came, for the first time or again."""
 
     def going_away(self, untouched: list[Stream], why: str) -> None:
-        """The server takes no further requests, and did nothing with those of the streams given.
+        """The server takes no further requests, and did nothing with those of the streams given, which are over.
 
         Args:
             why: its error and its explanation, empty when it gave none.
@@ -97,6 +101,8 @@ class ClientConnection:
         """The open ones."""
         self.most_streams = frames.LARGEST_STREAM
         """As many the server allows at once."""
+        self.exhausted = False
+        """It has no number left for another stream."""
         self.frames = 0
         """So many came."""
         self.replies = 0
@@ -138,16 +144,12 @@ class ClientConnection:
         self._out.clear()
         return data
 
-    @property
-    def exhausted(self) -> bool:
-        """It has no number left for another stream."""
-        return self._next > frames.LARGEST_STREAM
-
-    def request(self, message: bytes, owner: Any) -> Stream:
+    def request(self, message: bytes, owner: Owner) -> Stream:
         """Send a request that is written out for HTTP/1.1, on a stream of its own."""
         head = self._encoder.encode(message)
         number = self._next
         self._next += 2
+        self.exhausted = self._next > frames.LARGEST_STREAM
         stream = Stream(number, owner, message, head.body_at, self._first_window, is_head=head.is_head)
         self.streams[number] = stream
         more = head.body_at < len(message)
@@ -335,14 +337,14 @@ class ClientConnection:
         if self._uploading.pop(stream.number, None) is not None:
             # Answered before the end of the request's body: without the reset the server would count it as open.
             self._say_over(stream, ErrorCode.NO_ERROR)
-        self._listener.answered(stream, now)
+        stream.owner.answered(stream, now)
 
     def _malformed(self, stream: Stream, why: str) -> None:
         self._fail(stream, f"malformed response: {why}", ErrorCode.PROTOCOL_ERROR)
 
     def _fail(self, stream: Stream, why: str, code: ErrorCode) -> None:
         self.give_up(stream, code)
-        self._listener.failed(stream, failures.INVALID_RESPONSE, why)
+        stream.owner.failed(failures.INVALID_RESPONSE, why)
 
     def _came_late(self, number: int, what: str) -> None:
         """A frame for a stream that is over."""
@@ -370,7 +372,7 @@ class ClientConnection:
         code = int.from_bytes(payload, "big")
         unprocessed = code == ErrorCode.REFUSED_STREAM and not stream.first_byte
         why = f"the server reset it: {frames.error_name(code)}"
-        self._listener.failed(stream, failures.STREAM_RESET, why, unprocessed=unprocessed)
+        stream.owner.failed(failures.STREAM_RESET, why, unprocessed=unprocessed)
 
     def _settings(self, flags: int, number: int, payload: bytes, _now: float) -> None:
         if number:

@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import failures
 from ..recording import NEVER_SENT_STATUS, TIMEOUT_STATUS
@@ -85,12 +85,31 @@ class StreamSlot:
     def answered(self, stream: Stream, now: float) -> None:
         """The response is whole."""
         self.served = True
-        self._record(now, stream.status)
+        self.in_flight = False
         self.stream = None
+        self._engine.recorder.put(
+            self.due,
+            self.free,
+            self.written,
+            stream.first_byte,
+            now,
+            self.number,
+            stream.received,
+            self.index,
+            stream.status,
+        )
+        own: Any = self  # to the engine a `Connection`; a cast would be a call, and this is every request's path
         if self._session.draining:
-            self._spent(now)
+            self._engine.connection_spent(own, now)
         else:
-            self._engine.connection_free(cast("Connection", self), now)
+            self._engine.connection_free(own, now)
+
+    def failed(self, kind: str, example: str, *, unprocessed: bool = False) -> None:
+        """The stream ended without a response."""
+        if unprocessed:
+            self.lost(kind, example, unprocessed=True)
+        else:
+            self.fail(kind, example)
 
     def lost(self, kind: str, example: str, *, unprocessed: bool = False) -> None:
         """The request was lost with the connection. `unprocessed`: the server surely did nothing with it."""
@@ -273,24 +292,12 @@ class Http2Session(asyncio.Protocol):
         if not self.ready.done():
             self.ready.set_result(None)
 
-    def answered(self, stream: Stream, now: float) -> None:
-        """A response is whole."""
-        cast("StreamSlot", stream.owner).answered(stream, now)
-
-    def failed(self, stream: Stream, kind: str, example: str, *, unprocessed: bool = False) -> None:
-        """A stream ended without a response."""
-        slot = cast("StreamSlot", stream.owner)
-        if unprocessed:
-            slot.lost(kind, example, unprocessed=True)
-        else:
-            slot.fail(kind, example)
-
     def going_away(self, untouched: list[Stream], why: str) -> None:
         """The server takes no further requests; those on streams that are still open it answers."""
         if why:
             self._why = f" ({why})"
             self.engine.events.add(f"server went away: {why}", "")
-        self._drain([cast("StreamSlot", stream.owner) for stream in untouched])
+        self._drain([stream.owner for stream in untouched])
 
     def unsolicited(self, what: str) -> None:
         """The server sent something for a stream that is over."""

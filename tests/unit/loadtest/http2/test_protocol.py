@@ -37,17 +37,24 @@ class Told:
     def settings_came(self) -> None:
         self.all.append(("settings",))
 
-    def answered(self, stream: Stream, now: float) -> None:
-        self.all.append(("answered", stream.number, stream.status, stream.content, now))
-
-    def failed(self, stream: Stream, kind: str, example: str, *, unprocessed: bool = False) -> None:
-        self.all.append(("failed", stream.number, kind, example, unprocessed))
-
     def going_away(self, untouched: list[Stream], why: str) -> None:
         self.all.append(("going away", [stream.number for stream in untouched], why))
 
     def unsolicited(self, what: str) -> None:
         self.all.append(("unsolicited", what))
+
+
+class Owner:
+    """Adds what its stream is told to what the connection is told."""
+
+    def __init__(self, told: Told) -> None:
+        self.told = told
+
+    def answered(self, stream: Stream, now: float) -> None:
+        self.told.all.append(("answered", stream.number, stream.status, stream.content, now))
+
+    def failed(self, kind: str, example: str, *, unprocessed: bool = False) -> None:
+        self.told.all.append(("failed", kind, example, unprocessed))
 
 
 @pytest.fixture
@@ -94,7 +101,7 @@ def test_it_begins_with_preface_and_settings(told: Told) -> None:
 
 
 def test_an_answer(wire: ClientConnection, told: Told) -> None:
-    stream = wire.request(GET, None)
+    stream = wire.request(GET, Owner(told))
     wire.receive(frame(frames.HEADERS, frames.END_HEADERS, 1, OK), 2.0)
     assert stream.first_byte == 2.0
     wire.receive(frame(frames.DATA, frames.END_STREAM, 1, b"ok"), 3.0)
@@ -103,10 +110,10 @@ def test_an_answer(wire: ClientConnection, told: Told) -> None:
     assert wire.streams == {}
 
 
-def test_a_body_keeps_to_both_windows(wire: ClientConnection) -> None:
+def test_a_body_keeps_to_both_windows(wire: ClientConnection, told: Told) -> None:
     wire.receive(settings({Setting.INITIAL_WINDOW_SIZE: 40_000}), 1.0)
-    wire.request(post(bytes(50_000)), None)
-    wire.request(post(bytes(50_000)), None)
+    wire.request(post(bytes(50_000)), Owner(told))
+    wire.request(post(bytes(50_000)), Owner(told))
     assert bodies(wire) == [
         (1, 16_384, False),
         (1, 16_384, False),
@@ -135,9 +142,9 @@ def test_a_window_may_shrink_below_nothing(wire: ClientConnection) -> None:
     assert bodies(wire) == [(1, 3, False)]
 
 
-def test_larger_frames_are_used(wire: ClientConnection) -> None:
+def test_larger_frames_are_used(wire: ClientConnection, told: Told) -> None:
     wire.receive(settings({Setting.MAX_FRAME_SIZE: 30_000}), 1.0)
-    wire.request(post(bytes(50_000)), None)
+    wire.request(post(bytes(50_000)), Owner(told))
     assert bodies(wire) == [(1, 30_000, False), (1, 20_000, True)]
 
 
@@ -149,8 +156,8 @@ def test_no_body_while_the_way_is_full(wire: ClientConnection) -> None:
     assert bodies(wire) == [(1, 4, True)]
 
 
-def test_room_for_large_responses_is_given_in_time(wire: ClientConnection) -> None:
-    wire.request(GET, None)
+def test_room_for_large_responses_is_given_in_time(wire: ClientConnection, told: Told) -> None:
+    wire.request(GET, Owner(told))
     wire.receive(frame(frames.HEADERS, frames.END_HEADERS, 1, OK), 2.0)
     sent(wire)
     given = {0: 0, 1: 0}
@@ -163,7 +170,7 @@ def test_room_for_large_responses_is_given_in_time(wire: ClientConnection) -> No
 
 
 def test_what_comes_for_a_stream_that_was_given_up_is_ignored(wire: ClientConnection, told: Told) -> None:
-    wire.give_up(wire.request(GET, None))
+    wire.give_up(wire.request(GET, Owner(told)))
     [reset] = [each for each in sent(wire) if isinstance(each, RstStreamFrame)]
     assert reset.error_code == ErrorCode.CANCEL
     wire.receive(frame(frames.HEADERS, frames.END_HEADERS, 1, OK) + frame(frames.DATA, 1, 1, b"ok"), 2.0)
@@ -172,14 +179,14 @@ def test_what_comes_for_a_stream_that_was_given_up_is_ignored(wire: ClientConnec
 
 
 def test_what_comes_behind_an_answer_is_told(wire: ClientConnection, told: Told) -> None:
-    wire.request(GET, None)
+    wire.request(GET, Owner(told))
     wire.receive(frame(frames.HEADERS, 5, 1, OK) * 2, 2.0)
     assert [each[0] for each in told.all] == ["answered", "unsolicited"]
 
 
 def test_goaway_says_what_it_did_not_touch(wire: ClientConnection, told: Told) -> None:
     for _ in range(3):
-        wire.request(GET, None)
+        wire.request(GET, Owner(told))
     wire.receive(frame(frames.GOAWAY, 0, 0, struct.pack(">II", 3, 11) + b"calm \x00" + b"x" * 200), 2.0)
     assert told.all == [("going away", [5], "ENHANCE_YOUR_CALM: calm \N{REPLACEMENT CHARACTER}" + "x" * 94)]
     wire.receive(frame(frames.HEADERS, 5, 3, OK), 2.0)
@@ -194,11 +201,10 @@ def test_the_end_is_said(wire: ClientConnection) -> None:
     assert goaway.error_code == ErrorCode.PROTOCOL_ERROR
 
 
-def test_streams_run_out(wire: ClientConnection) -> None:
+def test_streams_run_out(wire: ClientConnection, told: Told) -> None:
     assert not wire.exhausted
     wire._next = (1 << 31) - 1
-    assert not wire.exhausted
-    wire.request(GET, None)
+    wire.request(GET, Owner(told))
     assert wire.exhausted
 
 
