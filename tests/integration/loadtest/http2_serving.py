@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,13 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.settings
+import hpack
 import pytest
 from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, RstStreamFrame
 
 from perfloop.loadtest import LoadOptions
+
+from .serving import kinds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -105,6 +109,34 @@ async def serving(
             peer.transport.abort()
 
 
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+ENDS, WHOLE, PADDED = 1, 4, 8
+MAX_STREAMS, FIRST_WINDOW = 3, 4
+
+
+def frame(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> bytes:
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def settings(**values: int) -> bytes:
+    numbers = {"most_streams": MAX_STREAMS, "first_window": FIRST_WINDOW, "push": 2, "largest": 5, "table": 1}
+    return frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", numbers[name], value) for name, value in values.items()))
+
+
+def number(value: int) -> bytes:
+    return struct.pack(">I", value)
+
+
+def section(*fields: tuple[str, str], flags: int = WHOLE, stream: int = 1, literal: bool = True) -> bytes:
+    """HEADERS whose block does not depend on what came before."""
+    block = hpack.Encoder().encode([(name, value, literal) for name, value in fields])
+    return frame(HEADERS, flags, stream, block)
+
+
+def ok(stream: int) -> bytes:
+    return section((":status", "200"), stream=stream) + frame(DATA, ENDS, stream, b"ok")
+
+
 class RawPeer(asyncio.Protocol):
     """One connection of a server that writes what it is told: `answer(peer, stream)` for each whole request."""
 
@@ -128,6 +160,8 @@ class RawPeer(asyncio.Protocol):
             frame.parse_body(memoryview(self.held[9 : 9 + length]))
             self.held = self.held[9 + length :]
             self.server.frames.append(frame)
+            if isinstance(frame, HeadersFrame) and "END_STREAM" not in frame.flags and self.server.early:
+                self.server.early(self, frame.stream_id)
             if isinstance(frame, HeadersFrame | DataFrame | ContinuationFrame) and "END_STREAM" in frame.flags:
                 self.server.requests += 1
                 self.server.answer(self, frame.stream_id)
@@ -144,6 +178,8 @@ class RawServer:
         self.peers: list[RawPeer] = []
         self.frames: list[Frame] = []
         """What the client sent."""
+        self.early: Callable[[RawPeer, int], None] | None = None
+        """Called when the headers of a request with a body are there."""
         self.requests = 0
         self.url = ""
 
@@ -167,8 +203,36 @@ async def serving_raw(answer, greeting: bytes = b"\0\0\0\x04\0\0\0\0\0") -> Asyn
             peer.transport.abort()
 
 
+def answering(fault: Callable[[RawPeer, int], Any], every: int = 4) -> Callable[[RawPeer, int], None]:
+    """Answers, but each fourth request of a connection with what `fault` returns, if anything."""
+
+    def answer(peer: RawPeer, stream: int) -> None:
+        if peer.position % every == every - 1:
+            written = fault(peer, stream)
+            if isinstance(written, bytes):
+                peer.write(written)
+        else:
+            peer.write(ok(stream))
+
+    return answer
+
+
+def empty(stream: int, *fields: tuple[str, str]) -> bytes:
+    return section(*fields, flags=WHOLE | ENDS, stream=stream)
+
+
+STATUS = (":status", "200")
+
+
+def counted_once(outcome, limit: int) -> None:
+    """Each request was counted, once: it was answered or it failed."""
+    answered = sum(outcome.results.statuses.values())
+    failed = sum(kinds(outcome).values())
+    assert (outcome.summary.requests, answered + failed, outcome.summary.errors) == (limit, limit, failed)
+
+
 def options(server: Server | RawServer, **changes: Any) -> LoadOptions:
-    given = {"connections": 1, "streams": 4, "request_limit": 20, "duration": None, "timeout": 1.0, **changes}
+    given = {"connections": 1, "streams": 4, "request_limit": 20, "duration": None, "timeout": 5.0, **changes}
     return LoadOptions(url=server.url, http2=True, **given)
 
 

@@ -245,7 +245,7 @@ async def test_a_request_that_is_never_answered_times_out_alone(load) -> None:
             peer.answer(stream)
 
     async with serving(forgetful) as server:
-        outcome = await load(options(server, timeout=0.2))
+        outcome = await load(options(server, timeout=0.5))
         for _ in range(100):
             if server.resets:
                 break

@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-import hpack
 import pytest
-from hyperframe.frame import GoAwayFrame, WindowUpdateFrame
+from hyperframe.frame import GoAwayFrame
 
-from perfloop.exceptions import UnreachableTarget
-
-from .http2_serving import RawPeer, options, serving_raw
+from .http2_serving import (
+    CONTINUATION,
+    DATA,
+    ENDS,
+    GOAWAY,
+    HEADERS,
+    PADDED,
+    PING,
+    PRIORITY,
+    PUSH_PROMISE,
+    RST_STREAM,
+    SETTINGS,
+    STATUS,
+    WHOLE,
+    WINDOW_UPDATE,
+    RawPeer,
+    answering,
+    counted_once,
+    empty,
+    frame,
+    number,
+    ok,
+    options,
+    section,
+    serving_raw,
+    settings,
+)
 from .serving import kinds, load_here, load_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
-ENDS, WHOLE, PADDED = 1, 4, 8
-MAX_STREAMS, FIRST_WINDOW = 3, 4
 LIMIT = 40
 
 
@@ -29,56 +50,6 @@ LIMIT = 40
 def load(request):
     return request.param
 
-
-def frame(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> bytes:
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def settings(**values: int) -> bytes:
-    numbers = {"most_streams": MAX_STREAMS, "first_window": FIRST_WINDOW, "push": 2, "largest": 5, "table": 1}
-    return frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", numbers[name], value) for name, value in values.items()))
-
-
-def number(value: int) -> bytes:
-    return struct.pack(">I", value)
-
-
-def section(*fields: tuple[str, str], flags: int = WHOLE, stream: int = 1, literal: bool = True) -> bytes:
-    """HEADERS whose block does not depend on what came before."""
-    block = hpack.Encoder().encode([(name, value, literal) for name, value in fields])
-    return frame(HEADERS, flags, stream, block)
-
-
-def ok(stream: int) -> bytes:
-    return section((":status", "200"), stream=stream) + frame(DATA, ENDS, stream, b"ok")
-
-
-def answering(fault: Callable[[RawPeer, int], Any], every: int = 4) -> Callable[[RawPeer, int], None]:
-    """Answers, but each fourth request of a connection with what `fault` returns, if anything."""
-
-    def answer(peer: RawPeer, stream: int) -> None:
-        if peer.position % every == every - 1:
-            written = fault(peer, stream)
-            if isinstance(written, bytes):
-                peer.write(written)
-        else:
-            peer.write(ok(stream))
-
-    return answer
-
-
-def whole(outcome, limit: int = LIMIT) -> None:
-    """Each request was counted, once: it was answered or it failed."""
-    answered = sum(outcome.results.statuses.values())
-    failed = sum(kinds(outcome).values())
-    assert (outcome.summary.requests, answered + failed, outcome.summary.errors) == (limit, limit, failed)
-
-
-def empty(stream: int, *fields: tuple[str, str]) -> bytes:
-    return section(*fields, flags=WHOLE | ENDS, stream=stream)
-
-
-STATUS = (":status", "200")
 
 MALFORMED: dict[str, tuple[Callable[[int], bytes], str]] = {
     **{
@@ -133,7 +104,7 @@ async def test_a_malformed_response_fails_alone(response, told: str, method: str
     async with serving_raw(answering(lambda _peer, stream: response(stream))) as server:
         outcome = await load_here(options(server, method=method, request_limit=LIMIT))
         await asyncio.sleep(0)
-    whole(outcome)
+    counted_once(outcome, LIMIT)
     assert kinds(outcome) == {"invalid response": LIMIT // 4}
     assert "malformed response: " in outcome.results.error_kinds[0].example
     assert told in outcome.results.error_kinds[0].example
@@ -183,7 +154,7 @@ STREAM_FAULTS: dict[str, tuple[Callable[[int], bytes], str]] = {
 async def test_what_ends_one_stream(load, response, told: str) -> None:
     async with serving_raw(answering(lambda _peer, stream: response(stream))) as server:
         outcome = await load(options(server, request_limit=LIMIT))
-    whole(outcome)
+    counted_once(outcome, LIMIT)
     assert sum(kinds(outcome).values()) == LIMIT // 4
     assert told in outcome.results.error_kinds[0].example
     assert len(server.peers) == 1
@@ -280,7 +251,7 @@ async def test_what_ends_the_connection(garbage, told: str, method: str) -> None
             if any(isinstance(each, GoAwayFrame) for each in server.frames):
                 break
             await asyncio.sleep(0.005)
-    whole(outcome)
+    counted_once(outcome, LIMIT)
     assert set(kinds(outcome)) == {"invalid response"}
     assert 1 <= outcome.summary.errors <= 4
     assert told in outcome.results.error_kinds[0].example
@@ -289,155 +260,48 @@ async def test_what_ends_the_connection(garbage, told: str, method: str) -> None
     assert goaway.error_code != 0
 
 
-async def test_headers_without_end(load) -> None:
-    def fault(_peer: RawPeer, stream: int) -> bytes:
-        return frame(HEADERS, 0, stream, b"\x88") + frame(CONTINUATION, 0, stream, bytes(16_000)) * 20
-
-    async with serving_raw(answering(fault)) as server:
-        outcome = await load(options(server, request_limit=LIMIT))
-    whole(outcome)
-    assert set(kinds(outcome)) == {"response head too large"}
-
-
-async def test_a_header_list_that_unpacks_to_too_much(load) -> None:
-    def fault(_peer: RawPeer, stream: int) -> bytes:
-        block = b"\x88\x40\x01a\x7f\x81\x1e" + b"x" * 4000 + b"\xbe" * 9000  # one field of 4,000 bytes, 9,000 times
-        return frame(HEADERS, WHOLE | ENDS, stream, block)
-
-    async with serving_raw(answering(fault)) as server:
-        outcome = await load(options(server, request_limit=LIMIT))
-    whole(outcome)
-    assert set(kinds(outcome)) == {"response head too large"}
-
-
-@pytest.mark.parametrize("reads", [True, False], ids=["reads", "never reads"])
-@pytest.mark.parametrize("flood", [frame(PING, 0, 0, bytes(8)), frame(SETTINGS)], ids=["PING", "SETTINGS"])
-async def test_a_flood_ends_with_the_run(load, flood: bytes, reads: bool) -> None:
-    def fault(peer: RawPeer, _stream: int) -> None:
-        if not reads:
-            peer.transport.pause_reading()
-        pour(peer)
-
-    def pour(peer: RawPeer) -> None:
-        if not peer.transport.is_closing():
-            if peer.transport.get_write_buffer_size() < 1 << 20:
-                peer.write(flood * 5000)
-            asyncio.get_running_loop().call_later(0.002, pour, peer)
-
-    async with serving_raw(answering(fault)) as server:
-        began = time.monotonic()
-        outcome = await load(options(server, request_limit=8, timeout=0.3))
-        lasted = time.monotonic() - began
-    whole(outcome, 8)
-    assert set(kinds(outcome)) <= {"timeout", "invalid response"}
-    assert lasted < 5
-
-
-@pytest.mark.parametrize("streams", [1, 4])
-async def test_no_window_for_ever(load, streams: int) -> None:
-    async with serving_raw(answering(lambda _peer, _stream: None), settings(first_window=0)) as server:
-        outcome = await load(
-            options(server, method="POST", body=b"body", request_limit=8, timeout=0.1, streams=streams)
-        )
-    whole(outcome, 8)
-    assert kinds(outcome) == {"timeout": 8}
-
-
-async def test_endless_bodies_end_with_the_timeout(load) -> None:
-    def fault(peer: RawPeer, stream: int) -> None:
-        peer.write(section(STATUS, stream=stream))
-        drip(peer, stream)
-
-    def drip(peer: RawPeer, stream: int) -> None:
-        if not peer.transport.is_closing():
-            peer.write(frame(DATA, 0, stream, b"x" * 100))
-            asyncio.get_running_loop().call_later(0.01, drip, peer, stream)
-
-    async with serving_raw(answering(fault)) as server:
-        outcome = await load(options(server, request_limit=LIMIT, timeout=0.2))
-    whole(outcome)
-    assert kinds(outcome) == {"timeout": LIMIT // 4}
+@pytest.mark.parametrize("window", [0, 2], ids=["before the body", "in mid-body"])
+async def test_a_reset_while_the_request_is_sent(load, window: int) -> None:
+    async with serving_raw(lambda _peer, _stream: None, settings(first_window=window)) as server:
+        server.early = lambda peer, stream: peer.write(frame(RST_STREAM, 0, stream, number(2)))
+        outcome = await load(options(server, method="POST", body=b"body"))
+    assert kinds(outcome) == {"stream reset": 20}
     assert len(server.peers) == 1
 
 
-async def test_a_large_body_is_given_room(load) -> None:
-    """More than the windows of stream and connection, so that both must be opened again."""
-    pieces = 1300
-
-    def answer(peer: RawPeer, stream: int) -> None:
-        peer.write(section(STATUS, ("content-length", str(pieces * 16_384)), stream=stream))
-        peer.write(frame(DATA, 0, stream, bytes(16_384)) * pieces + frame(DATA, ENDS, stream))
-
-    async with serving_raw(answer) as server:
-        outcome = await load(options(server, request_limit=2, streams=1, timeout=10))
-    assert outcome.results.statuses == {"200": 2}, outcome.results.error_kinds
-    assert outcome.summary.bytes_received > 2 * pieces * 16_384
-    updates = [each for each in server.frames if isinstance(each, WindowUpdateFrame)]
-    assert {each.stream_id for each in updates} == {0, 1, 3}
-
-
-GOAWAY_11 = number(11) + b"too many requests\n"
+FAULTS: list[Callable[[RawPeer, int], Any]] = [
+    *((lambda _peer, stream, response=response: response(stream)) for response, _ in MALFORMED.values()),
+    *((lambda _peer, stream, response=response: response(stream)) for response, _ in STREAM_FAULTS.values()),
+    *((lambda _peer, stream, response=response: response(stream)) for response in HARMLESS.values()),
+    *((lambda _peer, stream, response=response: response(stream)) for response, _ in CONNECTION_FAULTS.values()),
+    lambda peer, _stream: peer.transport.abort(),
+    lambda peer, _stream: peer.transport.close(),
+    lambda _peer, stream: frame(GOAWAY, 0, 0, number(stream) + number(0)) + ok(stream),
+    lambda _peer, stream: frame(GOAWAY, 0, 0, number(max(stream - 4, 0)) + number(2)),
+    lambda _peer, stream: frame(RST_STREAM, 0, stream, number(7)),
+    lambda _peer, _stream: None,
+    lambda _peer, stream: settings(most_streams=1) + ok(stream),
+    lambda _peer, stream: settings(most_streams=3) + ok(stream),
+    *[lambda _peer, stream: ok(stream)] * 40,
+]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_goaway_tells_its_error_and_why(load, method: str) -> None:
-    def fault(_peer: RawPeer, _stream: int) -> bytes:
-        return frame(GOAWAY, 0, 0, number(0) + GOAWAY_11)  # nothing was taken: also what is sent once more
+@pytest.mark.parametrize("rate", [None, 2000], ids=["closed", "open"])
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_happens_each_request_is_counted_once(seed: int, rate: float | None, method: str) -> None:
+    chosen = random.Random(seed)
 
-    async with serving_raw(answering(fault, every=1)) as server:
-        outcome = await load(options(server, method=method, request_limit=4, timeout=1))
-    whole(outcome, 4)
-    assert kinds(outcome) == {"closed before response": 4}
-    told = "ENHANCE_YOUR_CALM: too many requests\N{REPLACEMENT CHARACTER}"
-    assert told in outcome.results.error_kinds[0].example
-    assert outcome.events[f"server went away: {told}"] >= 1
-
-
-async def test_goaway_in_mid_body_lets_it_end(load) -> None:
-    def fault(peer: RawPeer, stream: int) -> None:
-        peer.write(section(STATUS, stream=stream), frame(DATA, 0, stream, b"o"))
-        peer.write(frame(GOAWAY, 0, 0, number(stream) + number(0)))
-        asyncio.get_running_loop().call_later(0.01, peer.write, frame(DATA, ENDS, stream, b"k"))
-
-    async with serving_raw(answering(fault)) as server:
-        outcome = await load(options(server, request_limit=LIMIT))
-    assert outcome.results.statuses == {"200": LIMIT}, outcome.results.error_kinds
-    assert len(server.peers) > 1
-
-
-async def test_the_end_of_the_connection_behind_goaway_tells_the_error(load) -> None:
-    def fault(peer: RawPeer, stream: int) -> None:
-        peer.write(section(STATUS, stream=stream), frame(GOAWAY, 0, 0, number(stream) + number(2)))
-        asyncio.get_running_loop().call_later(0.01, peer.transport.close)
-
-    async with serving_raw(answering(fault)) as server:
-        outcome = await load(options(server, request_limit=LIMIT, streams=1))
-    whole(outcome)
-    assert set(kinds(outcome)) == {"closed in body"}
-    assert "INTERNAL_ERROR" in outcome.results.error_kinds[0].example
-
-
-@pytest.mark.parametrize(
-    "greeting",
-    [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", frame(PING, 0, 0, bytes(8)), b"\0" * 9],
-    ids=["SSH", "HTTP/1.1", "PING", "DATA"],
-)
-async def test_a_greeting_that_is_none(load, greeting: bytes) -> None:
-    async with serving_raw(lambda _peer, _stream: None, greeting) as server:
-        with pytest.raises(UnreachableTarget, match="no HTTP/2") as caught:
-            await load(options(server, timeout=1))
-    assert "leave out --http2" in (caught.value.hint or "")
-
-
-@pytest.mark.parametrize("sizes", [(1,), (9, 3)], ids=["bytes", "pieces"])
-async def test_frames_in_pieces(load, sizes: tuple[int, ...]) -> None:
     def answer(peer: RawPeer, stream: int) -> None:
-        data, at = ok(stream), 0
-        while at < len(data):
-            size = sizes[at % len(sizes)]
-            peer.write(data[at : at + size])
-            at += size
+        if not peer.transport.is_closing():
+            written = chosen.choice(FAULTS)(peer, stream)
+            if isinstance(written, bytes):
+                peer.write(written)
 
     async with serving_raw(answer) as server:
-        outcome = await load(options(server))
-    assert outcome.results.statuses == {"200": 20}
+        began = time.monotonic()
+        load_options = options(server, method=method, rate=rate, connections=2, request_limit=300, timeout=0.15)
+        outcome = await load_here(load_options)
+    counted_once(outcome, 300)
+    assert server.requests >= sum(outcome.results.statuses.values())
+    assert time.monotonic() - began < 30

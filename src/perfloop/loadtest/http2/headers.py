@@ -197,7 +197,7 @@ class HeaderEncoder:
         name, value = field
         again = field in self._seen
         indexed = again and name not in _NOT_INDEXED and len(name) + len(value) <= _TABLE_BYTES // 2
-        block = self._encoder.encode([(name, value, not indexed)], huffman=again)
+        block = self._encoder.encode([(name, value, not indexed)], huffman=indexed)
         changes, _ = table_use(block)
         if changes:
             self._forget()
