@@ -15,14 +15,21 @@ __all__ = [
     "CLOSED_IN_BODY",
     "CLOSED_IN_HEADERS",
     "CONNECT_TIMEOUT",
+    "GIVEN_UP",
     "INVALID_RESPONSE",
+    "INVALID_UTF8",
+    "MESSAGE_TOO_LARGE",
     "MOST_KINDS",
     "NEVER_SENT",
     "NOT_HTTP2",
+    "NOT_UPGRADED",
+    "NO_EVENT_STREAM",
     "OTHER",
+    "PROTOCOL_ERROR",
     "REFUSED",
     "RESET",
     "RESPONSE_HEAD_TOO_LARGE",
+    "STREAM_ENDED",
     "STREAM_RESET",
     "TIMEOUT",
     "TLS",
@@ -46,6 +53,14 @@ RESPONSE_HEAD_TOO_LARGE = "response head too large"
 STREAM_RESET = "stream reset"
 UNEXPECTED_UPGRADE = "unexpected protocol switch"
 TLS = "TLS"
+GIVEN_UP = "given up"
+# Of WebSocket and server-sent events.
+NOT_UPGRADED = "not upgraded"
+PROTOCOL_ERROR = "protocol error"
+INVALID_UTF8 = "invalid UTF-8"
+MESSAGE_TOO_LARGE = "message too large"
+NO_EVENT_STREAM = "no event stream"
+STREAM_ENDED = "closed before first event"
 
 
 class NotHttp2Error(ConnectionError):

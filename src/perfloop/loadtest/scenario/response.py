@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,10 +10,39 @@ import msgspec
 
 from ...exceptions import InvalidValue
 
-__all__ = ["LARGEST_BODY", "Headers", "Response"]
+__all__ = ["LARGEST_BODY", "Headers", "NoHead", "Response", "final_head"]
 
 LARGEST_BODY = 8 * 1024 * 1024
 """Bytes of a response that are kept to be looked at."""
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
+_LARGEST_HEAD = 256 * 1024
+
+
+class NoHead(ValueError):
+    """What came is not the head of a response, or no end of it is to be seen."""
+
+
+def final_head(received: bytes) -> tuple[int, bytes, bytes] | None:
+    """The status, the head and what lies behind it, after heads that are informational; None while it is not whole.
+
+    Raises:
+        NoHead: it never will be.
+    """
+    while True:
+        if received[:7] != b"HTTP/1."[: len(received)]:
+            raise NoHead("it does not begin with HTTP/1")
+        head, end, rest = received.partition(b"\r\n\r\n")
+        if not end:
+            if len(head) > _LARGEST_HEAD:
+                raise NoHead(f"{len(head)} bytes without the end of the headers")
+            return None
+        status_line = _STATUS_LINE.match(head + end)
+        if status_line is None:
+            raise NoHead("it has no status")
+        status = int(status_line[1])
+        if status >= 200 or status == 101:
+            return status, head + end, rest
+        received = rest
 
 
 class Headers(Mapping[str, str]):
@@ -114,7 +144,7 @@ class Response:
         raw = self._raw
         while True:
             head, _, body = raw.partition(b"\r\n\r\n")
-            if head[9:10] != b"1":
+            if head[9:10] != b"1" or head[9:12] == b"101":
                 break
             raw = body  # informational: the final response follows
         self._headers = Headers(head)

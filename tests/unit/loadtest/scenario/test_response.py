@@ -6,6 +6,7 @@ import pytest
 
 from perfloop.exceptions import InvalidValue
 from perfloop.loadtest.scenario import Response
+from perfloop.loadtest.scenario.response import NoHead, final_head
 
 HEAD = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX-N: 1\r\nset-cookie: b=2\r\n"
 
@@ -44,3 +45,36 @@ def test_what_was_not_kept_is_not_shown() -> None:
     assert repr(response) == "<Response 404 to GET />"
     with pytest.raises(InvalidValue, match=r"Expected a body of at most 8 MiB to look at \(GET /\)"):
         _ = response.body
+
+
+def test_the_headers_of_an_upgrade() -> None:
+    assert (
+        Response(101, 0.1, b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\n\r\n", "WS /").headers["upgrade"] == "websocket"
+    )
+
+
+@pytest.mark.parametrize(
+    ("received", "head"),
+    [
+        (b"", None),
+        (b"HTTP/1.1 200 OK\r\nA: 1\r\n", None),
+        (b"HTTP/1.1 200\r\n\r\nrest", (200, b"HTTP/1.1 200\r\n\r\n", b"rest")),
+        (b"HTTP/1.1 100 Go on\r\n\r\nHTTP/1.0 101 Yes\r\n\r\n", (101, b"HTTP/1.0 101 Yes\r\n\r\n", b"")),
+    ],
+)
+def test_the_head_that_is_final(received: bytes, head: tuple[int, bytes, bytes] | None) -> None:
+    assert final_head(received) == head
+
+
+@pytest.mark.parametrize(
+    ("received", "words"),
+    [
+        (b"GARB", "does not begin with HTTP/1"),
+        (b"HTTP/2 200\r\n\r\n", "does not begin with HTTP/1"),
+        (b"HTTP/1.1 OK\r\n\r\n", "has no status"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 300_000, "bytes without the end of the headers"),
+    ],
+)
+def test_what_is_no_head(received: bytes, words: str) -> None:
+    with pytest.raises(NoHead, match=words):
+        final_head(received)
