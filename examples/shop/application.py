@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
-from . import customers, orders, products, shipping
+from . import customers, live, orders, products, shipping
 from .database import DATABASE, engine
 from .seed import ensure_database
 
@@ -31,6 +31,7 @@ app.include_router(orders.router)
 app.include_router(customers.router)
 app.include_router(products.router)
 app.include_router(shipping.router)
+app.include_router(live.router)
 
 
 @app.get("/healthz")

@@ -105,11 +105,15 @@ class Connector:
         """
         connection = self.connection_type(self._engine, failed_attempts)
         async with asyncio.timeout(self._timeout):
-            await self._reach(connection)
+            await self.reach(connection)
         return connection
 
-    async def _reach(self, protocol: asyncio.Protocol) -> None:
-        """Connect the protocol to the target."""
+    async def reach(self, protocol: asyncio.Protocol) -> None:
+        """Connect the protocol to the target.
+
+        Raises:
+            OSError: it cannot be reached.
+        """
         loop = asyncio.get_running_loop()
         began = time.monotonic()
         if self._target.unix_path is not None:

@@ -129,6 +129,11 @@ class Lifecycle:
         """Requests written and not answered yet, with those about to be sent again."""
         raise NotImplementedError
 
+    @property
+    def open_connections(self) -> int:
+        """Connections that are open."""
+        return len(self._live)
+
     # The run.
 
     async def run(self, stop: asyncio.Event | None = None) -> LoadOutcome:
@@ -286,7 +291,7 @@ class Lifecycle:
                 backlog=backlog,
                 rate=finished / since,
                 target_rate=target_rate,
-                connections=len(self._live),
+                connections=self.open_connections,
                 planned=planned,
             )
         )

@@ -124,7 +124,8 @@ class Recorder:
         self._entries = np.frombuffer(self.buffer, dtype=_DTYPE)
         self._labels = labels
         self.endpoints = EndpointTally(labels)
-        self._expected = None if expect_status is None else np.array(sorted(expect_status), dtype=np.int32)
+        # Whoever was given 101 had asked for it.
+        self._expected = None if expect_status is None else np.array(sorted({*expect_status, 101}), dtype=np.int32)
         self._kept: list[NDArray[np.void]] | None = [] if keep_samples else None
         self._second = 0
         self._second_latency = Histogram()
@@ -166,6 +167,11 @@ class Recorder:
             self._second_errors += 1
             if label is not None:
                 self.endpoints.add_error(label)
+
+    def add_bytes(self, count: int) -> None:
+        """Count bytes that came and belong to no request."""
+        self.bytes_received += count
+        self._second_bytes += count
 
     def fold(self, in_flight: int = -1, elapsed: float = 0.0) -> None:
         """Take the buffered entries into the figures.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import subprocess
 import sys
 import urllib.request
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
@@ -14,7 +16,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from perfloop.loadtest import PythonScenario, read_scenario
+
 from .serving import load_here, load_in_thread
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCRIPTS = itertools.count()
 
 
 @pytest.fixture(params=[load_here, load_in_thread], ids=["asyncio", "uvloop"])
@@ -81,3 +90,18 @@ def certificate(tmp_path_factory):
         + signed.public_bytes(serialization.Encoding.PEM)
     )
     return path
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Writes a scenario in Python and reads it."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str) -> PythonScenario:
+        name = f"script{next(SCRIPTS)}.py"
+        (tmp_path / name).write_text(text)
+        scenario = read_scenario(name)
+        assert isinstance(scenario, PythonScenario)
+        return scenario
+
+    return write

@@ -20,7 +20,6 @@ from perfloop.loadtest import (
     Scenario,
     Step,
     WeightedRequest,
-    read_scenario,
     run,
 )
 
@@ -29,27 +28,10 @@ from .serving import OK, Exchange, answer_ok, kinds, load_here, serve
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCRIPTS = itertools.count()
-
 
 def options(url: str, scenario: Scenario | PythonScenario, **more: Any) -> LoadOptions:
     given = {"connections": 2, "request_limit": 4, "duration": None, "timeout": 5.0, **more}
     return LoadOptions(url=url, scenario=scenario, **given)
-
-
-@pytest.fixture
-def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Writes a scenario in Python and reads it."""
-    monkeypatch.chdir(tmp_path)
-
-    def write(text: str) -> PythonScenario:
-        name = f"script{next(SCRIPTS)}.py"
-        (tmp_path / name).write_text(text)
-        scenario = read_scenario(name)
-        assert isinstance(scenario, PythonScenario)
-        return scenario
-
-    return write
 
 
 async def answer(exchange: Exchange, body: bytes = b"ok", *headers: str, status: str = "200 OK") -> None:

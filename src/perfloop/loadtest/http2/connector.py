@@ -51,7 +51,7 @@ class Http2Connector(Connector):
         session.reserved += 1
         try:
             async with asyncio.timeout(self._timeout):
-                await self._reach(session)
+                await self.reach(session)
                 if self._tls is not None and session.negotiated != self._protocol:
                     raise failures.NotHttp2Error("the server did not choose HTTP/2 in the TLS handshake (ALPN)")
                 await asyncio.shield(session.ready)

@@ -79,18 +79,24 @@ class Endpoints:
         except KeyError:
             return self._new(method, path)
 
-    def _new(self, method: str, path: str) -> Endpoint:
+    def of_session(self, kind: str, path: str, step: str) -> Endpoint:
+        """The endpoint of a step of a session, which begins with GET: `WS /chat/{room} connect`."""
+        try:
+            return self._known[f"{kind} {step}", path]
+        except KeyError:
+            return self._new("GET", path, kind, step)
+
+    def _new(self, method: str, path: str, kind: str = "", step: str = "") -> Endpoint:
         template = path_template(path, parse(path))
+        key = f"{kind} {step}" if kind else method, path
         if len(self._known) >= MOST_ENDPOINTS:
-            key = method, "(further paths)"
-            if key not in self._known:
-                Request(method=method).validate()
-                self._known[key] = Endpoint(self, self.add(" ".join(key), method), method, template, " ".join(key))
-            return Endpoint(self, self._known[key].index, method, template, " ".join(key))
+            key = key[0], "(further paths)"
+        if key in self._known:
+            known = self._known[key]
+            return Endpoint(self, known.index, method, template, known.label)
         Request(method=method).validate()
-        label = redact_url(f"{method} {path}")
-        endpoint = Endpoint(self, self.add(label, method), method, template, label)
-        self._known[method, path] = endpoint
+        label = f"{redact_url(f'{kind or method} {key[1]}')} {step}".rstrip()
+        self._known[key] = endpoint = Endpoint(self, self.add(label, method), method, template, label)
         return endpoint
 
     def defaults_without(self, given: frozenset[str]) -> bytes:

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from msgspec.structs import replace
 
-from ...exceptions import ConfigurationError
+from ...exceptions import ConfigurationError, MissingExtra
 from .. import failures
+from ..recording import TIMEOUT_STATUS
 from ..request import smooth_order
 from ..ticker import PERIOD
 from .feeding import FeederRanOut
 from .journeys import JourneyEnded
 from .programming import described, first_step, forget_cancellation
 from .sending import SendingEngine
+from .session import End
 from .user import RequestFailed, User
 
 if TYPE_CHECKING:
@@ -127,12 +129,16 @@ class UserEngine(SendingEngine):
                 await asyncio.gather(*tasks)
         except TimeoutError:
             raise ConfigurationError(f"Expected the setup of every user to end within {_SETUP_SECONDS:g} s") from None
+        except MissingExtra:
+            raise
         except Exception as error:
             raise ConfigurationError(f"The setup of a user failed: {described(error)}") from error
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for user in self.users:
+                _hang_up(user)
 
     # The life of a user.
 
@@ -165,6 +171,8 @@ class UserEngine(SendingEngine):
                 await self._script.teardown(user)
             except Exception as error:
                 self._teardown_failures.add(f"teardown: {type(error).__name__}", described(error))
+            finally:
+                _hang_up(user)
 
     async def _iterations(self, user: User) -> None:
         behaviours = self._script.behaviours
@@ -195,6 +203,8 @@ class UserEngine(SendingEngine):
                 user.due = 0.0
                 if user.call is not None:  # of a task that the scenario left behind
                     self.leave_behind(user, user.call)
+                if user.sessions:
+                    _hang_up(user)
             if user.requests == requests and not self._over:
                 self._loop.call_later(_EMPTY_PAUSE, user.turn.send)
                 await user.turn
@@ -203,6 +213,9 @@ class UserEngine(SendingEngine):
         """Whether an iteration that ended in an error counts as one; raises what ends the user's life."""
         if isinstance(error, RequestFailed | JourneyEnded):  # counted where it happened
             return True
+        if isinstance(error, MissingExtra):
+            self._abort_run(error)
+            return False
         if isinstance(error, FeederRanOut):
             self._feeder_ran_out(error)
             return False
@@ -283,7 +296,11 @@ class UserEngine(SendingEngine):
     @property
     def in_flight(self) -> int:
         """Requests whose answers users wait for."""
-        return sum(user.call is not None for user in self.users)
+        return sum((user.call is not None) + user.waits for user in self.users)
+
+    @property
+    def open_connections(self) -> int:
+        return super().open_connections + len(self.sessions)
 
     def _check_finished(self, now: float) -> None:
         if self._started and self._active == 0 and self._nothing_more(now) and not self._done.done():
@@ -291,9 +308,13 @@ class UserEngine(SendingEngine):
 
     def _housekeep(self) -> None:
         super()._housekeep()
-        if _monotonic() >= self._cut_at:
+        now, timeout = _monotonic(), self.options.timeout
+        for session in [one for one in self.sessions if 0 < one.waiting_since < now - timeout]:
+            session.fail(End(failures.TIMEOUT, f"nothing came within {timeout:g} s", TIMEOUT_STATUS))
+        if now >= self._cut_at:
             for user in self.users:
-                if user.busy and user.call is None and not user.due and user.task is not None:
+                waits = user.call is not None or user.waits or user.closes or user.due
+                if user.busy and not waits and user.task is not None:
                     user.task.cancel()
 
     async def _close(self) -> None:
@@ -315,3 +336,9 @@ class UserEngine(SendingEngine):
         if tasks:
             await asyncio.wait(tasks, timeout=1)
         await super()._close()
+
+
+def _hang_up(user: User) -> None:
+    """End the sessions that the user's code left open."""
+    for session in list(user.sessions):
+        session.hang_up()

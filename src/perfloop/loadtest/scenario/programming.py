@@ -82,10 +82,10 @@ def read_python(file: str, names: tuple[str, ...] = ()) -> PythonScenario:
     module = _imported(file)
     if forgotten := unawaited(Path(file).read_bytes()):
         raise ConfigurationError(
-            "Expected `await` before a request: it is sent when it is awaited, so this one never would be",
+            f"Expected `{forgotten.keyword}` before a request: without it, it would never be sent",
             got=forgotten.text,
             where=f"{file}:{forgotten.line}",
-            hint=f"write await {forgotten.text}",
+            hint=f"write {forgotten.right}",
         )
     for name in _AROUND:
         function = getattr(module, name, None)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..options import LoadOptions
     from ..outcome import OnProgress
     from .endpoint import Endpoints
+    from .response import Response
+    from .session import Session
     from .user import Call, User
 
 __all__ = ["SendingEngine"]
@@ -47,6 +49,7 @@ class SendingEngine(Lifecycle):
         self.endpoints = endpoints
         super().__init__(options, on_progress, lambda _trace_id: endpoints.prepared)
         self.users: list[User] = []
+        self.sessions: set[Session] = set()
         self.groups = Groups()
         self.numbered = 0
         """Requests made so far."""
@@ -57,7 +60,7 @@ class SendingEngine(Lifecycle):
         self._cut_at = _NEVER
         """From then on no user sends a further request."""
         self._over = False
-        self._expected = options.expect_status
+        self._expected = None if options.expect_status is None else options.expect_status | {101}
         self._failure: RequestFailed | None = None
 
     def _new_recorder(self) -> Recorder:
@@ -121,12 +124,12 @@ class SendingEngine(Lifecycle):
             user.connection = None
         else:
             waited = _monotonic() - user.connection.written
-            user.connection.fail("given up", f"the scenario waited {waited:.3g} s", TIMEOUT_STATUS)
+            user.connection.fail(failures.GIVEN_UP, f"the scenario waited {waited:.3g} s", TIMEOUT_STATUS)
 
     def leave_behind(self, user: User, call: Call) -> None:
         """The iteration is over, but a task of it still waits for this answer."""
         self.give_up(user, call)
-        call.outcome = RequestFailed("given up", "the iteration ended before the answer came")
+        call.outcome = RequestFailed(failures.GIVEN_UP, "the iteration ended before the answer came")
         user.answered.send_soon()
 
     def count_check(self, user: User, name: str, example: str) -> None:
@@ -139,6 +142,53 @@ class SendingEngine(Lifecycle):
         label = None if user.last is None else user.last.label
         self.recorder.add_error(kind, example, counted=user.marked, label=label)
         user.marked = True
+
+    # What sessions call: see session.py.
+
+    @property
+    def over(self) -> bool:
+        """The run has ended: what happens now is no part of it."""
+        return self._over
+
+    async def reach(self, session: Session) -> None:
+        """Open a session's connection.
+
+        Raises:
+            OSError: it cannot be opened within the timeout.
+        """
+        async with asyncio.timeout(self.options.timeout):
+            await self._connector.reach(session)
+
+    def begin(self, user: User) -> float:
+        """When the request that a user makes now is due.
+
+        Raises:
+            CancelledError: the run has come to its end.
+        """
+        user.requests += 1
+        if due := user.due:
+            user.due = 0.0
+            return due
+        now = _monotonic()
+        if now >= self._cut_at:
+            raise asyncio.CancelledError
+        return now
+
+    def take_answer(self, user: User, response: Response, path: str) -> None:
+        """A request of a session was answered."""
+        user.last = response
+        expected = self._expected
+        user.marked = response.status >= 400 if expected is None else response.status not in expected
+        if self.keeps_cookies:
+            self._take_cookies(user, response, path)
+
+    def take_failure(self, user: User, kind: str, index: int, example: str) -> RequestFailed:
+        """A request of a session was not answered: count it."""
+        self.count_failure(kind, index, example)
+        failure, self._failure = self._failure, None
+        assert failure is not None
+        user.last, user.marked = None, True
+        return failure
 
     # A request's way.
 
@@ -165,12 +215,14 @@ class SendingEngine(Lifecycle):
         expected = self._expected
         user.marked = response.status >= 400 if expected is None else response.status not in expected
         if self.keeps_cookies and call.capture and response.sets_cookies:
-            unread = user.cookies.take(response.headers.all("set-cookie"), call.path)
-            if unread:
-                self.events.add("cookie not understood", call.endpoint.label, unread)
+            self._take_cookies(user, response, call.path)
         if call.body is not None and own.sending:  # answered before it was all sent: the rest would follow
             self._lose(own, served=True)
         user.answered.send()
+
+    def _take_cookies(self, user: User, response: Response, path: str) -> None:
+        if unread := user.cookies.take(response.headers.all("set-cookie"), path):
+            self.events.add("cookie not understood", response.label, unread)
 
     def connection_spent(self, connection: Connection, now: float) -> None:
         """The request is over and so is the connection; the user's next request opens another."""
@@ -253,11 +305,7 @@ class SendingEngine(Lifecycle):
         kind, text = failures.classify(error)
         index = call.endpoint.index
         self.recorder.put(due, _NAN, _NAN, 0.0, _monotonic(), call.number, 0, index, 0)
-        self.count_failure(kind, index, f"cannot connect: {text}")
-        failure, self._failure = self._failure, None
-        assert failure is not None
-        call.outcome = failure
-        user.last, user.marked = None, True
+        call.outcome = self.take_failure(user, kind, index, f"cannot connect: {text}")
         user.answered.send_soon()
 
     def _drop(self, connection: Connection) -> None:

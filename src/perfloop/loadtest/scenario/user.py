@@ -16,32 +16,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...exceptions import InvalidValue
 from .cookies import CookieJar
+from .events import EventStream
+from .failed import RequestFailed
 from .groups import Group
 from .signal import Signal
+from .websocket import WebSocket
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
     from .capturing import CapturingConnection
     from .endpoint import Endpoint
     from .response import Response
     from .sending import SendingEngine
+    from .session import Session
 
 __all__ = ["Call", "RequestFailed", "User"]
 
 Json = Any
-
-
-class RequestFailed(Exception):
-    """A request got no answer. It counts as an error already; a scenario may catch this and go on.
-
-    `kind` is the kind of failure: `timeout`, `connection refused`, …
-    """
-
-    def __init__(self, kind: str, example: str) -> None:
-        super().__init__(f"{kind}: {example}")
-        self.kind = kind
 
 
 class Body(NamedTuple):
@@ -116,6 +109,9 @@ class User:
         self.task: asyncio.Task[None] | None = None
         self.due = self.free = 0.0
         self.requests = self.failed_attempts = 0
+        self.waits = self.closes = 0
+        """Answers that its sessions wait for and that count as requests; sessions that wait for the server's close."""
+        self.sessions: set[Session] = set()
         self.last: Response | None = None
         self.busy = self.marked = False
 
@@ -221,6 +217,34 @@ class User:
         content = b"" if body is None else body.encode() if isinstance(body, str) else bytes(body)
         return self._call(method, path, headers, Body(content, body_file), values)
 
+    def websocket(
+        self,
+        path: str,
+        /,
+        *,
+        headers: Mapping[str, str] | None = None,
+        subprotocols: Sequence[str] = (),
+        **values: object,
+    ) -> WebSocket:
+        """A WebSocket, over a connection of its own: `async with user.websocket("/chat/{room}", room=7) as chat: …`.
+
+        Args:
+            path: and its values as for `get`.
+            headers: of the request that asks for the upgrade.
+            subprotocols: that are offered.
+
+        Raises:
+            MissingExtra: wsproto is not installed.
+        """
+        return WebSocket(self, path, headers or {}, values, subprotocols)
+
+    def events(self, path: str, /, *, headers: Mapping[str, str] | None = None, **values: object) -> EventStream:
+        """Server-sent events, over a connection of their own: `async with user.events("/news") as events: …`.
+
+        Arguments as for `get`. `async for event in user.events("/news"): …` does as well, where it takes all there are.
+        """
+        return EventStream(self, path, headers or {}, values)
+
     def group(self, name: str) -> Group:
         """Report the time of what is done inside, under a name: `with user.group("checkout"): …`."""
         return Group(self.engine.groups, name)
@@ -245,10 +269,7 @@ class User:
         endpoint = engine.endpoints.of(method, path)
         names = endpoint.path.names
         if values.keys() != names:
-            raise InvalidValue(
-                f"Expected a value for each placeholder of {path}: {', '.join(sorted(names)) or 'it has none'}",
-                got=", ".join(values) or "none",
-            )
+            raise _wrong_values(path, names, values)
         if body is None and headers is None and engine.trace_id is None and not self.cookies:
             engine.numbered = number = engine.numbered + 1
             return Call(self, endpoint, endpoint.whole.render(values), number)
@@ -259,6 +280,30 @@ class User:
             endpoint.defaults(headers),
             body,
         )
+
+    def opening_call(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        headers: Mapping[str, str],
+        own: Mapping[str, str],
+        values: Mapping[str, object],
+    ) -> Call:
+        """The request that a session begins with.
+
+        Args:
+            own: headers of its own, in place of those that every request has, and of the user's.
+        """
+        names = endpoint.path.names
+        if values.keys() != names:
+            raise _wrong_values(path, names, values)
+        endpoints = self.engine.endpoints
+        taken = {name.lower() for name in own}
+        if wrong := [name for name in headers if name.lower() in taken]:
+            raise InvalidValue("Expected no header that a session makes itself", got=", ".join(wrong))
+        lines = endpoints.lines(headers) + "".join(f"\r\n{name}: {value}" for name, value in own.items()).encode()
+        defaults = endpoints.defaults_without(frozenset(taken | {name.lower() for name in headers}))
+        return self.call_of(endpoint, endpoint.path.render(values), lines, defaults)
 
     def call_of(
         self,
@@ -302,3 +347,10 @@ class User:
             lines += b"\r\nContent-Length: %d" % len(content)
         message = b"%b %b HTTP/1.1%b%b\r\n\r\n%b" % (endpoint.method, target, defaults, lines, content)
         return Call(self, endpoint, message, number, capture)
+
+
+def _wrong_values(path: str, names: frozenset[str], values: Mapping[str, object]) -> InvalidValue:
+    return InvalidValue(
+        f"Expected a value for each placeholder of {path}: {', '.join(sorted(names)) or 'it has none'}",
+        got=", ".join(values) or "none",
+    )

@@ -16,6 +16,8 @@ from perfloop.loadtest.scenario.unawaited import unawaited
         ("async def f(u: User):\n    with u.group('a'):\n        u.get('/')", 3),
         ("async def f(u: loadtest.User):\n    u.request('PUT', '/')", 2),
         ("async def f(*, u: 'User'):\n    u.get('/')", 2),
+        ("async def f(user):\n    user.websocket('/')", 2),
+        ("async def f(user):\n    events = await user.events('/')", 2),
         ("async def f(user):\n    async def g():\n        user.head('/')\n    await g()", 3),
     ],
 )
@@ -34,6 +36,8 @@ def test_a_request_that_is_never_awaited(source: str, line: int) -> None:
         "user.check(True, 'yes')",
         "user.cookies.clear()",
         "session.get('/')",
+        "async with user.websocket('/') as ws: ...",
+        "async for event in user.events('/'): ...",
     ],
 )
 def test_what_is_none(body: str) -> None:
@@ -48,3 +52,11 @@ def test_the_scenario_is_refused_with_its_line(tmp_path) -> None:
         read_python(str(file))
     assert f"{file}:2" in str(caught.value)
     assert caught.value.hint == "write await user.get(…)"
+
+
+def test_a_session_is_entered(tmp_path) -> None:
+    file = tmp_path / "chat.py"
+    file.write_text("async def chat(user):\n    ws = await user.websocket('/ws')\n")
+    with pytest.raises(ConfigurationError, match="Expected `async with` before") as caught:
+        read_python(str(file))
+    assert caught.value.hint == "write async with user.websocket(…) as …:"
