@@ -145,6 +145,8 @@ def test_a_block_that_refers_to_the_table_is_read_again_when_that_changes() -> N
     assert decoder.decode(b"\x88\xbe") is one
     decoder.decode(b"\x88\x40\x01a\x0212")
     assert decoder.decode(b"\x88\xbe").size == one.size + 1
+    decoder.decode(b"\x88\xbe\x40\x01a\x03123")
+    assert decoder.decode(b"\x88\xbe").size == one.size + 2
 
 
 def test_fields_that_are_well_formed() -> None:

@@ -110,6 +110,12 @@ def test_an_answer(wire: ClientConnection, told: Told) -> None:
     assert wire.streams == {}
 
 
+def test_the_reserved_bit_of_a_stream_is_ignored(wire: ClientConnection, told: Told) -> None:
+    wire.request(GET, Owner(told))
+    wire.receive(frame(frames.HEADERS, 5, 1 | 1 << 31, OK), 2.0)
+    assert told.all == [("answered", 1, 200, 0, 2.0)]
+
+
 def test_a_body_keeps_to_both_windows(wire: ClientConnection, told: Told) -> None:
     wire.receive(settings({Setting.INITIAL_WINDOW_SIZE: 40_000}), 1.0)
     wire.request(post(bytes(50_000)), Owner(told))
