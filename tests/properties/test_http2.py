@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import hpack
 from hypothesis import given, settings
@@ -12,7 +13,10 @@ from hypothesis import strategies as st
 
 from perfloop.loadtest.http2.frames import ViolationError
 from perfloop.loadtest.http2.headers import HeaderDecoder, HeaderEncoder, read_fields, table_use, taken_apart
-from perfloop.loadtest.http2.protocol import ClientConnection, Stream
+from perfloop.loadtest.http2.protocol import ClientConnection
+
+if TYPE_CHECKING:
+    from perfloop.loadtest.http2.streams import Stream
 
 MESSAGE = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
 SETTINGS = b"\0\0\0\x04\0\0\0\0\0"

@@ -5,85 +5,25 @@ What is wrong with one response ends its stream alone; only what makes all that 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from .. import failures
 from . import frames
 from .frames import ErrorCode, Setting, ViolationError, frame
 from .headers import LARGEST_LIST, HeaderDecoder, HeaderEncoder, ResponseHead
+from .streams import WINDOW, Stream
 
-__all__ = ["ClientConnection", "Listener", "Owner", "Stream"]
+if TYPE_CHECKING:
+    from .streams import Listener, Owner
 
-_WINDOW = 1 << 24
-_SETTINGS = {Setting.ENABLE_PUSH: 0, Setting.INITIAL_WINDOW_SIZE: _WINDOW, Setting.MAX_HEADER_LIST_SIZE: LARGEST_LIST}
+__all__ = ["ClientConnection"]
+
+_SETTINGS = {Setting.ENABLE_PUSH: 0, Setting.INITIAL_WINDOW_SIZE: WINDOW, Setting.MAX_HEADER_LIST_SIZE: LARGEST_LIST}
 _FIRST_WINDOW = 65_535
 _MOST_INTERIM = 32
 _MOST_GIVEN_UP = 10_000
 _WITHOUT_CONTENT = (204, 304)
 _LONGEST_DEBUG = 100
-
-
-class Stream:
-    """One request and its response."""
-
-    __slots__ = (
-        "content",
-        "first_byte",
-        "interim",
-        "is_head",
-        "length",
-        "message",
-        "number",
-        "owner",
-        "received",
-        "room",
-        "sent",
-        "status",
-        "window",
-    )
-
-    def __init__(self, number: int, owner: Any, message: bytes, body_at: int, window: int, *, is_head: bool) -> None:
-        self.number = number
-        self.owner = owner
-        self.message = message
-        self.sent = body_at
-        """Up to there the message has been sent."""
-        self.window = window
-        """Bytes of a body that the server takes now."""
-        self.room = _WINDOW
-        """Bytes of a body that it may send."""
-        self.is_head = is_head
-        self.status = self.received = self.content = self.interim = 0
-        self.length = -1
-        """Bytes that its content must have; -1 when it may be any number."""
-        self.first_byte = 0.0
-
-
-class Owner(Protocol):
-    """Who is told how a stream ended. It is no longer open then."""
-
-    def answered(self, stream: Stream, now: float) -> None:
-        """The response is whole."""
-
-    def failed(self, kind: str, example: str, *, unprocessed: bool = False) -> None:
-        """It ended without a response. `unprocessed`: the server says that it did nothing with the request."""
-
-
-class Listener(Protocol):
-    """Who is told what happens to the connection."""
-
-    def settings_came(self) -> None:
-        """The server's settings came, for the first time or again."""
-
-    def going_away(self, untouched: list[Stream], why: str) -> None:
-        """The server takes no further requests, and did nothing with those of the streams given, which are over.
-
-        Args:
-            why: its error and its explanation, empty when it gave none.
-        """
-
-    def unsolicited(self, what: str) -> None:
-        """The server sent something for a stream that is over."""
 
 
 class ClientConnection:
@@ -113,7 +53,7 @@ class ClientConnection:
         self._given_up: set[int] = set()
         self._uploading: dict[int, Stream] = {}
         self._window = self._first_window = _FIRST_WINDOW
-        self._room = _WINDOW
+        self._room = WINDOW
         self._largest = frames.LARGEST_FRAME
         self._held = b""
         self._section: tuple[int, int, bytearray] | None = None
@@ -121,7 +61,7 @@ class ClientConnection:
         self._out = [
             frames.PREFACE,
             frame(frames.SETTINGS, 0, 0, frames.write_settings(_SETTINGS)),
-            _window_update(0, _WINDOW - _FIRST_WINDOW),
+            _window_update(0, WINDOW - _FIRST_WINDOW),
         ]
         self._handlers = (
             self._data,
@@ -250,9 +190,9 @@ class ClientConnection:
         stream = self.streams.get(number)
         # Also what comes for streams that were given up: the connection's window is shared.
         self._room -= size
-        if self._room < _WINDOW >> 1:
-            self._out.append(_window_update(0, _WINDOW - self._room))
-            self._room = _WINDOW
+        if self._room < WINDOW >> 1:
+            self._out.append(_window_update(0, WINDOW - self._room))
+            self._room = WINDOW
         if flags & frames.PADDED:
             payload = frames.unpadded(payload)
         if stream is None:
@@ -267,9 +207,9 @@ class ClientConnection:
             self._malformed(stream, f"{stream.content} bytes of a body that must have {stream.length}")
         elif flags & frames.END_STREAM:
             self._whole(stream, now)
-        elif stream.room < _WINDOW >> 1:
-            self._out.append(_window_update(number, _WINDOW - stream.room))
-            stream.room = _WINDOW
+        elif stream.room < WINDOW >> 1:
+            self._out.append(_window_update(number, WINDOW - stream.room))
+            stream.room = WINDOW
 
     def _headers(self, flags: int, number: int, payload: bytes, now: float) -> None:
         if flags & frames.PADDED:

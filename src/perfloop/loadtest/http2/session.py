@@ -20,7 +20,7 @@ from .protocol import ClientConnection
 if TYPE_CHECKING:
     from ..connection import Connection
     from ..lifecycle import Lifecycle
-    from .protocol import Stream
+    from .streams import Stream
 
 __all__ = ["Http2Session", "StreamSlot"]
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
 from perfloop.loadtest.http2 import frames
 from perfloop.loadtest.http2.frames import ErrorCode, Setting, frame
-from perfloop.loadtest.http2.protocol import ClientConnection, Stream
+from perfloop.loadtest.http2.protocol import ClientConnection
+
+if TYPE_CHECKING:
+    from perfloop.loadtest.http2.streams import Stream
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"\x88"
