@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_recorder",
         "_should_keep_alive",
+        "attempts",
         "dead",
         "due",
         "expected",
@@ -97,8 +98,8 @@ class Connection(asyncio.Protocol):
         self.in_flight = False
         self.dead = False
         self.served = False
-        self.retried = 0
-        """The number of the request that is already a second attempt."""
+        self.retried = self.attempts = 0
+        """The number of the request that was sent before on another connection, and how often."""
         self.number = self.index = self.interim = self.received = self.status = 0
         self.due = self.free = self.written = self.first_byte = self.opened = 0.0
         self.held = b""

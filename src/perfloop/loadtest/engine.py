@@ -221,9 +221,10 @@ class Engine(Lifecycle):
         if self._finished or not worth_retrying(connection, idempotent=self.prepared[connection.index].idempotent):
             return False
         self.events.add("retried", "")
+        retry = Retry.of(connection)
         self._drop(connection)
         self._retries += 1
-        self._reopen(0, now, Retry(connection.number, connection.index, connection.due))
+        self._reopen(0, now, retry)
         return True
 
     def _drop(self, connection: Connection) -> None:
@@ -287,6 +288,7 @@ class Engine(Lifecycle):
             if retry is not None:
                 self._retries -= 1
                 connection.index, connection.retried = retry.request_index, retry.number
+                connection.attempts = retry.attempts
                 connection.send(self._prepare(connection, retry.number), retry.number, retry.due, now, now)
             elif self._arrival is not None:
                 self._free_open(connection, now)
@@ -303,7 +305,7 @@ class Engine(Lifecycle):
         kind, text = failures.classify(error)
         now = _monotonic()
         if retry is not None:
-            number, index, due = retry
+            number, index, due, _ = retry
         elif self._next_due <= now or (self._arrival is None and not self._nothing_more(now)):
             if self._arrival is not None:
                 due = self._next_due

@@ -12,6 +12,7 @@ __all__ = ["IDLE_LONG", "Retry", "backoff", "worth_retrying"]
 IDLE_LONG = 1.0
 """Seconds: a connection that was never used but idle for so long may have been closed for its idleness."""
 
+_MOST_ATTEMPTS = 5
 _FIRST = 0.01
 _LONGEST = 0.25
 
@@ -22,6 +23,14 @@ class Retry(NamedTuple):
     number: int
     request_index: int
     due: float
+    attempts: int = 1
+    """How often it was sent before."""
+
+    @classmethod
+    def of(cls, connection: Connection) -> Retry:
+        """The request in flight on the connection."""
+        before = connection.attempts if connection.retried == connection.number else 0
+        return cls(connection.number, connection.index, connection.due, before + 1)
 
 
 def backoff(failed_attempts: int) -> float:
@@ -35,9 +44,10 @@ def worth_retrying(connection: Connection, *, idempotent: bool) -> bool:
 
     Only an idempotent request, only once, and only on a connection that had been in use or idle for long: a fresh one
     that closes is a failure of the service. One that the server says it did nothing with may be of any kind (RFC 9113
-    §8.7).
+    §8.7), and sent several times: a connection that ends after so many requests turns away what else is in flight.
     """
+    attempts = Retry.of(connection).attempts
     if connection.unprocessed:
-        return connection.retried != connection.number
+        return attempts < _MOST_ATTEMPTS
     stale = connection.served or connection.written - connection.opened > IDLE_LONG
-    return stale and connection.retried != connection.number and idempotent
+    return stale and attempts == 1 and idempotent

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
+from typing import Any
 
 import pytest
 from hyperframe.frame import WindowUpdateFrame
 
 from perfloop.exceptions import UnreachableTarget
+from perfloop.loadtest.http2.session import Http2Session
 
 from .http2_serving import (
     CONTINUATION,
@@ -226,3 +230,30 @@ async def test_frames_in_pieces(load, sizes: tuple[int, ...]) -> None:
     async with serving_raw(answer) as server:
         outcome = await load(options(server))
     assert outcome.results.statuses == {"200": 20}
+
+
+async def test_connections_that_ended_leave_nothing_behind(load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run keeps the garbage collector quiet, so what refers to itself would stay."""
+    sessions: weakref.WeakSet[Http2Session] = weakref.WeakSet()
+
+    class Watched(Http2Session):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            sessions.add(self)
+            most.append(len(sessions))
+
+    most: list[int] = []
+    monkeypatch.setattr("perfloop.loadtest.http2.connector.Http2Session", Watched)
+
+    def fault(_peer: RawPeer, stream: int) -> bytes:
+        return ok(stream) + frame(GOAWAY, 0, 0, number(stream) + number(0))
+
+    gc.disable()
+    try:
+        async with serving_raw(answering(fault)) as server:
+            outcome = await load(options(server, request_limit=200))
+    finally:
+        gc.enable()
+    assert outcome.results.statuses == {"200": 200}
+    assert len(server.peers) > 20
+    assert max(most) < 10

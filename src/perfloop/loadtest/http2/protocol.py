@@ -63,18 +63,6 @@ class ClientConnection:
             frame(frames.SETTINGS, 0, 0, frames.write_settings(_SETTINGS)),
             _window_update(0, WINDOW - _FIRST_WINDOW),
         ]
-        self._handlers = (
-            self._data,
-            self._headers,
-            self._priority,
-            self._reset,
-            self._settings,
-            self._promise,
-            self._ping,
-            self._goaway,
-            self._window_update,
-            self._continuation,
-        )
 
     # What goes out.
 
@@ -164,7 +152,7 @@ class ClientConnection:
         if self._held:
             data = self._held + data
         at, end = 0, len(data)
-        head_size, handlers, read_head = frames.HEAD_SIZE, self._handlers, frames.read_head
+        head_size, handlers, read_head = frames.HEAD_SIZE, _HANDLERS, frames.read_head
         while end - at >= head_size:
             upper, lower, kind, flags, number = read_head(data, at)
             length = upper << 8 | lower
@@ -182,7 +170,7 @@ class ClientConnection:
             at = following
             self.frames += 1
             if kind < len(handlers):  # others are to be ignored (RFC 9113 §4.1)
-                handlers[kind](flags, number, payload, now)
+                handlers[kind](self, flags, number, payload, now)
         self._held = data[at:]
 
     def _data(self, flags: int, number: int, payload: bytes, now: float) -> None:
@@ -395,3 +383,17 @@ def _window_update(stream: int, increment: int) -> bytes:
 def _expect_size(what: str, payload: bytes, size: int) -> None:
     if len(payload) != size:
         raise ViolationError(f"{what} of {len(payload)} bytes", ErrorCode.FRAME_SIZE_ERROR)
+
+
+_HANDLERS = (
+    ClientConnection._data,
+    ClientConnection._headers,
+    ClientConnection._priority,
+    ClientConnection._reset,
+    ClientConnection._settings,
+    ClientConnection._promise,
+    ClientConnection._ping,
+    ClientConnection._goaway,
+    ClientConnection._window_update,
+    ClientConnection._continuation,
+)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,7 +42,7 @@ class StreamSlot:
         self._engine = session.engine
         self.failed_attempts = failed_attempts
         self.in_flight = self.dead = self.served = self.unprocessed = False
-        self.retried = self.number = self.index = self.received = 0
+        self.retried = self.attempts = self.number = self.index = self.received = 0
         self.due = self.written = 0.0
         self.opened = self.free = _monotonic()
         self.message = b""
@@ -154,7 +155,8 @@ class Http2Session(asyncio.Protocol):
         self.draining = False
         """The server takes no further requests on this connection."""
         self.slots: set[StreamSlot] = set()
-        self._wire = ClientConnection(self, scheme)
+        # Weakly: a run keeps the garbage collector quiet, so what refers to itself would stay for good.
+        self._wire = ClientConnection(weakref.proxy(self), scheme)
         self._waiting: deque[StreamSlot] = deque()
         self._transport: asyncio.Transport | None = None
         self._why = ""

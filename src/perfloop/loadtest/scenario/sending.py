@@ -295,7 +295,7 @@ class SendingEngine(Lifecycle):
         self.events.add("reconnected", "")
         connection.user, user.connection = user, connection
         if again:
-            connection.retried = call.number
+            connection.retried, connection.attempts = call.number, 1
         now = _monotonic()
         self._send_on(connection, call, due, now, now)
 
