@@ -19,6 +19,7 @@ __all__ = [
     "UnreachableTarget",
     "UnreadableRecord",
     "UntrustworthyMeasurement",
+    "WorkerLost",
 ]
 
 
@@ -136,6 +137,13 @@ class RecordTooNew(UnreadableRecord):
     """A record written by a newer perfloop than this one."""
 
     slug = "record-too-new"
+
+
+class WorkerLost(PerfloopError):
+    """One of several load generators ended, or cannot be reached any more."""
+
+    slug = "worker-lost"
+    exit_status = 3
 
 
 class UntrustworthyMeasurement(PerfloopError):

@@ -72,6 +72,28 @@ def test_a_traced_run_names_its_slowest_requests(perfloop: Perfloop, service: st
     assert slowest == sorted(slowest, key=lambda request: -request["latency_ms"])
 
 
+def test_several_workers_make_one_load(perfloop: Perfloop, service: str) -> None:
+    words = ["load", f"{service}/products", "--workers", "2", "--requests", "31", "--json"]
+    record = record_of(perfloop(*words).stdout)
+    assert record["summary"]["requests"] == 31
+    assert record["results"]["statuses"] == {"200": 31}
+    assert [worker["requests"] for worker in record["results"]["workers"]] == [16, 15]
+    assert [worker["lost"] for worker in record["results"]["workers"]] == [None, None]
+
+
+def test_what_workers_cannot_do_is_wrong_use(perfloop: Perfloop, service: str) -> None:
+    for words, said in (
+        (["--workers", "0"], "--workers"),
+        (["--workers", "11"], "as many connections"),
+        (["--workers", "two"], "--workers"),
+        (["--dask", "nowhere"], "address of a Dask scheduler"),
+    ):
+        run = perfloop("load", f"{service}/", *words)
+        assert run.returncode == 2
+        assert said in run.stderr
+        assert "Traceback" not in run.stderr
+
+
 def test_the_closed_model_and_a_mere_host_and_port(perfloop: Perfloop, service: str) -> None:
     run = trusted(perfloop, "load", service.removeprefix("http://"), "--requests", "30", "-c", "3", "--json")
     assert run.returncode == 0, run.stderr

@@ -32,6 +32,7 @@ ERRORS = {
     "UnreachableTarget": ("unreachable-target", 2),
     "UnreadableRecord": ("unreadable-record", 2),
     "UntrustworthyMeasurement": ("untrustworthy", 3),
+    "WorkerLost": ("worker-lost", 3),
 }
 
 

@@ -48,6 +48,7 @@ from .options import (  # noqa: TC001  # typer reads them
 from .output import Outputs, deliver
 from .scenarios import check_sent, with_scenario
 from .streams import note
+from .workers import DaskOption, Generators, WorkersOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +101,10 @@ EXAMPLES = (
     Example(
         "what users do, in proportion: weighted requests and journeys in TOML, or functions in Python",
         "perfloop load http://127.0.0.1:8000 --scenario shop.toml --users 5 --duration 2s",
+    ),
+    Example(
+        "more than one processor can make: three generators",
+        "perfloop load http://127.0.0.1:8000/ --workers 3 --connections 30 --rate 300 --duration 2s",
     ),
     Example(
         "results that CI and a spreadsheet read",
@@ -165,6 +170,8 @@ def load(
     tls_resume: TlsResumeOption = False,
     http2: Http2Option = False,
     streams: StreamsOption = "10",
+    workers: WorkersOption = None,
+    dask: DaskOption = None,
     duration: Annotated[
         str | None,
         typer.Option(
@@ -268,15 +275,16 @@ def load(
     importing = Importing(import_file, import_format, import_host, log_field or [], speed, unsafe_methods)
     options, imported = importing.into(context, options)
     targets = configured_targets()
+    generators = Generators.of(context, workers, dask)
     plan = _plan(options)
     with MetricsFeed(options, prometheus, otlp) as feed, LivePage(plan, live_web) as page:
-        outcome, interrupted = _measure(options, plan, (feed.update, page.update), live=not no_live)
+        outcome, interrupted = _measure(options, generators, plan, (feed.update, page.update), live=not no_live)
         page.conclude(outcome.summary, partial=outcome.partial or interrupted)
     record = _record(options, outcome, conditions, targets, imported, interrupted)
     deliver(record, outputs)
     check_sent(record)
     _check_answered(record)
-    return _status(record, explain=json)
+    return _status(record, interrupted=interrupted, explain=json)
 
 
 def _options(
@@ -353,7 +361,12 @@ def _plan(options: LoadOptions) -> Plan:
 
 
 def _measure(
-    options: LoadOptions, plan: Plan, watchers: tuple[Callable[[Progress], None], ...], *, live: bool
+    options: LoadOptions,
+    generators: Generators,
+    plan: Plan,
+    watchers: tuple[Callable[[Progress], None], ...],
+    *,
+    live: bool,
 ) -> tuple[LoadOutcome, bool]:
     import asyncio
 
@@ -369,7 +382,7 @@ def _measure(
                 update(progress)
 
         async def measure(stop: asyncio.Event) -> LoadOutcome:
-            running = asyncio.ensure_future(loadtest.run(options, on_progress=on_progress, stop=stop))
+            running = asyncio.ensure_future(generators.run(options, on_progress, stop))
             stopped = asyncio.ensure_future(stop.wait())
             await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
@@ -443,7 +456,7 @@ def _check_answered(record: LoadRecord) -> None:
     )
 
 
-def _status(record: LoadRecord, *, explain: bool) -> int:
+def _status(record: LoadRecord, *, interrupted: bool, explain: bool) -> int:
     """The exit status a record deserves; what the terminal report does not show goes to stderr."""
     failed = [threshold for threshold in record.thresholds if threshold.failed]
     hopeless = _hopeless(record)
@@ -454,7 +467,7 @@ def _status(record: LoadRecord, *, explain: bool) -> int:
             note(f"failed: {threshold.expression} ({_measured(threshold)})")
         if not record.summary.trustworthy:
             note(f"untrustworthy: {'; '.join(record.summary.reasons)}")
-    if record.partial:
+    if interrupted:
         note("interrupted: the figures cover what was measured until then")
         return 130
     if not record.summary.trustworthy:

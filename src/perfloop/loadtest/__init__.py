@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from .arrivals import PROFILES, Arrival, Profile, parse_profile, profile_of
 from .capacity import CapacityOptions, find_capacity, find_capacity_sync
+from .distributed import run_distributed
 from .engine import Engine
 from .guide import LoadTest, LoadTestResult
 from .options import LoadOptions
-from .outcome import LoadOutcome, Progress
+from .outcome import LoadOutcome, OnProgress, Progress
 from .recording import Samples
 from .request import Request
 from .running import new_event_loop, quiet_collector, run, run_sync
@@ -46,6 +47,7 @@ __all__ = [
     "LoadOutcome",
     "LoadTest",
     "LoadTestResult",
+    "OnProgress",
     "Profile",
     "Progress",
     "PythonScenario",
@@ -71,5 +73,6 @@ __all__ = [
     "quiet_collector",
     "read_scenario",
     "run",
+    "run_distributed",
     "run_sync",
 ]

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from .lifecycle import Lifecycle
     from .target import Target
 
-__all__ = ["Connector", "Openings"]
+__all__ = ["PHASES", "Connector", "Openings"]
+
+PHASES = ("dns", "connect", "tls")
+"""Of opening a connection, as `Openings` has them."""
 
 _OPENING_AT_ONCE = 64
 _HINTS = {

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..records import EndpointResult, Figures
-from ..stats import HistogramRows
+from ..stats import Histogram, HistogramRows, Increment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from ..stats import Histogram
-
-__all__ = ["MOST_ENDPOINTS", "EndpointTally"]
+__all__ = ["MOST_ENDPOINTS", "OTHER", "EndpointIncrement", "EndpointTally"]
 
 MOST_ENDPOINTS = 128
-"""Further ones are counted together, as `other`."""
+"""Further ones are counted together, as OTHER."""
+OTHER = "other"
+
+
+class EndpointIncrement(NamedTuple):
+    """What one endpoint answered since an earlier look."""
+
+    label: str
+    requests: int
+    errors: int
+    latency: Increment | None
 
 
 class EndpointTally:
@@ -66,6 +74,33 @@ class EndpointTally:
                 self._rows.append(row)
             self._row = np.array(self._rows, dtype=np.int64)
 
+    def since(self, seen: dict[int, tuple[int, int, Histogram]]) -> list[EndpointIncrement]:
+        """What was counted since `seen`, an earlier state by row, which is brought up to date."""
+        labels = self._label_of_row()
+        found = []
+        for row in np.flatnonzero(self._requests + self._errors).tolist():
+            requests, errors, latency = seen.get(row) or (0, 0, Histogram())
+            now = int(self._requests[row]), int(self._errors[row])
+            if now != (requests, errors):
+                more = self._latency.since(row, latency)
+                found.append(EndpointIncrement(labels[row], now[0] - requests, now[1] - errors, more))
+                seen[row] = (*now, latency)
+        return found
+
+    def absorb(self, increment: EndpointIncrement) -> None:
+        """Count what another tally counted."""
+        row = self._row_of.setdefault(increment.label, min(len(self._row_of), MOST_ENDPOINTS - 1))
+        self._requests[row] += increment.requests
+        self._errors[row] += increment.errors
+        if increment.latency is not None:
+            self._latency.add(row, increment.latency)
+
+    def _label_of_row(self) -> dict[int, str]:
+        labels = {row: label for label, row in reversed(self._row_of.items())}
+        if len(self._row_of) > MOST_ENDPOINTS:
+            labels[MOST_ENDPOINTS - 1] = OTHER
+        return labels
+
     def results(self, elapsed: float, figures: Callable[[Histogram], Figures]) -> list[EndpointResult]:
         """Each endpoint that was requested, the most requested first.
 
@@ -73,9 +108,6 @@ class EndpointTally:
             elapsed: seconds of the run.
             figures: gives a histogram's summary in ms.
         """
-        labels = {row: label for label, row in reversed(self._row_of.items())}
-        if len(self._row_of) > MOST_ENDPOINTS:
-            labels[MOST_ENDPOINTS - 1] = "other"
         found = [
             EndpointResult(
                 label=label,
@@ -84,7 +116,7 @@ class EndpointTally:
                 rate=float(self._requests[row]) / elapsed,
                 latency_ms=figures(self._latency.histogram(row)),
             )
-            for row, label in labels.items()
+            for row, label in self._label_of_row().items()
             if self._requests[row]
         ]
         return sorted(found, key=lambda each: (-each.requests, each.label))

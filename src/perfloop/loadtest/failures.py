@@ -112,6 +112,16 @@ class FailureTally:
         self._counts[kind] = self._counts.get(kind, 0) + count
         self._examples.setdefault(kind, example)
 
+    def since(self, seen: dict[str, int]) -> list[ErrorKind]:
+        """What was counted since `seen`, earlier counts by kind, which are brought up to date."""
+        found = [
+            ErrorKind(kind=kind, count=count - seen.get(kind, 0), example=self._examples[kind])
+            for kind, count in self._counts.items()
+            if count != seen.get(kind, 0)
+        ]
+        seen.update(self._counts)
+        return found
+
     @property
     def total(self) -> int:
         """All failures counted."""

@@ -22,12 +22,14 @@ from .heads import KnownHeads
 from .outcome import LoadOutcome, OnProgress, Progress, conclude
 from .recording import TIMEOUT_STATUS, Recorder
 from .request import prepare
+from .scenario.groups import Groups
 from .slowest import Slowest
 from .ticker import PERIOD, Ticker, open_ticker
+from .trust import untrustworthy_reasons
 from .watch import GeneratorWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from .connection import Connection
     from .options import LoadOptions
@@ -64,11 +66,16 @@ class Lifecycle:
         self.recorder.slowest = None if trace_id is None else Slowest(trace_id, labels)
         self.known_heads = KnownHeads()
         self.events = failures.FailureTally()
+        self.groups = Groups()
+        self.teardown_failures = failures.FailureTally()
+        self.barrier: Callable[[], Awaitable[float]] | None = None
+        """Awaited once all is open: gives the moment at which the clock starts, where several engines begin at once."""
         self.transports: set[asyncio.Transport] = set()
         """Every open transport, so that none is left behind."""
         self._users = options.users()
         self._arrival = options.arrivals() if self._users is None else self._users
         self._connector = self._new_connector(target)
+        self.openings = self._connector.openings
         self._on_progress = on_progress
         self._live: set[Connection] = set()
         self._sent = 0
@@ -147,7 +154,7 @@ class Lifecycle:
         waiting: set[asyncio.Future[object]] = set()
         try:
             await self._open()
-            self._begin()
+            self._begin(_monotonic() if self.barrier is None else await self.barrier())
             waiting = {self._done}  # type: ignore[arg-type]
             if stop is not None:
                 waiting.add(asyncio.ensure_future(stop.wait()))
@@ -163,12 +170,12 @@ class Lifecycle:
                 future.cancel()
             await self._close()
 
-    def _begin(self) -> None:
+    def _begin(self, start: float) -> None:
         duration = _NEVER if self.options.lasts is None else self.options.lasts
         if self._arrival is not None:
             self._total, duration = self._arrival.plan(duration, self._total)
             self._ticker = open_ticker(self._loop, self._guarded(self._tick), spin=self.options.precise)
-        self._start = self.recorder.start = start = _monotonic()
+        self._start = self.recorder.start = start
         self._deadline = start + duration
         self._last_housekeeping = self._last_progress = start
         self._watch = GeneratorWatch(start, spinning=self.options.precise)
@@ -309,11 +316,13 @@ class Lifecycle:
         )
         return conclude(
             recorder,
-            facts,
+            facts.cpu,
+            untrustworthy_reasons(facts),
+            facts=facts,
             plan=options.plan(),
             elapsed=max(elapsed, 1e-9),
             partial=partial,
             abandoned=abandoned,
             events=self.events.counts(),
-            openings=self._connector.openings,
+            openings=self.openings,
         )

@@ -14,6 +14,7 @@ from ..records import LoadPlan
 from ..redaction import redact_url
 from .arrivals import SPACINGS, Arrival, Closed, Constant, Poisson, Profile, arrival
 from .arrivals.profile import duration_in_words
+from .parts import ONLY_PART, Part, PartArrival
 from .request import Request, for_ever, smooth_order
 from .scenario.document import PythonScenario, Scenario  # noqa: TC001  # a Struct's types are read at run time
 from .target import Target
@@ -99,6 +100,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         seed: for the Poisson arrivals and the start of the requests' order.
         trace: send a W3C traceparent header: a random trace id a run, the request's number (from 1) as span id.
         keep_samples: keep every request's times; costs 64 bytes a request.
+        part: which part of the run this generator makes, where there are several; see `part_of`.
     """
 
     url: str
@@ -127,6 +129,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     seed: int = 0
     trace: bool = False
     keep_samples: bool = False
+    part: Part = ONLY_PART
 
     def validate(self) -> None:
         """Check every option before anything is opened.
@@ -254,14 +257,15 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         think_time = self.thinking()
         if think_time is None and self.pacing is None:
             return None
-        return Users(self.most_in_flight, think_time, self.pacing, self.seed)
+        return Users(self.most_in_flight, think_time, self.pacing, self.own_seed, self.part)
 
     def arrivals(self) -> Arrival | None:
         """When requests are due in the open model; None in the closed one."""
         profile = self.profile if self.rate is None else Constant(self.rate)
         if profile is None or self.closed:
             return None
-        return arrival(profile, self.arrival, self.seed)
+        whole = arrival(profile, self.arrival, self.seed)
+        return whole if self.part.count == 1 else PartArrival(whole, self.part)
 
     def target(self) -> Target:
         """The parsed `url`.
@@ -296,8 +300,19 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     def sending_order(self, requests: Sequence[Request] | Sequence[PreparedRequest]) -> Iterator[int]:
         """Indices of the effective requests in the order they are sent, for ever."""
         if self.order is not None:
-            return for_ever(self.order)
-        return smooth_order([request.weight for request in requests], self.seed)
+            return self.part.of(for_ever(self.order))
+        return self.turns([request.weight for request in requests])
+
+    def turns(self, weights: Sequence[float]) -> Iterator[int]:
+        """Indices of the weights, in proportion to them, for ever."""
+        if self.closed:  # each part at its own speed: taking turns, one could have all of one kind
+            return smooth_order(weights, self.own_seed)
+        return self.part.of(smooth_order(weights, self.seed))
+
+    @property
+    def own_seed(self) -> int:
+        """Of what each part of a run draws for itself."""
+        return self.seed + self.part.index
 
     def plan(self) -> LoadPlan:
         """The plan as it stands in a record, secrets in query strings removed."""

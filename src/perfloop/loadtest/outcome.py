@@ -9,7 +9,6 @@ from msgspec import Struct
 from ..records import LoadPlan, LoadResults, LoadSummary, PhaseTime
 from .recording import figures
 from .tally import Tally, tally
-from .trust import untrustworthy_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,8 +133,10 @@ class LoadOutcome(Struct, kw_only=True, eq=False):
 
 def conclude(
     recorder: Recorder,
-    facts: GeneratorFacts,
+    cpu: float,
+    reasons: list[str],
     *,
+    facts: GeneratorFacts | None,
     plan: LoadPlan,
     elapsed: float,
     partial: bool,
@@ -146,9 +147,10 @@ def conclude(
     """The outcome of a run that is over.
 
     Args:
+        cpu: seconds the generators ran.
+        reasons: why it cannot be trusted.
         elapsed: seconds the run counts as: to the last answer, and no less than was planned.
     """
-    reasons = untrustworthy_reasons(facts)
     return LoadOutcome(
         summary=LoadSummary(
             requests=recorder.requests,
@@ -161,7 +163,7 @@ def conclude(
             service_time_ms=figures(recorder.service_time),
             queue_ms=figures(recorder.queue),
             send_lag_ms=figures(recorder.send_lag),
-            generator_cpu_seconds=facts.cpu,
+            generator_cpu_seconds=cpu,
             trustworthy=not reasons,
             reasons=reasons,
         ),

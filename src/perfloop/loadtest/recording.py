@@ -9,7 +9,7 @@ unless samples are kept.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import Struct
@@ -20,13 +20,23 @@ from .endpoints import EndpointTally
 from .failures import NEVER_SENT, FailureTally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from .slowest import Slowest
 
-__all__ = ["ENTRY", "FOLD_AT", "NEVER_SENT_STATUS", "TIMEOUT_STATUS", "Recorder", "Samples", "figures"]
+__all__ = [
+    "DISTRIBUTIONS",
+    "ENTRY",
+    "FOLD_AT",
+    "NEVER_SENT_STATUS",
+    "SAMPLE_DTYPES",
+    "TIMEOUT_STATUS",
+    "Recorder",
+    "Samples",
+    "figures",
+]
 
 ENTRY = struct.Struct("=5d2q2i")
 """due, free, written, first byte, done; number, received bytes; request index, status."""
@@ -44,12 +54,16 @@ _DTYPE = np.dtype(
         ("status", "<i4"),
     ]
 )
+SAMPLE_DTYPES: dict[str, np.dtype[Any]] = {name: _DTYPE[name] for name in _DTYPE.names or ()}
+"""Of each column of `Samples`."""
+
 _NAN = float("nan")
 _FOLD_ENTRIES = 2048
 FOLD_AT = _FOLD_ENTRIES * ENTRY.size
 """The offset in the buffer at which the engine must fold."""
 
-_ZEROS = np.zeros(65_536, dtype=np.int64)
+DISTRIBUTIONS = ("service_time", "queue", "send_lag", "first_byte", "body")
+"""The recorder's histograms beside the latency, which is recorded second by second."""
 
 TIMEOUT_STATUS = -1
 NEVER_SENT_STATUS = -2
@@ -134,6 +148,8 @@ class Recorder:
         self._second_bytes = 0
         self._in_flight = 0
         self._did_not_queue = self._in_one_piece = 0
+        self.on_second_end: Callable[[], None] | None = None
+        """Called before the second under way is closed."""
 
     def put(
         self,
@@ -290,11 +306,17 @@ class Recorder:
     def _roll(self, second: int) -> None:
         """Close the seconds of the series before `second`."""
         while self._second < second:
+            if self.on_second_end is not None:
+                self.on_second_end()
             self.series.append(self._point())
             self.latency.merge(self._second_latency)
             self._second_latency.reset()
             self._second_requests = self._second_errors = self._second_bytes = 0
             self._second += 1
+
+    def under_way(self) -> tuple[SeriesPoint, Histogram]:
+        """The second under way, and its latencies."""
+        return self._point(), self._second_latency
 
     def _point(self) -> SeriesPoint:
         histogram = self._second_latency
@@ -322,13 +344,16 @@ class Recorder:
         """The latencies of the whole seconds so far, and of the one under way."""
         return self.latency, self._second_latency
 
+    def settle(self) -> None:
+        """Record what was only counted until now."""
+        self.queue.record_repeated(0, self._did_not_queue)
+        self.body.record_repeated(0, self._in_one_piece)
+        self._did_not_queue = self._in_one_piece = 0
+
     def finish(self) -> None:
         """Fold what is buffered and close the last second."""
         self.fold()
-        for histogram, zeros in ((self.queue, self._did_not_queue), (self.body, self._in_one_piece)):
-            for start in range(0, zeros, _ZEROS.size):
-                histogram.record_many(_ZEROS[: zeros - start])
-        self._did_not_queue = self._in_one_piece = 0
+        self.settle()
         if self._second_requests:
             self._roll(self._second + 1)
 

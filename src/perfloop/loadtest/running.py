@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .options import LoadOptions
     from .outcome import LoadOutcome, Progress
 
-__all__ = ["new_event_loop", "quiet_collector", "run", "run_interruptibly", "run_sync"]
+__all__ = ["engine_for", "new_event_loop", "quiet_collector", "run", "run_interruptibly", "run_sync"]
 
 T = TypeVar("T")
 
@@ -42,15 +42,21 @@ async def run(
         InvalidValue: an option is out of range.
         UnreachableTarget: a connection cannot be opened before the clock starts.
     """
-    return await _engine(options, on_progress).run(stop)
+    return await engine_for(options, on_progress).run(stop)
 
 
-def _engine(options: LoadOptions, on_progress: Callable[[Progress], None] | None) -> Lifecycle:
+def engine_for(options: LoadOptions, on_progress: Callable[[Progress], None] | None = None) -> Lifecycle:
+    """The engine for the options.
+
+    Raises:
+        InvalidValue: an option is out of range.
+        ConfigurationError: something in a scenario cannot be used.
+    """
     if options.scenario is None:
         return Engine(options, on_progress)
-    from .scenario.starting import engine_for
+    from .scenario import starting
 
-    return engine_for(options, on_progress)
+    return starting.engine_for(options, on_progress)
 
 
 def run_sync(

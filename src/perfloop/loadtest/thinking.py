@@ -17,11 +17,14 @@ from msgspec import Struct
 from ..exceptions import InvalidValue
 from ..units import parse_duration, parse_duration_range
 from .arrivals.profile import duration_in_words
+from .parts import ONLY_PART
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from .parts import Part
 
 __all__ = ["ThinkTime", "Users", "parse_think_time"]
 
@@ -112,9 +115,12 @@ class Users:
         pacing: without a think time: seconds from the start of a user's request to when the next is due. If the answer
             takes longer, the next request is late by what it took longer, and the pace goes on from when it was sent.
         seed: of the think times.
+        part: which of the run's users these are.
     """
 
-    def __init__(self, count: int, think_time: ThinkTime | None, pacing: float | None, seed: int) -> None:
+    def __init__(
+        self, count: int, think_time: ThinkTime | None, pacing: float | None, seed: int, part: Part = ONLY_PART
+    ) -> None:
         self._pacing = pacing
         self._think = None if think_time is None else think_time.drawing(seed)
         mean = think_time.mean if think_time is not None else pacing or 0.0
@@ -123,7 +129,7 @@ class Users:
         self._end = math.inf
         self._sent = 0
         # A heap: the first is the next.
-        self._dues = [number * mean / count for number in range(count)]
+        self._dues = [(part.index / part.count + number) * mean / count for number in range(count)]
 
     def plan(self, duration: float, limit: float) -> tuple[float, float]:
         """How many requests there will be at most, and until when they become due: the run has `duration` seconds."""

@@ -39,6 +39,7 @@ from .kinds import (
     StatementSummary,
     TargetResult,
     Threshold,
+    WorkerResult,
     current_environment,
 )
 from .storage import AnyRecord, json_schema, load_record, save_record
@@ -79,6 +80,7 @@ __all__ = [
     "TargetResult",
     "Threshold",
     "UslFit",
+    "WorkerResult",
     "current_environment",
     "json_schema",
     "load_record",

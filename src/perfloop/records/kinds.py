@@ -42,6 +42,7 @@ __all__ = [
     "StatementSummary",
     "TargetResult",
     "Threshold",
+    "WorkerResult",
     "current_environment",
 ]
 
@@ -195,6 +196,25 @@ class PhaseTime(Struct, frozen=True, kw_only=True):
     time_ms: Figures
 
 
+class WorkerResult(Struct, frozen=True, kw_only=True):
+    """What one of several load generators did."""
+
+    name: str
+    requests: int
+    errors: int
+    cpu_seconds: float | None
+    """None of one that was lost."""
+    send_lag_p99_ms: float
+    clock_offset_ms: float
+    """How far its machine's monotonic clock is ahead; 0 on this machine."""
+    clock_error_ms: float
+    """By how much that may be wrong: its requests were due so much earlier or later than planned."""
+    lost: str | None = None
+    """When and how it was lost; its requests until then are in the figures."""
+    reasons: list[str] = field(default_factory=list)
+    """Why its measurement cannot be trusted."""
+
+
 class LoadResults(Struct, frozen=True, kw_only=True):
     """Everything one run of the load engine produced, besides its summary."""
 
@@ -212,6 +232,8 @@ class LoadResults(Struct, frozen=True, kw_only=True):
     """Of a scenario with journeys or groups; time from the start, with think time."""
     phases: list[PhaseTime] = field(default_factory=list)
     """What there was of the phases, in the order they come in."""
+    workers: list[WorkerResult] = field(default_factory=list)
+    """Where there were several generators."""
 
 
 class RecordingFidelity(Struct, frozen=True, kw_only=True):

@@ -30,6 +30,8 @@ from .verdict import (
     verdict,
     waiting_outside,
 )
+from .workers import HEADS as WORKER_HEADS
+from .workers import partial_in_words, worker_row
 
 if TYPE_CHECKING:
     from perfloop.records import AnyRecord, Finding, LoadSummary, RouteBreakdown
@@ -116,6 +118,7 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
         ms=figures.milliseconds,
         number=figures.number,
         part_css=pictures.part_css,
+        partial_words=partial_in_words,
         plural=figures.plural,
         raw=lambda text: escape(text),
         seconds=format_duration,
@@ -127,6 +130,8 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
         span=figures.span,
         tie=_tie,
         with_unit=figures.with_unit,
+        worker_row=worker_row,
+        WORKER_HEADS=WORKER_HEADS,
     )
     return environment, assets.style(), assets.script("script.js")
 

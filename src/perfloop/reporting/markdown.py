@@ -11,6 +11,8 @@ from . import figures
 from .description import plan_in_words, slow_request_in_words
 from .fidelity import fidelity_in_words
 from .verdict import before, finding_title, latency_of, leading_gain, summary_line, verdict
+from .workers import HEADS as WORKER_HEADS
+from .workers import partial_in_words, worker_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +52,8 @@ def render_markdown(record: AnyRecord) -> str:
     said = verdict(record)
     parts = [f"### {_MARKS[said.tone]} {_text(summary_line(record))}"]
     if record.partial:
-        parts.append("> **Interrupted**: the figures cover what was measured until then.")
+        what, covers = partial_in_words(record)
+        parts.append(f"> **{what}**: {covers}.")
     if isinstance(record, LoadRecord):
         parts += _load(record)
     elif isinstance(record, DiagnosisRecord):
@@ -95,7 +98,15 @@ def _load(record: LoadRecord) -> list[str]:
         for error in record.results.error_kinds[:_ENTRIES_SHOWN]
     ]
     listed = ["\n".join(errors)] if errors else []
-    return [*parts, *_parts(record), *listed, *_slowest(record), *_targets(record.targets)]
+    return [*parts, *_parts(record), *_workers(record), *listed, *_slowest(record), *_targets(record.targets)]
+
+
+def _workers(record: LoadRecord) -> list[str]:
+    rows = [
+        (_text(row.name), *row[1:-1], "" if row.lost is None else f"**{_text(row.lost)}**")
+        for row in map(worker_row, record.results.workers[:_POINTS_SHOWN])
+    ]
+    return [_table((*(head.capitalize() for head in WORKER_HEADS), ""), rows)] if rows else []
 
 
 def _parts(record: LoadRecord) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..exceptions import InvalidValue
+from .increment import Increment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -108,9 +109,10 @@ class Histogram:
     @classmethod
     def of_counts(cls, counts: NDArray[np.int64], lowest: int, highest: int) -> Histogram:
         """The histogram with these counters, which it keeps, not all 0, and the lowest and highest value in them."""
-        histogram = cls()
+        histogram = cls.__new__(cls)
         histogram._take(counts)
         histogram._min, histogram._max = lowest, highest
+        histogram.overflow = histogram.underflow = 0
         return histogram
 
     def record(self, us: int) -> None:
@@ -165,6 +167,62 @@ class Histogram:
             np.add.at(self._counts, cells_of(values), 1)
         else:
             self._counts += np.bincount(cells_of(values), minlength=CELLS)
+
+    def record_repeated(self, us: int, times: int) -> None:
+        """Count the same duration of `us` whole microseconds so many times.
+
+        Raises:
+            InvalidValue: more than 2^62 values in all.
+        """
+        if times <= 0:
+            return
+        if self.count + times >= _MOST:
+            raise InvalidValue("Expected fewer than 2^62 values in all", got=self.count + times)
+        self.record(us)
+        self._counts[_cell(min(max(us, 0), HIGHEST_US))] += times - 1
+        self.overflow += times - 1 if us > HIGHEST_US else 0
+        self.underflow += times - 1 if us < 0 else 0
+
+    def since(self, seen: Histogram) -> Increment | None:
+        """What was counted since `seen`, an earlier state, which is brought up to date; None for nothing."""
+        if self._max < 0:
+            return None
+        low, high = _cell(self._min), _cell(self._max) + 1
+        more = self._counts[low:high] - seen._counts[low:high]
+        cells = np.flatnonzero(more)
+        if not len(cells):
+            return None
+        increment = Increment(
+            cells=(cells + low).astype("<i4").tobytes(),
+            counts=more[cells].astype("<i8").tobytes(),
+            lowest=self._min,
+            highest=self._max,
+            overflow=self.overflow - seen.overflow,
+            underflow=self.underflow - seen.underflow,
+        )
+        seen.add(increment)
+        return increment
+
+    def add(self, increment: Increment) -> None:
+        """Count what another histogram counted.
+
+        Raises:
+            InvalidValue: not the increment of a histogram.
+        """
+        try:
+            cells = np.frombuffer(increment.cells, dtype="<i4")
+            counts = np.frombuffer(increment.counts, dtype="<i8")
+        except ValueError:
+            cells, counts = np.empty(0, dtype="<i4"), np.empty(1, dtype="<i8")
+        sound = len(cells) == len(counts) > 0 and bool((cells[1:] > cells[:-1]).all()) and bool((counts > 0).all())
+        extremes = 0 <= increment.lowest <= increment.highest <= HIGHEST_US
+        if not (sound and extremes and cells[0] >= 0 and cells[-1] < CELLS):
+            raise InvalidValue("Expected the increment of a histogram", got=f"{len(increment.cells)} bytes")
+        self._counts[cells] += counts
+        self._min = min(self._min, increment.lowest)
+        self._max = max(self._max, increment.highest)
+        self.overflow += increment.overflow
+        self.underflow += increment.underflow
 
     def merge(self, other: Histogram) -> None:
         """Add what `other` counted, as if its values had been recorded here too.

@@ -11,6 +11,8 @@ from .histogram import CELLS, HIGHEST_US, Histogram, cells_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .increment import Increment
+
 __all__ = ["HistogramRows"]
 
 
@@ -27,17 +29,21 @@ class HistogramRows:
         self._lowest = np.full(1, HIGHEST_US, dtype=np.int64)
         self._highest = np.full(1, -1, dtype=np.int64)
 
+    def _reach(self, row: int) -> None:
+        """Have a histogram for that row and all before it."""
+        if row < len(self._highest):
+            return
+        more = min(self.most, max(row + 1, 2 * len(self._highest))) - len(self._highest)
+        self._counts = np.concatenate([self._counts, np.zeros((more, CELLS), dtype=np.int64)])
+        self._lowest = np.concatenate([self._lowest, np.full(more, HIGHEST_US)])
+        self._highest = np.concatenate([self._highest, np.full(more, -1)])
+
     def record_many(self, rows: NDArray[np.integer], us: NDArray[np.int64]) -> None:
         """Count each duration of `us` microseconds in the histogram of the row beside it."""
         if not len(rows):
             return
         own = np.minimum(rows, self.most - 1).astype(np.int64)
-        needed = int(own.max()) + 1
-        if needed > len(self._highest):
-            more = min(self.most, max(needed, 2 * len(self._highest))) - len(self._highest)
-            self._counts = np.concatenate([self._counts, np.zeros((more, CELLS), dtype=np.int64)])
-            self._lowest = np.concatenate([self._lowest, np.full(more, HIGHEST_US)])
-            self._highest = np.concatenate([self._highest, np.full(more, -1)])
+        self._reach(int(own.max()))
         values = np.clip(us, 0, HIGHEST_US)
         np.add.at(self._counts.reshape(-1), own * CELLS + cells_of(values), 1)
         np.minimum.at(self._lowest, own, values)
@@ -48,3 +54,23 @@ class HistogramRows:
         if row >= len(self._highest) or self._highest[row] < 0:
             return Histogram()
         return Histogram.of_counts(self._counts[row].copy(), int(self._lowest[row]), int(self._highest[row]))
+
+    def since(self, row: int, seen: Histogram) -> Increment | None:
+        """What was counted in a row since `seen`, its earlier state, which is brought up to date; None for nothing."""
+        if row >= len(self._highest) or self._highest[row] < 0:
+            return None
+        return Histogram.of_counts(self._counts[row], int(self._lowest[row]), int(self._highest[row])).since(seen)
+
+    def add(self, row: int, increment: Increment) -> None:
+        """Count in a row what another histogram counted.
+
+        Raises:
+            InvalidValue: not the increment of a histogram.
+        """
+        own = min(row, self.most - 1)
+        self._reach(own)
+        empty = self._highest[own] < 0
+        lowest = increment.lowest if empty else min(int(self._lowest[own]), increment.lowest)
+        histogram = Histogram.of_counts(self._counts[own], lowest, max(int(self._highest[own]), increment.highest))
+        histogram.add(increment)
+        self._lowest[own], self._highest[own] = lowest, histogram.max

@@ -20,7 +20,7 @@ ERRORS = sorted(
     ),
     key=lambda error: error.__name__,
 )
-STATUSES = {"ServiceLost": 3, "UntrustworthyMeasurement": 3, "InternalError": 4}
+STATUSES = {"ServiceLost": 3, "UntrustworthyMeasurement": 3, "WorkerLost": 3, "InternalError": 4}
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)

@@ -19,6 +19,7 @@ from perfloop.records import (
     SlowRequest,
     TargetResult,
     Threshold,
+    WorkerResult,
 )
 
 from .sample_runs import CREATED, ENVIRONMENT, HOSTILE, VERSION, encoded, figures_of, run
@@ -176,6 +177,46 @@ def imported_load() -> LoadRecord:
             notes=["its times are whole seconds: the requests of one second are spread evenly over it"],
         ),
     )
+
+
+def distributed_load() -> LoadRecord:
+    """A load test by three workers, one of which was lost."""
+    record = untrustworthy_load()
+    lost = "lost, last heard of 12.3 s into the run: it was ended by SIGKILL"
+    workers = [
+        WorkerResult(
+            name="tcp://10.0.0.7:40001 (load-1)",
+            requests=2000,
+            errors=3,
+            cpu_seconds=4.2,
+            send_lag_p99_ms=0.21,
+            clock_offset_ms=1234567.8,
+            clock_error_ms=0.42,
+        ),
+        WorkerResult(
+            name="worker 2 (process 4711)",
+            requests=820,
+            errors=0,
+            cpu_seconds=None,
+            send_lag_p99_ms=0.4,
+            clock_offset_ms=0.0,
+            clock_error_ms=0.0,
+            lost=lost,
+        ),
+        WorkerResult(
+            name=HOSTILE,
+            requests=0,
+            errors=0,
+            cpu_seconds=0.0,
+            send_lag_p99_ms=0.0,
+            clock_offset_ms=0.0,
+            clock_error_ms=0.0,
+            reasons=[HOSTILE],
+        ),
+    ]
+    summary = msgspec.structs.replace(record.summary, reasons=[f"worker 2 (process 4711) was {lost}"])
+    results = msgspec.structs.replace(record.results, workers=workers)
+    return msgspec.structs.replace(record, partial=True, summary=summary, results=results)
 
 
 def empty_load() -> LoadRecord:

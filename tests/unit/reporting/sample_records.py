@@ -19,6 +19,7 @@ SAMPLES: dict[str, AnyRecord] = {
     "load-untrustworthy": loads.untrustworthy_load(),
     "load-traced": loads.traced_load(),
     "load-imported": loads.imported_load(),
+    "load-distributed": loads.distributed_load(),
     "load-empty": loads.empty_load(),
     "load-all-errors": loads.all_errors_load(),
     "load-huge": loads.huge_load(),

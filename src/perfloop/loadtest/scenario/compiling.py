@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...exceptions import ConfigurationError, InvalidValue
 from ...records import redact_url
 from ...units import parse_duration_range
+from .. import parts
 from ..request import IDEMPOTENT_METHODS, Request
 from .checking import CompiledCheck, compile_check, seconds
 from .document import step_method, step_name
@@ -102,28 +103,36 @@ class CompiledScenario(NamedTuple):
 
 
 def compile_scenario(
-    scenario: Scenario, *, headers: tuple[tuple[str, str], ...] = (), seed: int = 0, places: Places | None = None
+    scenario: Scenario,
+    *,
+    headers: tuple[tuple[str, str], ...] = (),
+    seed: int = 0,
+    part: parts.Part = parts.ONLY_PART,
+    places: Places | None = None,
 ) -> CompiledScenario:
     """Compile a scenario; feeders are read.
 
     Args:
         headers: of each request that has none of that name.
         seed: of feeders in random order.
+        part: of the rows of the others, which this generator takes.
         places: where its keys stand, for messages.
 
     Raises:
         ConfigurationError: says which key cannot be used, and why.
     """
-    return _Compilation(scenario, headers, seed, places or Places()).result()
+    return _Compilation(scenario, headers, seed, part, places or Places()).result()
 
 
 class _Compilation:
-    def __init__(self, scenario: Scenario, headers: tuple[tuple[str, str], ...], seed: int, places: Places) -> None:
+    def __init__(
+        self, scenario: Scenario, headers: tuple[tuple[str, str], ...], seed: int, part: parts.Part, places: Places
+    ) -> None:
         self._scenario = scenario
         self._headers = headers
         self._places = places
         self._feeders = {
-            name: Feeding(name, feeder, places.where("feeders", name), seed)
+            name: Feeding(name, feeder, places.where("feeders", name), seed, part)
             for name, feeder in scenario.feeders.items()
         }
         self._definitions = {name: parse(str(value)) for name, value in scenario.variables.items()}

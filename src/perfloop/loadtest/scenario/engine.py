@@ -19,7 +19,6 @@ from msgspec.structs import replace
 from ...exceptions import ConfigurationError, MissingExtra
 from .. import failures
 from ..recording import TIMEOUT_STATUS
-from ..request import smooth_order
 from ..ticker import PERIOD
 from .feeding import FeederRanOut
 from .journeys import JourneyEnded
@@ -78,12 +77,11 @@ class UserEngine(SendingEngine):
         super().__init__(options, endpoints, on_progress)
         self.keeps_cookies = script.cookies
         self._script = script
-        self._choice = smooth_order([behaviour.weight for behaviour in script.behaviours], options.seed)
+        self._choice = options.turns([behaviour.weight for behaviour in script.behaviours])
         self._order = (never_sent[index] for index in self._choice)
         self._waiting: deque[User] = deque()
         """Users that have nothing to do, longest first."""
         self._active = 0
-        self._teardown_failures = failures.FailureTally()
 
     async def run(self, stop: asyncio.Event | None = None) -> LoadOutcome:
         """As the plain engine's, with the setup before and the teardown after.
@@ -103,7 +101,7 @@ class UserEngine(SendingEngine):
         outcome.results = replace(
             outcome.results,
             groups=self.groups.results(),
-            error_kinds=[*outcome.results.error_kinds, *self._teardown_failures.kinds()],
+            error_kinds=[*outcome.results.error_kinds, *self.teardown_failures.kinds()],
         )
         return outcome
 
@@ -113,7 +111,8 @@ class UserEngine(SendingEngine):
         # As the plain engine: in the open model the others are opened when they are needed.
         count = self.options.connections
         self._live.update(await self._connector.open_all(count if self._arrival is None else 1))
-        self.users = [User(self, number, self._loop) for number in range(count)]
+        part = self.options.part
+        self.users = [User(self, part.index + number * part.count, self._loop) for number in range(count)]
         for user, connection in zip(self.users, cast("set[CapturingConnection]", self._live), strict=False):
             connection.user, user.connection = user, connection
         if self._script.setup is not None:
@@ -170,7 +169,7 @@ class UserEngine(SendingEngine):
             try:
                 await self._script.teardown(user)
             except Exception as error:
-                self._teardown_failures.add(f"teardown: {type(error).__name__}", described(error))
+                self.teardown_failures.add(f"teardown: {type(error).__name__}", described(error))
             finally:
                 _hang_up(user)
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import ConfigurationError, InvalidValue
+from ..parts import ONLY_PART
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ..parts import Part
     from .document import Feeder
 
 __all__ = ["FeederRanOut", "Feeding", "read_rows"]
@@ -35,12 +37,13 @@ class Feeding:
 
     Args:
         seed: of a random order.
+        part: of the rows in another order, which this generator takes: no two take the same one of a unique feeder.
 
     Raises:
         ConfigurationError: the file is unreadable, holds no row, or rows with differing columns.
     """
 
-    def __init__(self, name: str, feeder: Feeder, where: str, seed: int = 0) -> None:
+    def __init__(self, name: str, feeder: Feeder, where: str, seed: int = 0, part: Part = ONLY_PART) -> None:
         self.name = name
         self.feeder = feeder
         self.where = where
@@ -54,7 +57,7 @@ class Feeding:
         self.columns = frozenset(rows[0])
         # Under the names that templates use.
         self.rows = [{f"{name}.{column}": value for column, value in row.items()} for row in rows]
-        self.next_position = _positions(len(self.rows), feeder.order, seed)
+        self.next_position = _positions(len(self.rows), feeder.order, seed, part)
 
     def next_row(self) -> dict[str, str]:
         """The row that comes next.
@@ -68,12 +71,12 @@ class Feeding:
             raise FeederRanOut(self.name, self) from None
 
 
-def _positions(count: int, order: str, seed: int) -> Callable[[], int]:
+def _positions(count: int, order: str, seed: int, part: Part) -> Callable[[], int]:
     if order == "random":
         draw = random.Random(seed).random
         return lambda: int(draw() * count)
     numbers: Iterator[int] = iter(range(count)) if order == "unique" else itertools.cycle(range(count))
-    return numbers.__next__
+    return part.of(numbers).__next__
 
 
 def read_rows(file: str, where: str) -> list[dict[str, str]]:

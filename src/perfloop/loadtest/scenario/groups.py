@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ...records import GroupResult
-from ...stats import Histogram
+from ...stats import Histogram, Increment
 from ..recording import figures
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["MOST_GROUPS", "Group", "Groups"]
+__all__ = ["MOST_GROUPS", "Group", "GroupIncrement", "Groups"]
 
 MOST_GROUPS = 200
 _FURTHER = "(further groups)"
@@ -36,6 +36,14 @@ class _Times:
             self.pending.clear()
 
 
+class GroupIncrement(NamedTuple):
+    """What went through one group since an earlier look."""
+
+    name: str
+    failed: int
+    times: Increment | None
+
+
 class Groups:
     """The groups of one run by name; those beyond MOST_GROUPS are counted together."""
 
@@ -44,17 +52,37 @@ class Groups:
 
     def add(self, name: str, seconds: float, *, failed: bool = False) -> None:
         """One more went through a group; failed ones count, but their time says nothing."""
-        times = self._times.get(name)
-        if times is None:
-            if len(self._times) >= MOST_GROUPS:
-                name = _FURTHER
-            times = self._times.setdefault(name, _Times())
+        times = self._times.get(name) or self._of(name)
         if failed:
             times.failed += 1
             return
         times.pending.append(seconds)
         if len(times.pending) >= _FOLD_AT:
             times.fold()
+
+    def since(self, seen: dict[str, tuple[int, Histogram]]) -> list[GroupIncrement]:
+        """What went through groups since `seen`, an earlier state by name, which is brought up to date."""
+        found = []
+        for name, times in self._times.items():
+            times.fold()
+            failed, histogram = seen.get(name) or (0, Histogram())
+            more = times.histogram.since(histogram)
+            if more is not None or times.failed != failed:
+                found.append(GroupIncrement(name, times.failed - failed, more))
+                seen[name] = times.failed, histogram
+        return found
+
+    def absorb(self, increment: GroupIncrement) -> None:
+        """Count what went through a group elsewhere."""
+        times = self._of(increment.name)
+        times.failed += increment.failed
+        if increment.times is not None:
+            times.histogram.add(increment.times)
+
+    def _of(self, name: str) -> _Times:
+        if name not in self._times and len(self._times) >= MOST_GROUPS:
+            name = _FURTHER
+        return self._times.setdefault(name, _Times())
 
     def results(self) -> list[GroupResult]:
         """Every group, in the order in which they first ended."""

@@ -18,7 +18,6 @@ from ..reconnection import IDLE_LONG, backoff, worth_retrying
 from ..recording import TIMEOUT_STATUS, Recorder
 from ..slowest import Slowest
 from .capturing import CapturingConnection
-from .groups import Groups
 from .user import RequestFailed
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ class SendingEngine(Lifecycle):
         super().__init__(options, on_progress, lambda _trace_id: endpoints.prepared)
         self.users: list[User] = []
         self.sessions: set[Session] = set()
-        self.groups = Groups()
         self.numbered = 0
         """Requests made so far."""
         self.keeps_cookies = True

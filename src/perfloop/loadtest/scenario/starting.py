@@ -35,7 +35,7 @@ def engine_for(options: LoadOptions, on_progress: Callable[[Progress], None] | N
     endpoints = Endpoints(options.target(), options.common_headers)
     if not isinstance(scenario, Scenario):
         return UserEngine(options, endpoints, _python(scenario), on_progress)
-    compiled = compile_scenario(scenario, headers=options.common_headers, seed=options.seed)
+    compiled = compile_scenario(scenario, headers=options.common_headers, seed=options.own_seed, part=options.part)
     if compiled.independent:
         return Engine(options, on_progress, lambda trace_id: prepare_independent(compiled, options.target(), trace_id))
 
@@ -43,7 +43,7 @@ def engine_for(options: LoadOptions, on_progress: Callable[[Progress], None] | N
         Behaviour(
             journey.name,
             journey.weight,
-            journey_function(journey, endpoints, cookies=compiled.cookies, seed=options.seed),
+            journey_function(journey, endpoints, cookies=compiled.cookies, seed=options.own_seed),
         )
         for journey in compiled.journeys
     ]

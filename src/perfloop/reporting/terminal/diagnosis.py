@@ -30,7 +30,7 @@ def print_diagnosis(record: DiagnosisRecord, paper: Paper) -> None:
     """Print a diagnosis."""
     paper.blank()
     _print_head(record, paper)
-    print_notices(record.summary, record.partial, paper)
+    print_notices(record, record.summary, paper)
     if record.summary.trustworthy or record.findings:
         paper.blank()
     if record.findings:

@@ -11,12 +11,23 @@ from ..description import defaults_in_words, plan_in_words, slow_request_in_word
 from ..fidelity import fidelity_in_words
 from ..over_time import over_time
 from ..verdict import verdict
+from ..workers import HEADS as WORKER_HEADS
+from ..workers import partial_in_words, worker_row
 from .paper import Cell, Paper, sparkline, tie
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfloop.records import Figures, LoadRecord, LoadSummary, SlowRequest, TargetResult, Threshold
+    from perfloop.records import (
+        DiagnosisRecord,
+        Figures,
+        LoadRecord,
+        LoadSummary,
+        SlowRequest,
+        TargetResult,
+        Threshold,
+        WorkerResult,
+    )
 
 __all__ = ["MARKS", "STYLES", "print_load", "print_notices", "print_targets", "print_verdict"]
 
@@ -39,7 +50,7 @@ def print_load(record: LoadRecord, paper: Paper) -> None:
             paper.line((figures.clean(request), "dim"), indent=4)
         if len(record.plan.requests) > 8:
             paper.line((f"… and {len(record.plan.requests) - 8} more", "dim"), indent=4)
-    print_notices(record.summary, record.partial, paper)
+    print_notices(record, record.summary, paper)
     paper.blank()
     _print_counts(record, paper)
     if record.summary.requests:
@@ -58,6 +69,7 @@ def print_load(record: LoadRecord, paper: Paper) -> None:
         [(each.name, each.count, each.failed, each.time_ms) for each in results.groups],
         paper,
     )
+    _print_workers(results.workers, paper)
     _print_slowest(record.results.slowest, paper)
     if record.fidelity is not None:
         paper.blank()
@@ -76,15 +88,16 @@ def _is_plain(record: LoadRecord) -> bool:
     return len(requests) == 1 and requests[0].startswith("GET /") and record.target.endswith(requests[0][4:])
 
 
-def print_notices(summary: LoadSummary, partial: bool, paper: Paper) -> None:
-    """Print what must be known before any figure is read: interrupted, untrustworthy."""
+def print_notices(record: LoadRecord | DiagnosisRecord, summary: LoadSummary, paper: Paper) -> None:
+    """Print what must be known before any figure is read: partial, untrustworthy."""
     if not summary.trustworthy:
         paper.blank()
         reasons = [figures.clean(reason) for reason in summary.reasons] or ["no reason was recorded"]
         paper.block("UNTRUSTWORTHY  do not use these figures", reasons, "yellow")
-    if partial:
+    if record.partial:
+        what, covers = partial_in_words(record)
         paper.blank()
-        paper.block("INTERRUPTED  the figures cover what was measured until then", [], "yellow")
+        paper.block(f"{what.upper()}  {covers}", [], "yellow")
 
 
 def print_verdict(record: LoadRecord, paper: Paper) -> None:
@@ -197,6 +210,20 @@ def _print_parts(heads: tuple[str, str, str], parts: Sequence[tuple[str, int, in
     paper.table(rows, "<>>>>>")
     if len(parts) > _PARTS_SHOWN:
         paper.line((f"… and {len(parts) - _PARTS_SHOWN} more, in the record", "dim"))
+
+
+def _print_workers(workers: Sequence[WorkerResult], paper: Paper) -> None:
+    if not workers:
+        return
+    paper.blank()
+    title, *others = WORKER_HEADS
+    rows: list[list[Cell]] = [[(f"{title}s", "bold"), *((head, "dim") for head in others)]]
+    for worker in workers[:_PARTS_SHOWN]:
+        row = worker_row(worker)
+        rows.append([(figures.shorten(row.name, max(20, paper.width - 52)), "red" if row.lost else ""), *row[1:-1]])
+    paper.table(rows, "<>>>>>")
+    if len(workers) > _PARTS_SHOWN:
+        paper.line((f"… and {len(workers) - _PARTS_SHOWN} more, in the record", "dim"))
 
 
 def _print_slowest(slowest: list[SlowRequest], paper: Paper) -> None:
