@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import hpack
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from perfloop.loadtest.http2.frames import ViolationError
@@ -129,6 +129,7 @@ def test_each_request_ends_once_whatever_comes(sent: list[bytes], sizes: list[in
 
 
 @given(st.lists(FRAMES, max_size=20), st.integers(1, 50))
+@example([frame(1, 13, 0, b"\0\0\0\0\xff")], 1)  # an error that shows an address
 def test_pieces_make_no_difference(sent: list[bytes], size: int) -> None:
     outputs = []
     data = SETTINGS + b"".join(sent)

@@ -283,7 +283,8 @@ class HeaderDecoder:
                 failures.RESPONSE_HEAD_TOO_LARGE,
             ) from error
         except hpack.HPACKError as error:
-            raise ViolationError(f"headers cannot be decompressed: {error}", ErrorCode.COMPRESSION_ERROR) from error
+            why = str(error).partition(" from <memory")[0]  # of which hpack shows the address
+            raise ViolationError(f"headers cannot be decompressed: {why}", ErrorCode.COMPRESSION_ERROR) from error
 
 
 def _shown(value: bytes) -> str:
