@@ -7,12 +7,12 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CLIENTS", "CONNECTIONS", "HTTP2_CONNECTIONS", "OPEN_RATE", "STREAMS", "Client"]
+__all__ = ["CLIENTS", "CONNECTIONS", "HTTP2_CONNECTIONS", "OPEN_RATE", "STREAMS", "Client", "all_requests"]
 
 CONNECTIONS = 64
 HTTP2_CONNECTIONS, STREAMS = 4, 10
@@ -59,8 +59,13 @@ def _find(pattern: str) -> Callable[[str], int]:
     return claimed
 
 
+def all_requests(summary: dict[str, Any]) -> int:
+    """What a run of perfloop claims, its warm-up included."""
+    return int(summary["requests"] + summary["warm_up_requests"])
+
+
 def _perfloop(output: str) -> int:
-    return int(json.loads(output)["summary"]["requests"])
+    return all_requests(json.loads(output)["summary"])
 
 
 def _locust(output: str) -> int:

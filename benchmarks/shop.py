@@ -222,7 +222,9 @@ def _cpu_seconds(service: Service) -> float:
 
 async def _load(url: str, requests: Iterable[loadtest.Request], duration: float) -> loadtest.LoadOutcome:
     return await loadtest.run(
-        loadtest.LoadOptions(url=url, requests=tuple(requests), connections=CONNECTIONS, duration=duration)
+        loadtest.LoadOptions(
+            url=url, requests=tuple(requests), connections=CONNECTIONS, duration=duration, warm_up="none"
+        )
     )
 
 
@@ -237,6 +239,7 @@ async def _repeat(url: str, plan: LoadPlan) -> loadtest.LoadOutcome:
             rate=plan.rate,
             arrival=plan.arrival or "constant",
             duration=plan.duration_seconds,
+            warm_up="none",
         )
     )
 

@@ -56,7 +56,9 @@ def run(core: int, rounds: int) -> Part:
             figures["way_us"] = max(way * 1e6, figures.get("way_us", 0.0))
             reasons += outcome.summary.reasons
         with delay_server(core, "bimodal") as server:
-            outcome = run_sync(LoadOptions(url=server.url, connections=_CLOSED_CONNECTIONS, duration=_CLOSED_SECONDS))
+            outcome = run_sync(
+                LoadOptions(url=server.url, connections=_CLOSED_CONNECTIONS, duration=_CLOSED_SECONDS, warm_up="none")
+            )
         in_flight = outcome.summary.rate * outcome.summary.latency_ms.mean / 1000
         error = abs(in_flight - _CLOSED_CONNECTIONS) / _CLOSED_CONNECTIONS
         say(f"throughput × latency {in_flight:.3f} of {_CLOSED_CONNECTIONS} in flight{flagged(outcome)}")
@@ -70,7 +72,13 @@ def _distance(server: DelayServer) -> tuple[float, float, LoadOutcome]:
     ways = [server.probe(_RATE, _PROBE_SECONDS)]
     # Random arrivals: at a constant rate sends and answers could meet again and again.
     options = LoadOptions(
-        url=server.url, rate=_RATE, arrival="poisson", connections=_CONNECTIONS, duration=_SECONDS, seed=1
+        url=server.url,
+        rate=_RATE,
+        arrival="poisson",
+        connections=_CONNECTIONS,
+        duration=_SECONDS,
+        seed=1,
+        warm_up="none",
     )
     outcome = run_sync(options)
     given = np.sort(server.fetch_log().delay)

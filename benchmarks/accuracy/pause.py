@@ -77,7 +77,12 @@ def run(core: int, rounds: int) -> Part:
 
 def _options(server: Nginx, seconds: float, *, keep_samples: bool) -> LoadOptions:
     return LoadOptions(
-        url=server.url, rate=_RATE, connections=_CONNECTIONS, duration=seconds, keep_samples=keep_samples
+        url=server.url,
+        rate=_RATE,
+        connections=_CONNECTIONS,
+        duration=seconds,
+        keep_samples=keep_samples,
+        warm_up="none",
     )
 
 

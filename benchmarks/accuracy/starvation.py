@@ -53,7 +53,7 @@ def run(core: int, client_core: int, rounds: int) -> dict[str, bool]:
 
 def _flagged(url: str, rate: float) -> bool:
     summary = run_sync(
-        LoadOptions(url=url, rate=rate, connections=_CONNECTIONS, duration=_SECONDS, timeout=1.0)
+        LoadOptions(url=url, rate=rate, connections=_CONNECTIONS, duration=_SECONDS, timeout=1.0, warm_up="none")
     ).summary
     say(f"starved at {rate:,}/s: {summary.reasons or 'NOT FLAGGED'}")
     return not summary.trustworthy

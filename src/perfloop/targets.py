@@ -129,7 +129,7 @@ class Measured(Struct, frozen=True, kw_only=True):
             latency_p50=summary.latency_ms.p50 / 1000,
             latency_p95=summary.latency_ms.p95 / 1000,
             latency_p99=summary.latency_ms.p99 / 1000,
-            requests_per_second=(summary.requests - summary.errors) / summary.elapsed_seconds,
+            requests_per_second=summary.succeeded / summary.elapsed_seconds,
             bytes_per_second=summary.bytes_per_second,
             saturating=plan.model == "closed" and summary.trustworthy,
         )

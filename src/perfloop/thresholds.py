@@ -212,10 +212,10 @@ def _measured(
     metric = condition.metric
     if metric == "requests":
         return float(summary.requests)
-    if summary.requests == 0:
+    if summary.all_requests == 0:
         return None
     if metric == "errors":
-        return 100 * summary.errors / summary.requests if condition.unit == "%" else float(summary.errors)
+        return 100 * summary.error_share if condition.unit == "%" else float(summary.errors)
     if metric == "rate":
         return summary.rate
     if metric == "bytes_per_second":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -246,3 +247,23 @@ def test_a_generator_that_is_killed_leaves_no_half_record(service: str, workplac
         assert process.wait(30) == -signal.SIGKILL
     assert (workplace / "a.json").read_text() == "older"
     assert os.listdir(workplace) == ["a.json"]  # noqa: PTH208
+
+
+def test_a_cold_start_is_left_out_and_said(perfloop: Perfloop, service: str, tmp_path: Path) -> None:
+    words = ("load", f"{service}/", "--rate", "50", "--duration", "2s", "--warm-up", "1s")
+    run = perfloop(*words, "--output", str(tmp_path / "run.json"), "--report", str(tmp_path / "seconds.csv"))
+    assert run.returncode in (0, 3), run.stderr
+    assert "warm-up    first 1 s (" in run.stdout
+    summary = record_of((tmp_path / "run.json").read_text())["summary"]
+    assert summary["requests"] + summary["warm_up_requests"] == 100
+    assert summary["warm_up_seconds"] == 1.0
+    seconds = list(csv.DictReader((tmp_path / "seconds.csv").read_text().splitlines()))
+    assert [second["warm_up"] for second in seconds[:2]] == ["true", "false"]
+
+
+@pytest.mark.parametrize(("warm_up", "says"), [("sometimes", "Expected auto, none or a time"), ("9s", "shorter than")])
+def test_a_warm_up_that_is_none_is_refused(perfloop: Perfloop, warm_up: str, says: str) -> None:
+    run = perfloop("load", "localhost:9", "--duration", "2s", "--warm-up", warm_up)
+    assert run.returncode == 2
+    assert says in run.stderr
+    assert "warm-up" in run.stderr.replace("warm_up", "warm-up")

@@ -67,3 +67,23 @@ def test_interchange_keeps_every_percentile_but_the_exact_extremes(values: list[
     assert Histogram.decode(twin.encode()) == twin
     for q in (50, 99, 100):
         assert histogram.percentile(q) <= twin.percentile(q) <= histogram.percentile(q) * 1.001 + 1
+
+
+@given(st.lists(any_integers), st.lists(any_integers))
+def test_what_was_counted_earlier_can_be_subtracted(earlier: list[int], later: list[int]) -> None:
+    histogram = Histogram(earlier)
+    counts = histogram.counts()
+    histogram.record_many(np.array(later, dtype=np.int64))
+    histogram.subtract(counts)
+    expected = Histogram(later)
+    assert (histogram.count, histogram.overflow, histogram.underflow) == (
+        expected.count,
+        expected.overflow,
+        expected.underflow,
+    )
+    for found, exact in zip(histogram.percentiles((0, 50, 100)), expected.percentiles((0, 50, 100)), strict=True):
+        assert abs(found - exact) <= exact * 0.001 + 1
+
+    copied = Histogram()
+    copied.add_counts(counts)
+    assert copied.count == len(earlier)

@@ -260,7 +260,7 @@ def fidelity_of(imported: Imported, options: LoadOptions, outcome: LoadOutcome) 
         counts += np.bincount(samples.request_index[written], minlength=len(counts))
         return fidelity(imported, counts, speed=speed, planned=samples.due[written], written=samples.written[written])
     never = sum(kind.count for kind in outcome.results.error_kinds if kind.kind == "never sent")
-    left = outcome.summary.requests + outcome.abandoned - never
+    left = outcome.summary.all_requests + outcome.abandoned - never
     order = options.sending_order(options.effective_requests())
     while left > 0:
         number = min(left, _CHUNK)

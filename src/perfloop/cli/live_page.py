@@ -290,11 +290,13 @@ def _totals(progress: Progress, summary: LoadSummary) -> list[tuple[str, str, st
     """The tiles of a run that is over."""
     latency = summary.latency_ms
     some = summary.requests > 0
+    cold = summary.warm_up_seconds
+    of = f"without the first {format_duration(cold)}" if cold else "of the whole run"
     _, *_, errors, in_flight, waiting = _tiles(progress, History())
     return [
-        ("rate", f"{figures.number(summary.rate)}/s", f"{figures.plural(summary.requests, 'request')} in all"),
-        ("p50", figures.milliseconds(latency.p50 if some else None), "of the whole run"),
-        ("p99", figures.milliseconds(latency.p99 if some else None), "of the whole run"),
+        ("rate", f"{figures.number(summary.rate)}/s", f"{figures.plural(summary.all_requests, 'request')} in all"),
+        ("p50", figures.milliseconds(latency.p50 if some else None), of),
+        ("p99", figures.milliseconds(latency.p99 if some else None), of),
         ("errors", f"{summary.errors:,}", errors[2]),
         (in_flight[0], in_flight[1], ""),
         waiting,

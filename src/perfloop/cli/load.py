@@ -181,6 +181,16 @@ def load(
             rich_help_panel="Load",
         ),
     ] = None,
+    warm_up: Annotated[
+        str,
+        typer.Option(
+            "--warm-up",
+            metavar="TIME",
+            help="What to leave out at the start, but for errors: 2s; auto, which finds out how long a steady run is "
+            "clearly slower at first than later, from 3 s on; or none.",
+            rich_help_panel="Load",
+        ),
+    ] = "auto",
     requests: Annotated[
         str | None,
         typer.Option(
@@ -258,6 +268,7 @@ def load(
         think_time=think_time,
         pacing=pacing,
         duration=duration,
+        warm_up=warm_up,
         requests=requests,
         timeout=timeout,
         method=method,
@@ -298,6 +309,7 @@ def _options(
     think_time: str | None,
     pacing: str | None,
     duration: str | None,
+    warm_up: str,
     requests: str | None,
     timeout: str,
     method: str | None,
@@ -342,6 +354,7 @@ def _options(
         pacing=None if pacing is None else values.parse_positive_duration(pacing, where=where(context, "pacing")),
         duration=seconds,
         request_limit=limit,
+        warm_up=values.parse_warm_up(warm_up, where=where(context, "warm_up")),
         trace=trace,
     )
 
@@ -442,14 +455,14 @@ def _check_answered(record: LoadRecord) -> None:
     Raises:
         UnreachableTarget: requests were sent, and not one was answered.
     """
-    if record.partial or record.results.statuses or not record.summary.requests:
+    if record.partial or record.results.statuses or not record.summary.all_requests:
         return
     from ..exceptions import UnreachableTarget
 
     kinds = record.results.error_kinds
     worst = max(kinds, key=lambda kind: kind.count) if kinds else None
     raise UnreachableTarget(
-        f"The target took connections but answered none of {record.summary.requests} requests",
+        f"The target took connections but answered none of {record.summary.all_requests} requests",
         got=f"{worst.count} × {worst.kind}: {worst.example}" if worst else None,
         where=record.target,
         hint=f"is it an HTTP server? Each request may take {record.plan.timeout_seconds:g} s (--timeout)",
@@ -461,7 +474,7 @@ def _status(record: LoadRecord, *, interrupted: bool, explain: bool) -> int:
     failed = [threshold for threshold in record.thresholds if threshold.failed]
     hopeless = _hopeless(record)
     if hopeless:
-        note(f"failed: not one of {record.summary.requests:,} requests succeeded")
+        note(f"failed: not one of {record.summary.all_requests:,} requests succeeded")
     if explain:
         for threshold in failed:
             note(f"failed: {threshold.expression} ({_measured(threshold)})")
@@ -478,7 +491,7 @@ def _status(record: LoadRecord, *, interrupted: bool, explain: bool) -> int:
 def _hopeless(record: LoadRecord) -> bool:
     """Whether no request succeeded, and no --fail-if says how many may fail: a slip in a URL must not pass."""
     judged = any(threshold.expression.strip().startswith("errors") for threshold in record.thresholds)
-    return 0 < record.summary.requests == record.summary.errors and not judged and not record.partial
+    return 0 < record.summary.all_requests == record.summary.errors and not judged and not record.partial
 
 
 def _measured(threshold: Threshold) -> str:

@@ -48,7 +48,7 @@ def check_sent(record: LoadRecord) -> None:
         ConfigurationError: it did not; shows what went wrong most often.
     """
     kinds = record.results.error_kinds
-    if record.summary.requests or record.partial or not kinds:
+    if record.summary.all_requests or record.partial or not kinds:
         return
     worst = max(kinds, key=lambda kind: kind.count)
     raise ConfigurationError(

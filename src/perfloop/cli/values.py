@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import sys
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .. import units
 from ..exceptions import InvalidValue
@@ -26,6 +26,7 @@ __all__ = [
     "parse_rate",
     "parse_request",
     "parse_statuses",
+    "parse_warm_up",
     "with_scheme",
 ]
 
@@ -129,6 +130,21 @@ def parse_header(text: str, *, where: str) -> Header:
             where=where,
         )
     return name, value
+
+
+def parse_warm_up(text: str, *, where: str) -> Literal["auto", "none"] | float:
+    """Seconds, or how the warm-up is found.
+
+    Raises:
+        InvalidValue: neither auto nor none nor a time above zero.
+    """
+    match text.strip().lower():
+        case "auto" | "none" as word:
+            return word
+    try:
+        return parse_positive_duration(text, where=where)
+    except InvalidValue as error:
+        raise InvalidValue("Expected auto, none or a time above zero such as 2s", got=text, where=where) from error
 
 
 def parse_method(text: str, *, where: str) -> str:

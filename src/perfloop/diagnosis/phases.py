@@ -128,6 +128,7 @@ class Driver:
             seed=seed,
             trace=trace,
             keep_samples=trace,
+            warm_up="none",  # a diagnosis warms the service up beforehand
         )
         ended = asyncio.Event()
         task = asyncio.ensure_future(run(options, stop=ended))
@@ -188,6 +189,7 @@ class Driver:
             duration=seconds,
             timeout=self.timeout,
             insecure=True,
+            warm_up="none",
         )
 
 

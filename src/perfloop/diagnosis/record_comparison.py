@@ -75,7 +75,7 @@ def compare_records(a: AnyRecord, b: AnyRecord, *, name_a: str = "A", name_b: st
     metrics = [_latency(a, b, 50), _latency(a, b, 99), _rate(a, b), _errors(a, b)]
     if min(len(blocks(_values(each, "p99"))) for each in (a, b)) >= _LEAST_BLOCKS:
         metrics[:2] = reversed(metrics[:2])
-    verdict = overall(metrics, [_error_share(a)], [_error_share(b)])
+    verdict = overall(metrics, [a.summary.error_share], [b.summary.error_share])
     if verdict in ("faster", "slower"):
         winner, loser = (b, a) if verdict == "faster" else (a, b)
         if winner.summary.rate < (1 - _SAME_RATE) * loser.summary.rate:
@@ -163,7 +163,7 @@ def _obstacles(a: _Measured, b: _Measured) -> list[str]:
 
 def _whole_seconds(record: _Measured) -> list[SeriesPoint]:
     """The seconds of the steady run: without the first, which warms up, and the last, which is not whole."""
-    return record.results.series[1:-1]
+    return [point for point in record.results.series[1:-1] if not point.warm_up]
 
 
 def _values(record: _Measured, kind: Literal["p50", "p99", "rate"]) -> list[float]:
@@ -216,14 +216,10 @@ def _rate(a: _Measured, b: _Measured) -> MetricComparison:
 
 def _answered_rate(record: _Measured) -> float:
     summary = record.summary
-    return summary.rate * (1.0 - _error_share(record)) if summary.requests else 0.0
+    return summary.succeeded / summary.elapsed_seconds if summary.requests else 0.0
 
 
 def _errors(a: _Measured, b: _Measured) -> MetricComparison:
-    share_a, share_b = _error_share(a), _error_share(b)
+    share_a, share_b = a.summary.error_share, b.summary.error_share
     verdict: Literal["no difference", "not enough data"] = "no difference" if share_a == share_b else "not enough data"
     return MetricComparison(metric="errors", unit="share", a=share_a, b=share_b, ratio=None, verdict=verdict)
-
-
-def _error_share(record: _Measured) -> float:
-    return record.summary.errors / max(record.summary.requests, 1)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..stats import Counts
+
 __all__ = ["MOST_ENDPOINTS", "OTHER", "EndpointIncrement", "EndpointTally"]
 
 MOST_ENDPOINTS = 128
@@ -101,6 +103,15 @@ class EndpointTally:
             labels[MOST_ENDPOINTS - 1] = OTHER
         return labels
 
+    def counts(self) -> tuple[NDArray[np.int64], Counts]:
+        """How many requests of each endpoint there were so far and how long they took, to be subtracted later."""
+        return self._requests.copy(), self._latency.counts()
+
+    def subtract(self, earlier: tuple[NDArray[np.int64], Counts]) -> None:
+        """Forget the requests of an earlier moment, but not those of them that failed."""
+        self._requests -= earlier[0]
+        self._latency.subtract(earlier[1])
+
     def results(self, elapsed: float, figures: Callable[[Histogram], Figures]) -> list[EndpointResult]:
         """Each endpoint that was requested, the most requested first.
 
@@ -117,6 +128,6 @@ class EndpointTally:
                 latency_ms=figures(self._latency.histogram(row)),
             )
             for row, label in self._label_of_row().items()
-            if self._requests[row]
+            if self._requests[row] or self._errors[row]
         ]
         return sorted(found, key=lambda each: (-each.requests, each.label))

@@ -110,7 +110,7 @@ def _result(outcome: LoadOutcome) -> LoadTestResult:
     latency = summary.latency_ms
     return LoadTestResult(
         total_requests=summary.requests,
-        successful_requests=summary.requests - summary.errors,
+        successful_requests=summary.succeeded,
         failed_requests=summary.errors,
         average_latency=latency.mean / 1000,
         p50_latency=latency.p50 / 1000,

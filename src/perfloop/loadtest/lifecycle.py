@@ -17,6 +17,7 @@ import numpy as np
 
 from ..exceptions import MissingExtra
 from . import failures
+from .checkpoints import WarmUp
 from .connector import Connector
 from .heads import KnownHeads
 from .outcome import LoadOutcome, OnProgress, Progress, conclude
@@ -176,6 +177,8 @@ class Lifecycle:
             self._total, duration = self._arrival.plan(duration, self._total)
             self._ticker = open_ticker(self._loop, self._guarded(self._tick), spin=self.options.precise)
         self._start = self.recorder.start = start
+        self.recorder.checkpoints = self.options.checkpoints()
+        self.recorder.further = (self.groups,)
         self._deadline = start + duration
         self._last_housekeeping = self._last_progress = start
         self._watch = GeneratorWatch(start, spinning=self.options.precise)
@@ -268,6 +271,9 @@ class Lifecycle:
         expired = now - timeout
         for connection in [one for one in self._live if one.in_flight and one.written < expired]:
             connection.fail(failures.TIMEOUT, f"no whole response within {timeout:g} s of sending", TIMEOUT_STATUS)
+        checkpoints = self.recorder.checkpoints
+        if checkpoints is not None and now - self._start >= checkpoints.next:
+            self.recorder.fold()
         if now - self._last_progress >= _PROGRESS_EVERY:
             self._report(now)
         if now >= self._deadline:
@@ -311,6 +317,8 @@ class Lifecycle:
         elapsed = (ended if partial else recorder.last_done) - self._start
         if not partial and options.lasts is not None and self._sent != self._limit:
             elapsed = max(elapsed, options.lasts)
+        checkpoints = recorder.checkpoints
+        warm_up = WarmUp() if checkpoints is None else checkpoints.exclude(recorder, elapsed)
         facts = self._watch.facts(
             ended, open_model=self._arrival is not None, latency=recorder.latency, send_lag=recorder.send_lag
         )
@@ -320,7 +328,8 @@ class Lifecycle:
             untrustworthy_reasons(facts),
             facts=facts,
             plan=options.plan(),
-            elapsed=max(elapsed, 1e-9),
+            elapsed=max(elapsed - warm_up.seconds, 1e-9),
+            warm_up=warm_up,
             partial=partial,
             abandoned=abandoned,
             events=self.events.counts(),

@@ -14,6 +14,7 @@ from ..records import LoadPlan
 from ..redaction import redact_url
 from .arrivals import SPACINGS, Arrival, Closed, Constant, Poisson, Profile, arrival
 from .arrivals.profile import duration_in_words
+from .checkpoints import Checkpoints
 from .parts import ONLY_PART, Part, PartArrival
 from .request import Request, for_ever, smooth_order
 from .scenario.document import PythonScenario, Scenario  # noqa: TC001  # a Struct's types are read at run time
@@ -53,6 +54,7 @@ _TYPES = {
     "seed": WHOLE,
     "trace": FLAG,
     "keep_samples": FLAG,
+    "warm_up": FieldType((str, *NUMBER.types), '"auto", "none" or a number of seconds'),
 }
 _OPTIONAL = ("order", "rate", "duration", "think_time", "pacing", "request_limit", "expect_status")
 
@@ -101,6 +103,8 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
         trace: send a W3C traceparent header: a random trace id a run, the request's number (from 1) as span id.
         keep_samples: keep every request's times; costs 64 bytes a request.
         part: which part of the run this generator makes, where there are several; see `part_of`.
+        warm_up: what finishes in the first seconds is in no figure, but for errors: so many seconds, or "auto" as long
+            as a steady run of 3 s or more is clearly slower than its second half, or "none".
     """
 
     url: str
@@ -130,6 +134,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     trace: bool = False
     keep_samples: bool = False
     part: Part = ONLY_PART
+    warm_up: Literal["auto", "none"] | float = "auto"
 
     def validate(self) -> None:
         """Check every option before anything is opened.
@@ -168,6 +173,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             raise InvalidValue("Expected at least one request", got=self.request_limit, where="requests")
         _positive(self.timeout, "seconds", "timeout")
         self._validate_arrivals()
+        self._validate_warm_up()
         if self.seed < 0:
             raise InvalidValue("Expected a seed of 0 or more", got=self.seed, where="seed")
         for status in self.expect_status or ():
@@ -229,6 +235,31 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
                     where=name,
                     hint="leave out one of the two",
                 )
+
+    def _validate_warm_up(self) -> None:
+        if self.warm_up in ("auto", "none"):
+            return
+        if isinstance(self.warm_up, str):
+            raise InvalidValue("Expected auto, none or a time", got=self.warm_up, where="warm_up")
+        _positive(self.warm_up, "seconds", "warm_up")
+        if self.lasts is not None and self.warm_up >= self.lasts:
+            raise InvalidValue(
+                f"Expected a warm-up shorter than the run of {duration_in_words(self.lasts)}",
+                got=duration_in_words(self.warm_up),
+                where="warm_up",
+            )
+
+    @property
+    def steady(self) -> bool:
+        """The load is the same all the time: it follows neither a rate that varies nor a recorded order."""
+        profile = self.profile.of if isinstance(self.profile, Poisson) else self.profile
+        return self.order is None and (profile is None or isinstance(profile, (Closed, Constant)))
+
+    def checkpoints(self) -> Checkpoints | None:
+        """Where the warm-up may end; None where none is looked for."""
+        if self.warm_up == "none" or (self.warm_up == "auto" and not self.steady):
+            return None
+        return Checkpoints(None if isinstance(self.warm_up, str) else self.warm_up)
 
     def thinking(self) -> ThinkTime | None:
         """The think time; None without one."""

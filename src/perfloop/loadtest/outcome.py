@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..records import LoadPlan, LoadResults, LoadSummary, PhaseTime
 from .recording import figures
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..stats import Histogram
+    from .checkpoints import WarmUp
     from .connector import Openings
     from .recording import Recorder, Samples
     from .trust import GeneratorFacts
@@ -139,6 +140,7 @@ def conclude(
     facts: GeneratorFacts | None,
     plan: LoadPlan,
     elapsed: float,
+    warm_up: WarmUp,
     partial: bool,
     abandoned: int,
     events: dict[str, int],
@@ -149,8 +151,11 @@ def conclude(
     Args:
         cpu: seconds the generators ran.
         reasons: why it cannot be trusted.
-        elapsed: seconds the run counts as: to the last answer, and no less than was planned.
+        elapsed: seconds the run counts as: to the last answer, and no less than was planned, but without the warm-up.
+        warm_up: what the recorder does not hold any more.
     """
+    if warm_up.reason is not None:
+        reasons = [*reasons, warm_up.reason]
     return LoadOutcome(
         summary=LoadSummary(
             requests=recorder.requests,
@@ -164,13 +169,19 @@ def conclude(
             queue_ms=figures(recorder.queue),
             send_lag_ms=figures(recorder.send_lag),
             generator_cpu_seconds=cpu,
+            warm_up_seconds=warm_up.seconds,
+            warm_up_requests=warm_up.requests,
+            warm_up_errors=warm_up.errors,
             trustworthy=not reasons,
             reasons=reasons,
         ),
         results=LoadResults(
             statuses={str(status): count for status, count in sorted(recorder.statuses.items())},
             error_kinds=recorder.failures.kinds(),
-            series=recorder.series,
+            series=[
+                structs.replace(point, warm_up=True) if point.second < warm_up.seconds else point
+                for point in recorder.series
+            ],
             latency_histogram=recorder.latency.encode(),
             service_time_histogram=recorder.service_time.encode(),
             endpoints=recorder.endpoints.results(elapsed, figures),

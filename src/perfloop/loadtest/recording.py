@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .checkpoints import Checkpoints, Countable
     from .slowest import Slowest
 
 __all__ = [
@@ -115,6 +116,10 @@ class Recorder:
         *,
         keep_samples: bool = False,
     ) -> None:
+        self.checkpoints: Checkpoints | None = None
+        """Where a warm-up may end; set before the first entry."""
+        self.further: tuple[Countable, ...] = ()
+        """What else counts, and is to leave out a warm-up."""
         self.slowest: Slowest | None = None
         """The slowest requests, where they can be looked up; set before the first entry."""
         self.buffer = bytearray(FOLD_AT + ENTRY.size)
@@ -201,8 +206,21 @@ class Recorder:
         count = self.offset // ENTRY.size
         if count:
             self.offset = 0
-            self.add(self._entries[:count])
+            if self.checkpoints is None:
+                self.add(self._entries[:count])
+            else:
+                self._add_up_to_checkpoints(self._entries[:count], self.checkpoints)
         self._roll(int(elapsed))
+
+    def _add_up_to_checkpoints(self, entries: NDArray[np.void], checkpoints: Checkpoints) -> None:
+        while len(entries) and entries["done"][-1] - self.start >= checkpoints.next:
+            before = int(np.searchsorted(entries["done"], self.start + checkpoints.next))
+            if before:
+                self.add(entries[:before])
+                entries = entries[before:]
+            checkpoints.reached(self)
+        if len(entries):
+            self.add(entries)
 
     def add(self, entries: NDArray[np.void]) -> None:
         """Take finished requests into the figures; `entries` may be overwritten afterwards."""
@@ -246,7 +264,7 @@ class Recorder:
 
     def _record_phases(self, answered: NDArray[np.void], service_time: NDArray[np.int64]) -> None:
         first_byte, done = answered["first_byte"], answered["done"]
-        if (first_byte == done).all():  # as small responses come: counted here, recorded at the end
+        if (first_byte == done).all():  # as small responses come: counted here, recorded later
             self.first_byte.record_many(service_time)
             self._in_one_piece += len(answered)
         else:
@@ -257,7 +275,7 @@ class Recorder:
     def _record_queue(self, waits: NDArray[np.int64]) -> None:
         if waits.any():
             self.queue.record_many(waits)
-        else:  # always so in the closed model: counted here, recorded at the end
+        else:  # always so in the closed model: counted here, recorded later
             self._did_not_queue += len(waits)
 
     def _count_statuses(self, entries: NDArray[np.void], status: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -340,9 +358,14 @@ class Recorder:
         point = self._point()
         return self.series[-1] if self.series and point.requests < self.series[-1].requests / 2 else point
 
-    def latencies(self) -> tuple[Histogram, Histogram]:
+    def latencies(self) -> tuple[Histogram, ...]:
         """The latencies of the whole seconds so far, and of the one under way."""
         return self.latency, self._second_latency
+
+    def countables(self) -> list[Countable]:
+        """What counts requests besides the latencies."""
+        found: list[Countable] = [getattr(self, name) for name in DISTRIBUTIONS]
+        return [*found, self.endpoints, *((self.slowest,) if self.slowest is not None else ()), *self.further]
 
     def settle(self) -> None:
         """Record what was only counted until now."""

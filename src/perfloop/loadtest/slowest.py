@@ -29,12 +29,13 @@ class Slowest:
         most: how many to keep.
     """
 
-    __slots__ = ("_entries", "_labels", "_latency", "_least", "_most", "_trace_id")
+    __slots__ = ("_earlier", "_entries", "_labels", "_latency", "_least", "_most", "_trace_id")
 
     def __init__(self, trace_id: str, labels: Sequence[str], most: int = MOST) -> None:
         self._trace_id = trace_id
         self._labels = labels
         self._most = most
+        self._earlier: list[tuple[NDArray[Any], NDArray[np.int64]]] = []
         self._entries: NDArray[Any] | None = None
         self._latency = np.empty(0, dtype=np.int64)
         # Without an answer there is no latency, which reads -1.
@@ -60,14 +61,25 @@ class Slowest:
         if len(times) == self._most:
             self._least = int(times.min())
 
+    def counts(self) -> int:
+        """Part what was shown so far from what comes, of which as many are kept; how many parts there are."""
+        if self._entries is not None:
+            self._earlier.append((self._entries, self._latency))
+            self._entries, self._least = None, -1
+        return len(self._earlier)
+
+    def subtract(self, earlier: int) -> None:
+        """Forget the first parts."""
+        del self._earlier[:earlier]
+
     def requests(self, start: float) -> list[SlowRequest]:
         """What was kept, the slowest first.
 
         Args:
             start: of the run, on the monotonic clock.
         """
-        if self._entries is None:
-            return []
+        self.counts()
+        kept = [each for entries, latency in self._earlier for each in zip(entries, latency, strict=True)]
         slowest = [
             SlowRequest(
                 trace_id=self._trace_id,
@@ -80,6 +92,6 @@ class Slowest:
                 else round((float(entry["free"]) - float(entry["due"])) * 1e3, 3),
                 status=max(int(entry["status"]), 0) or None,
             )
-            for entry, latency in zip(self._entries, self._latency, strict=True)
+            for entry, latency in kept
         ]
-        return sorted(slowest, key=lambda request: (-request.latency_ms, request.due_seconds))
+        return sorted(slowest, key=lambda request: (-request.latency_ms, request.due_seconds))[: self._most]

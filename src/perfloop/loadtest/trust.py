@@ -1,7 +1,8 @@
 """Whether a measurement can be believed: pure judgements on how the generator itself fared.
 
-Only the generator's own faults count here. A slow, paused or failing service shows in the latencies and errors; it
-never makes a measurement untrustworthy. Nor does a short run: with few samples a high percentile is simply the maximum.
+Only the generator's own faults count here (a warm-up without an end: see `warm_up`). A slow, paused or failing service
+shows in the latencies and errors; it does not make a measurement untrustworthy. Nor does a short run: with few samples
+a high percentile is simply the maximum.
 """
 
 from __future__ import annotations

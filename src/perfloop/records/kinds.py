@@ -121,6 +121,8 @@ class SeriesPoint(Struct, frozen=True, kw_only=True):
     p50_ms: float | None = None
     p99_ms: float | None = None
     max_ms: float | None = None
+    warm_up: bool = False
+    """The second lies in the warm-up, or began in it."""
 
 
 class LoadSummary(Struct, frozen=True, kw_only=True):
@@ -128,11 +130,13 @@ class LoadSummary(Struct, frozen=True, kw_only=True):
 
     `latency_ms` counts from the moment a request was due (open model) or its connection was free (closed model);
     `service_time_ms` from written to the last byte; `queue_ms` from due to a connection free: the service's fault;
-    `send_lag_ms` from due, with a connection free, to written: the generator's own fault.
+    `send_lag_ms` from due, with a connection free, to written: the generator's own fault. Of the warm-up only the
+    errors are in it.
     """
 
     requests: int
     errors: int
+    """Of the whole run, warm-up included."""
     rate: float
     """Finished requests a second over `elapsed_seconds`."""
     elapsed_seconds: float
@@ -145,6 +149,31 @@ class LoadSummary(Struct, frozen=True, kw_only=True):
     generator_cpu_seconds: float
     trustworthy: bool
     reasons: list[str] = field(default_factory=list)
+    warm_up_seconds: float = 0.0
+    """For so long from the start what finished is not counted, but for errors."""
+    warm_up_requests: int = 0
+    warm_up_errors: int = 0
+    """Those of `errors` that happened then."""
+
+    @property
+    def all_requests(self) -> int:
+        """Finished requests, warm-up included."""
+        return self.requests + self.warm_up_requests
+
+    @property
+    def succeeded(self) -> int:
+        """Of `requests`, those without an error."""
+        return self.requests - (self.errors - self.warm_up_errors)
+
+    @property
+    def error_share(self) -> float:
+        """The errors as a share of all requests; 0 without requests."""
+        return self.errors / max(self.all_requests, 1)
+
+    @property
+    def run_seconds(self) -> float:
+        """How long the run was, warm-up included."""
+        return self.warm_up_seconds + self.elapsed_seconds
 
 
 class SlowRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -29,7 +29,7 @@ def render_series_csv(record: LoadRecord | DiagnosisRecord) -> str:
 
     The last row is often less than a second, the last answers only: `covered_seconds` says how much of it was measured.
     """
-    elapsed = record.summary.elapsed_seconds
+    elapsed = record.summary.run_seconds
     rows = (
         {**to_builtins(point), "covered_seconds": round(max(0.0, min(1.0, elapsed - point.second)), 6)}
         for point in record.results.series

@@ -11,9 +11,9 @@ from . import figures
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfloop.records import LoadPlan, SlowRequest, TargetResult
+    from perfloop.records import LoadPlan, LoadSummary, SlowRequest, TargetResult
 
-__all__ = ["defaults_in_words", "plan_in_words", "slow_request_in_words"]
+__all__ = ["defaults_in_words", "plan_in_words", "slow_request_in_words", "warm_up_in_words", "warm_up_note"]
 
 
 def plan_in_words(plan: LoadPlan) -> list[str]:
@@ -27,6 +27,20 @@ def plan_in_words(plan: LoadPlan) -> list[str]:
     if plan.request_limit is not None:
         words.append(f"at most {figures.plural(plan.request_limit, 'request')}")
     return words
+
+
+def warm_up_in_words(summary: LoadSummary) -> str:
+    """What is left out at the start; empty where nothing is."""
+    if not summary.warm_up_seconds:
+        return ""
+    errors = f", {figures.plural(summary.warm_up_errors, 'error')} counted" if summary.warm_up_errors else ""
+    requests = figures.plural(summary.warm_up_requests, "request")
+    return f"first {format_duration(summary.warm_up_seconds)} ({requests}) excluded{errors}"
+
+
+def warm_up_note(summary: LoadSummary) -> list[str]:
+    """The same to be put behind the plan."""
+    return [f"warm-up: {words}"] if (words := warm_up_in_words(summary)) else []
 
 
 def _connections(plan: LoadPlan) -> str:

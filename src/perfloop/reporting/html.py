@@ -17,7 +17,7 @@ from perfloop.units import format_bytes, format_duration
 
 from . import assets, capacity_pictures, figures, pictures
 from .breakdown import parts_of, routes_in_order, slowest_name
-from .description import defaults_in_words, plan_in_words, slow_request_in_words
+from .description import defaults_in_words, plan_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
 from .over_time import over_time
 from .verdict import (
@@ -186,13 +186,13 @@ def _run_view(record: LoadRecord | DiagnosisRecord) -> dict[str, Any]:
     return {
         "summary": summary,
         "charts": charts,
-        "plan_words": " · ".join(plan_in_words(record.plan)),
+        "plan_words": " · ".join([*plan_in_words(record.plan), *warm_up_note(summary)]),
         "step_words": _step_words(record),
     }
 
 
 def _step_words(record: LoadRecord | DiagnosisRecord) -> str:
-    step = over_time(record.results.series, record.summary.elapsed_seconds).step_seconds
+    step = over_time(record.results.series, record.summary.run_seconds).step_seconds
     if step == 1:
         return "Of the requests that finished in each second"
     return f"Each point covers {step} seconds: the mean of their p50, the worst of their p99"

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from perfloop.records import CapacityRecord, ComparisonRecord, LoadRecord
 
 from . import figures
+from .description import warm_up_in_words
 from .verdict import finding_title, gain_in_words, summary_line
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
     summary = record.summary
     yield "requests", str(summary.requests)
     yield "errors", str(summary.errors)
+    if summary.warm_up_seconds:
+        yield "warm_up", warm_up_in_words(summary)
     yield "rate", f"{summary.rate:.6g}"
     for name in ("p50", "p95", "p99", "p999", "max"):
         yield f"latency_{name}_ms", f"{getattr(summary.latency_ms, name):.6g}"
@@ -116,7 +119,7 @@ def _seconds(record: AnyRecord) -> float:
         return 0.0
     if isinstance(record, CapacityRecord):
         return sum(probe.seconds + probe.recovery_seconds for probe in record.probes)
-    return record.summary.elapsed_seconds
+    return record.summary.run_seconds
 
 
 def _capacity(record: CapacityRecord) -> Case:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from perfloop.records import CapacityRecord, DiagnosisRecord, LoadRecord
 
 from . import figures
-from .description import plan_in_words, slow_request_in_words
+from .description import plan_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
 from .verdict import before, finding_title, latency_of, leading_gain, summary_line, verdict
 from .workers import HEADS as WORKER_HEADS
@@ -72,7 +72,7 @@ def render_markdown(record: AnyRecord) -> str:
 
 def _load(record: LoadRecord) -> list[str]:
     parts = [
-        f"{_code(record.target)} · {_text(' · '.join(plan_in_words(record.plan)))}",
+        f"{_code(record.target)} · {_text(' · '.join([*plan_in_words(record.plan), *warm_up_note(record.summary)]))}",
         *_untrustworthy(record.summary),
     ]
     if record.thresholds:

@@ -74,7 +74,7 @@ def part_css(part: str) -> str:
 
 def latency_over_time(results: LoadResults, summary: LoadSummary) -> Chart | None:
     """p50, p99 and the longest request of each second; None with fewer than two seconds."""
-    run = over_time(results.series, summary.elapsed_seconds)
+    run = over_time(results.series, summary.run_seconds)
     if len(run.seconds) < 2 or not any(value is not None for value in run.max_ms):
         return None
     latency = summary.latency_ms
@@ -100,7 +100,7 @@ def latency_over_time(results: LoadResults, summary: LoadSummary) -> Chart | Non
 
 def throughput_over_time(results: LoadResults, summary: LoadSummary) -> Chart | None:
     """Finished and failed requests of each second; None with fewer than two seconds."""
-    run = over_time(results.series, summary.elapsed_seconds)
+    run = over_time(results.series, summary.run_seconds)
     if len(run.seconds) < 2:
         return None
     series = [Series("requests", run.rate, "series-rate", "area")]

@@ -170,7 +170,7 @@ def _load(record: LoadRecord) -> Verdict:
     if failed:
         names = ", ".join(figures.clean(threshold.expression) for threshold in failed)
         return Verdict("bad", f"Failed {names}: {figures_text}")
-    if summary.errors == summary.requests:
+    if summary.errors == summary.all_requests:
         return Verdict("bad", f"Every request failed: {figures_text}")
     if summary.errors:
         return Verdict("warning", _capital(figures_text))
@@ -180,7 +180,7 @@ def _load(record: LoadRecord) -> Verdict:
 def _errors(summary: LoadSummary) -> str:
     if not summary.errors:
         return "no errors"
-    return f"{figures.plural(summary.errors, 'error')} ({figures.share(summary.errors / max(summary.requests, 1))})"
+    return f"{figures.plural(summary.errors, 'error')} ({figures.share(summary.error_share)})"
 
 
 def _diagnosis(record: DiagnosisRecord) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CELLS", "HIGHEST_US", "Histogram", "cells_of"]
+__all__ = ["CELLS", "HIGHEST_US", "Counts", "Histogram", "cells_of"]
 
 HIGHEST_US = 3_600_000_000
 """The highest value told apart, 1 h in microseconds."""
@@ -71,6 +71,15 @@ def cells_of(values: NDArray[np.int64]) -> NDArray[np.int64]:
     cells: NDArray[np.int64] = values >> shift
     cells += shift << (_MAGNITUDE - 1)
     return cells
+
+
+class Counts(NamedTuple):
+    """What a histogram, or several in a row, had counted at some moment; takes the memory of what is not zero."""
+
+    cells: NDArray[np.intp]
+    counts: NDArray[np.int64]
+    overflow: int = 0
+    underflow: int = 0
 
 
 class Histogram:
@@ -316,6 +325,39 @@ class Histogram:
         """The highest value in microseconds and the count of each counter that is not zero, in rising order."""
         used = np.flatnonzero(self._counts)
         return np.minimum(_highest_values()[used], self.max), self._counts[used]
+
+    def counts(self) -> Counts:
+        """What is counted so far, to be subtracted later."""
+        first = _cell(self.min)
+        # Of booleans five times faster than of the numbers themselves.
+        found = np.flatnonzero(self._counts[first : _cell(self.max) + 1] != 0) + first
+        return Counts(found, self._counts[found], self.overflow, self.underflow)
+
+    def add_counts(self, counts: Counts) -> None:
+        """Count what another histogram had counted. `min` and `max` are then exact to 0.1 %."""
+        if counts.cells.size:
+            np.add.at(self._counts, counts.cells, counts.counts)
+            self._min, self._max = 0, HIGHEST_US
+            self._narrow()
+        self.overflow += counts.overflow
+        self.underflow += counts.underflow
+
+    def subtract(self, earlier: Counts) -> None:
+        """Forget what had been counted at an earlier moment. `min` and `max` are then exact to 0.1 %."""
+        np.subtract.at(self._counts, earlier.cells, earlier.counts)
+        self.overflow -= earlier.overflow
+        self.underflow -= earlier.underflow
+        self._narrow()
+
+    def _narrow(self) -> None:
+        """Bring the extremes within the counters that are used."""
+        used = np.flatnonzero(self._counts)
+        if used.size:
+            lowest = int(_highest_values()[used[0] - 1]) + 1 if used[0] else 0
+            self._min = max(self._min, lowest)
+            self._max = min(self._max, int(_highest_values()[used[-1]]))
+        else:
+            self.reset()
 
     def copy(self) -> Histogram:
         """An independent histogram with the same counts."""

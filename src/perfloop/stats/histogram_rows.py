@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .histogram import CELLS, HIGHEST_US, Histogram, cells_of
+from .histogram import CELLS, HIGHEST_US, Counts, Histogram, cells_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .increment import Increment
 
 __all__ = ["HistogramRows"]
+
+_NONE = np.empty(0, dtype=np.int64)
 
 
 class HistogramRows:
@@ -28,6 +30,7 @@ class HistogramRows:
         self._counts = np.zeros((1, CELLS), dtype=np.int64)
         self._lowest = np.full(1, HIGHEST_US, dtype=np.int64)
         self._highest = np.full(1, -1, dtype=np.int64)
+        self._subtracted = False
 
     def _reach(self, row: int) -> None:
         """Have a histogram for that row and all before it."""
@@ -53,7 +56,10 @@ class HistogramRows:
         """What was counted in a row."""
         if row >= len(self._highest) or self._highest[row] < 0:
             return Histogram()
-        return Histogram.of_counts(self._counts[row].copy(), int(self._lowest[row]), int(self._highest[row]))
+        histogram = Histogram.of_counts(self._counts[row].copy(), int(self._lowest[row]), int(self._highest[row]))
+        if self._subtracted:
+            histogram.subtract(Counts(_NONE, _NONE))
+        return histogram
 
     def since(self, row: int, seen: Histogram) -> Increment | None:
         """What was counted in a row since `seen`, its earlier state, which is brought up to date; None for nothing."""
@@ -74,3 +80,19 @@ class HistogramRows:
         histogram = Histogram.of_counts(self._counts[own], lowest, max(int(self._highest[own]), increment.highest))
         histogram.add(increment)
         self._lowest[own], self._highest[own] = lowest, histogram.max
+
+    def counts(self) -> Counts:
+        """What is counted in all rows so far, to be subtracted later."""
+        found = [
+            np.flatnonzero(self._counts[row, first : last + 1] != 0) + (row * CELLS + first)
+            for row, (first, last) in enumerate(
+                zip(cells_of(self._lowest).tolist(), cells_of(np.maximum(self._highest, 0)).tolist(), strict=True)
+            )
+        ]
+        cells = np.concatenate(found)
+        return Counts(cells, self._counts.reshape(-1)[cells])
+
+    def subtract(self, earlier: Counts) -> None:
+        """Forget what had been counted at an earlier moment. The extremes of each row are then exact to 0.1 %."""
+        np.subtract.at(self._counts.reshape(-1), earlier.cells, earlier.counts)
+        self._subtracted = True

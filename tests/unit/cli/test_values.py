@@ -66,6 +66,17 @@ def test_bad_headers_never_show_the_value(text: str) -> None:
     assert "s3cret" not in f"{caught.value} {caught.value.hint} {caught.value.got}"
 
 
+@pytest.mark.parametrize(("text", "expected"), [("auto", "auto"), (" None ", "none"), ("2s", 2.0), ("500ms", 0.5)])
+def test_warm_ups(text: str, expected: str | float) -> None:
+    assert values.parse_warm_up(text, where="--warm-up") == expected
+
+
+@pytest.mark.parametrize("text", ["", "always", "0s", "-1s", "2 parsecs"])
+def test_bad_warm_ups(text: str) -> None:
+    with pytest.raises(InvalidValue, match="Expected auto, none or a time above zero"):
+        values.parse_warm_up(text, where="--warm-up")
+
+
 def test_methods() -> None:
     assert values.parse_method("patch", where="-X") == "PATCH"
     with pytest.raises(InvalidValue, match="Expected a method"):
@@ -172,6 +183,7 @@ def test_a_path_alone_is_no_url() -> None:
         values.parse_positive_duration,
         values.parse_header,
         values.parse_statuses,
+        values.parse_warm_up,
         values.parse_request,
         values.parse_command,
     ],

@@ -50,6 +50,9 @@ URL = "http://localhost:8000/orders?token=secret&page=1"
         ({"pacing": 1, "profile": Constant(5, 1)}, "no pacing beside a rate"),
         ({"precise": True}, "precise"),
         ({"seed": -1}, "seed"),
+        ({"warm_up": "automatic"}, "warm_up"),
+        ({"warm_up": 0}, "warm_up"),
+        ({"warm_up": 10.0}, "shorter than the run of 10s"),
         ({"expect_status": frozenset({42})}, "expect_status"),
         ({"url": "gopher://localhost/"}, "gopher"),
         ({"duration": None}, "never end"),
@@ -193,3 +196,26 @@ async def test_a_test_does_not_stop_the_loop_it_is_called_in() -> None:
     with pytest.raises(ConfigurationError) as caught:
         LoadTest("http://localhost/").run()
     assert "await test.arun()" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("options", "looked_for"),
+    [
+        ({}, True),
+        ({"rate": 50}, True),
+        ({"rate": 50, "arrival": "poisson"}, True),
+        ({"think_time": 1}, True),
+        ({"profile": Constant(50, 9)}, True),
+        ({"profile": Poisson(Constant(50, 9))}, True),
+        ({"profile": Closed(9)}, True),
+        ({"profile": Ramp(10, 50, 9)}, False),
+        ({"profile": Ramp(10, 50, 9), "warm_up": 2}, True),
+        ({"order": np.array([0])}, False),
+        ({"warm_up": "none"}, False),
+        ({"warm_up": 2.5}, True),
+    ],
+)
+def test_a_warm_up_is_looked_for_where_the_load_is_steady(options: dict[str, Any], looked_for: bool) -> None:
+    load = LoadOptions(url=URL, **options)
+    load.validate()
+    assert (load.checkpoints() is not None) == looked_for

@@ -69,3 +69,20 @@ def test_the_slowest_of_all_are_kept_however_they_come(folds: list[list[int]], m
     assert [request.latency_ms * 1000 for request in found] == pytest.approx(every[:most])
     of = [latency for fold in folds for latency in fold]
     assert all(of[int(request.span_id, 16) - 1] == pytest.approx(request.latency_ms * 1000) for request in found)
+
+
+def test_those_of_an_earlier_part_can_be_forgotten() -> None:
+    record = recorder(most=2)
+    slowest = record.slowest
+    assert slowest is not None
+    for number, latency in enumerate((0.9, 0.8, 0.7), 1):
+        record.put(100.0, 100.0, 100.0, 100.0, 100.0 + latency, number, 50, 0, 200)
+    record.fold()
+    earlier = slowest.counts()
+    for number, latency in enumerate((0.1, 0.3, 0.2), 4):
+        record.put(100.0, 100.0, 100.0, 100.0, 100.0 + latency, number, 50, 0, 200)
+    record.finish()
+    assert slowest.counts() == earlier + 1
+    assert [each.latency_ms for each in slowest.requests(100.0)] == [900, 800]
+    slowest.subtract(earlier)
+    assert [each.latency_ms for each in slowest.requests(100.0)] == [300, 200]

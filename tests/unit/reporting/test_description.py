@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from msgspec import structs
+from rich.console import Console
 
 from perfloop.records import LoadPlan
-from perfloop.reporting import render_html, render_markdown
-from perfloop.reporting.description import plan_in_words, slow_request_in_words
+from perfloop.reporting import render_html, render_junit, render_markdown, render_terminal
+from perfloop.reporting.description import plan_in_words, slow_request_in_words, warm_up_in_words
 
 from .sample_loads import traced_load
 
@@ -58,3 +62,16 @@ def test_reports_show_what_slow_requests_are_found_by() -> None:
         assert "4bf92f3577b34da6a3ce929d0e0e4736" in text
         assert "0000000000000e9d" in text
         assert "database 81" in text.replace("\u00a0", " ")
+
+
+def test_every_report_says_what_was_left_out_at_the_start() -> None:
+    record = traced_load()
+    summary = structs.replace(record.summary, warm_up_seconds=2.3, warm_up_requests=1150, warm_up_errors=2)
+    words = "first 2.3 s (1,150 requests) excluded, 2 errors counted"
+    assert warm_up_in_words(summary) == words
+    for said, expected in ((summary, True), (record.summary, False)):
+        told = structs.replace(record, summary=said)
+        terminal = io.StringIO()
+        render_terminal(told, Console(file=terminal, width=100))
+        for text in (render_html(told), render_markdown(told), render_junit(told).decode(), terminal.getvalue()):
+            assert (words in " ".join(text.replace("\u00a0", " ").replace("\\", "").split())) == expected

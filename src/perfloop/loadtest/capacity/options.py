@@ -26,8 +26,8 @@ class CapacityOptions(Struct, frozen=True, kw_only=True):
 
     Args:
         load: what to send and how: url, requests, headers, arrival, timeout, seed and so on. The search decides
-            itself how much: `connections`, `rate`, `profile`, `think_time`, `pacing`, `duration` and `request_limit`
-            are not used.
+            itself how much: `connections`, `rate`, `profile`, `think_time`, `pacing`, `duration`, `request_limit` and
+            `warm_up` are not used.
         targets: what a rate must meet: `"p99<200ms"`, `"errors<0.1%"`; mean, max, any percentile of latency, and the
             share of errors. Default: the latency targets of `perfloop.targets`. Without one on errors, `errors<=0.1%`
             is added.

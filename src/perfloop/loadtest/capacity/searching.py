@@ -163,6 +163,7 @@ class _Search:
             # Other random arrivals in each probe, the same in each search.
             seed=load.seed + len(self._probes),
             keep_samples=wanted.rate is not None,
+            warm_up="none",  # a probe leaves out its own beginning
         )
         deadline = time.monotonic() + _RECONNECT_SECONDS
         while True:

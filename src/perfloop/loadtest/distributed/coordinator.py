@@ -17,6 +17,7 @@ from ... import exceptions
 from ..._version import __version__
 from ...exceptions import ConfigurationError, PerfloopError, WorkerLost
 from ...records import SlowRequest, WorkerResult
+from ..checkpoints import WarmUp
 from ..outcome import conclude
 from ..parts import Part, part_of
 from ..recording import SAMPLE_DTYPES, Samples
@@ -64,7 +65,9 @@ async def run_on(
         PerfloopError: what a worker raised before it began, or what broke its run off; a worker that cannot be started.
     """
     options.validate()
-    plans = [encode_plan(part_of(options, Part(index, len(channels))), files or {}) for index in range(len(channels))]
+    parts = [part_of(options, Part(index, len(channels))) for index in range(len(channels))]
+    # When the service was warm shows best in what all of them saw.
+    plans = [encode_plan(structs.replace(part, warm_up="none"), files or {}) for part in parts]
     return await _Run(channels, plans, options, on_progress, clock_wait).run(stop)
 
 
@@ -82,7 +85,7 @@ class _Run:
         self._options = options
         self._on_progress = on_progress
         self._clock_wait = clock_wait
-        self._merged = Merged(len(channels), options.lasts)
+        self._merged = Merged(len(channels), options.lasts, options.checkpoints())
         self._ended: dict[int, Ended] = {}
         self._lost: dict[int, str] = {}
         self._start = 0.0
@@ -178,13 +181,16 @@ class _Run:
         elapsed = max((one.summary.elapsed_seconds for one in ended), default=0.0)
         if self._lost:
             elapsed = max(elapsed, merged.elapsed)
+        checkpoints = merged.recorder.checkpoints
+        warm_up = WarmUp() if checkpoints is None else checkpoints.exclude(merged.recorder, elapsed)
         outcome = conclude(
             merged.recorder,
             sum(one.summary.generator_cpu_seconds for one in ended),
             reasons,
             facts=None,
             plan=options.plan(),
-            elapsed=max(elapsed, 1e-9),
+            elapsed=max(elapsed - warm_up.seconds, 1e-9),
+            warm_up=warm_up,
             partial=bool(self._lost) or any(one.partial for one in ended),
             abandoned=sum(one.abandoned for one in ended),
             events=merged.events.counts(),
@@ -194,7 +200,7 @@ class _Run:
             outcome.results,
             groups=merged.groups.results(),
             error_kinds=[*outcome.results.error_kinds, *(kind for one in ended for kind in one.teardown)],
-            slowest=_slowest(list(ended)),
+            slowest=_slowest(list(ended), warm_up.seconds),
             workers=workers,
         )
         outcome.samples = self._samples()
@@ -241,8 +247,9 @@ def _samples_of(columns: Mapping[str, bytes], part: Part, start: float) -> dict[
     return arrays
 
 
-def _slowest(ended: list[Ended]) -> list[SlowRequest]:
-    found = [request for one in ended for request in one.slowest]
+def _slowest(ended: list[Ended], since: float) -> list[SlowRequest]:
+    """Those that finished after so many seconds."""
+    found = [one for each in ended for one in each.slowest if one.due_seconds + one.latency_ms / 1000 >= since]
     return sorted(found, key=lambda request: (-request.latency_ms, request.due_seconds))[:MOST]
 
 

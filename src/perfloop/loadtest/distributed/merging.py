@@ -14,6 +14,7 @@ from ..recording import Recorder
 from ..scenario.groups import Groups
 
 if TYPE_CHECKING:
+    from ..checkpoints import Checkpoints
     from .messages import Report, SecondIncrement
 
 __all__ = ["Merged"]
@@ -42,6 +43,9 @@ class _MergedRecorder(Recorder):
         second.in_flight[worker] = increment.in_flight
         if increment.latency is not None:
             second.latency.add(increment.latency)
+
+    def latencies(self) -> tuple[Histogram, ...]:
+        return self.latency, *(second.latency for second in self._open.values())
 
     def close_until(self, second: int) -> None:
         """Close the seconds before that one."""
@@ -79,12 +83,13 @@ class _Standing(Struct):
 class Merged:
     """Takes the reports of the workers of one run, by their index."""
 
-    def __init__(self, workers: int, duration: float | None) -> None:
+    def __init__(self, workers: int, duration: float | None, checkpoints: Checkpoints | None = None) -> None:
         self._duration = duration
         self._standings = [_Standing() for _ in range(workers)]
         self.recorder = _MergedRecorder()
         self.openings = Openings()
         self.groups = Groups()
+        self.recorder.checkpoints, self.recorder.further = checkpoints, (self.groups,)
         self.events = FailureTally()
         self.send_lag = [Histogram() for _ in range(workers)]
         """Of each worker."""
@@ -119,6 +124,9 @@ class Merged:
             standing.second = max(standing.second, second.second)
         standing.report = report
         self._close_seconds()
+        known = min(each.report.elapsed if each.report else 0.0 for each in self._standings if not each.over)
+        if recorder.checkpoints is not None and known >= recorder.checkpoints.next:
+            recorder.checkpoints.reached(recorder, known)
 
     def leave(self, worker: int) -> None:
         """The worker sends no report any more."""

@@ -15,6 +15,8 @@ from ..recording import figures
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ...stats import Counts
+
 __all__ = ["MOST_GROUPS", "Group", "GroupIncrement", "Groups"]
 
 MOST_GROUPS = 200
@@ -63,8 +65,8 @@ class Groups:
     def since(self, seen: dict[str, tuple[int, Histogram]]) -> list[GroupIncrement]:
         """What went through groups since `seen`, an earlier state by name, which is brought up to date."""
         found = []
+        self._fold()
         for name, times in self._times.items():
-            times.fold()
             failed, histogram = seen.get(name) or (0, Histogram())
             more = times.histogram.since(histogram)
             if more is not None or times.failed != failed:
@@ -84,10 +86,23 @@ class Groups:
             name = _FURTHER
         return self._times.setdefault(name, _Times())
 
-    def results(self) -> list[GroupResult]:
-        """Every group, in the order in which they first ended."""
+    def counts(self) -> dict[str, Counts]:
+        """How long those so far took, to be subtracted later."""
+        self._fold()
+        return {name: times.histogram.counts() for name, times in self._times.items()}
+
+    def subtract(self, earlier: dict[str, Counts]) -> None:
+        """Forget those of an earlier moment, but not those of them that failed."""
+        for name, counts in earlier.items():
+            self._times[name].histogram.subtract(counts)
+
+    def _fold(self) -> None:
         for times in self._times.values():
             times.fold()
+
+    def results(self) -> list[GroupResult]:
+        """Every group, in the order in which they first ended."""
+        self._fold()
         return [
             GroupResult(name=name, count=times.histogram.count, failed=times.failed, time_ms=figures(times.histogram))
             for name, times in self._times.items()

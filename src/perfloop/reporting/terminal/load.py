@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from perfloop.units import format_bytes, format_duration
 
 from .. import figures
-from ..description import defaults_in_words, plan_in_words, slow_request_in_words
+from ..description import defaults_in_words, plan_in_words, slow_request_in_words, warm_up_in_words
 from ..fidelity import fidelity_in_words
 from ..over_time import over_time
 from ..verdict import verdict
@@ -117,12 +117,14 @@ def _print_counts(record: LoadRecord, paper: Paper) -> None:
         f"   in {format_duration(summary.elapsed_seconds)}",
     )
     paper.line(("rate", "bold"), "       ", figures.number(summary.rate).rjust(width), " requests/s")
+    if summary.warm_up_seconds:
+        paper.hanging(("warm-up", "bold"), (warm_up_in_words(summary), "dim"), label_width=11)
     error_style = "bold red" if summary.errors else "green"
     paper.line(
         ("errors", "bold"),
         "     ",
         (figures.count(summary.errors).rjust(width), error_style),
-        f"   {figures.share(summary.errors / summary.requests)} of the requests" if summary.requests else "",
+        f"   {figures.share(summary.error_share)} of the requests" if summary.all_requests else "",
     )
     for kind in record.results.error_kinds[:_ERRORS_SHOWN]:
         paper.hanging(
@@ -173,7 +175,7 @@ def _print_latencies(record: LoadRecord, paper: Paper) -> None:
 
 
 def _print_series(record: LoadRecord, paper: Paper) -> None:
-    run = over_time(record.results.series, record.summary.elapsed_seconds)
+    run = over_time(record.results.series, record.summary.run_seconds)
     rates = [rate for rate in run.rate if rate is not None]
     if len(run.seconds) < 2 or not rates:
         return
