@@ -16,6 +16,7 @@ from .connections import (  # typer reads them
     TlsResumeOption,
     over_connections,
 )
+from .counting import ServerCountOption, counter_reader
 from .help import Example
 from .importing import (  # noqa: TC001  # typer reads them
     ImportFormatOption,
@@ -29,6 +30,7 @@ from .options import (  # noqa: TC001  # typer reads them
     ArrivalOption,
     DataOption,
     ExpectStatusOption,
+    FailIfOption,
     HeaderOption,
     HtmlOption,
     InsecureOption,
@@ -44,6 +46,7 @@ from .options import (  # noqa: TC001  # typer reads them
     SeedOption,
     TimeoutOption,
     UrlArgument,
+    WarmUpOption,
 )
 from .output import Outputs, deliver
 from .scenarios import check_sent, with_scenario
@@ -55,7 +58,7 @@ if TYPE_CHECKING:
 
     from ..loadtest import LoadOptions, LoadOutcome, Progress
     from ..loadtest.importers import Imported
-    from ..records import LoadRecord, Threshold
+    from ..records import LoadRecord, ServerCount, Threshold
     from ..stats import Histogram
     from ..targets import Targets
     from ..thresholds import Condition, Distribution
@@ -181,16 +184,7 @@ def load(
             rich_help_panel="Load",
         ),
     ] = None,
-    warm_up: Annotated[
-        str,
-        typer.Option(
-            "--warm-up",
-            metavar="TIME",
-            help="What to leave out at the start, but for errors: 2s; auto, which finds out how long a steady run is "
-            "clearly slower at first than later, from 3 s on; or none.",
-            rich_help_panel="Load",
-        ),
-    ] = "auto",
+    warm_up: WarmUpOption = "auto",
     requests: Annotated[
         str | None,
         typer.Option(
@@ -210,18 +204,8 @@ def load(
     speed: SpeedOption = None,
     unsafe_methods: UnsafeMethodsOption = False,
     expect_status: ExpectStatusOption = None,
-    fail_if: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fail-if",
-            metavar="CONDITION",
-            help='Exit with status 1 when the result meets the condition: "p99>500ms", "errors>0.1%", "rate<450". '
-            "Repeatable. Metrics: mean p50 p95 p99 p999 max (of latency; any percentile is understood), the same with "
-            "service_time_, queue_ or send_lag_ before them, errors (a count, or a share with %), requests, rate, "
-            "bytes_per_second. Operators: > >= < <=.",
-            rich_help_panel="Judgement",
-        ),
-    ] = None,
+    fail_if: FailIfOption = None,
+    server_count: ServerCountOption = None,
     trace: Annotated[
         bool,
         typer.Option(
@@ -287,11 +271,13 @@ def load(
     options, imported = importing.into(context, options)
     targets = configured_targets()
     generators = Generators.of(context, workers, dask)
+    counter = counter_reader(context, server_count, insecure=insecure)
     plan = _plan(options)
     with MetricsFeed(options, prometheus, otlp) as feed, LivePage(plan, live_web) as page:
         outcome, interrupted = _measure(options, generators, plan, (feed.update, page.update), live=not no_live)
         page.conclude(outcome.summary, partial=outcome.partial or interrupted)
-    record = _record(options, outcome, conditions, targets, imported, interrupted)
+    counted = None if counter is None else counter.after(outcome)
+    record = _record(options, outcome, conditions, targets, imported, interrupted, counted)
     deliver(record, outputs)
     check_sent(record)
     _check_answered(record)
@@ -413,6 +399,7 @@ def _record(
     targets: Targets | None,
     imported: Imported | None,
     interrupted: bool,
+    counted: ServerCount | None,
 ) -> LoadRecord:
     from msgspec import structs
 
@@ -432,9 +419,11 @@ def _record(
         return histogram.count
 
     summary = outcome.summary
-    few = [reason for condition in conditions if (reason := too_few(condition, count, percentile)) is not None]
-    if few:
-        summary = structs.replace(summary, trustworthy=False, reasons=[*summary.reasons, *few])
+    doubts = [reason for condition in conditions if (reason := too_few(condition, count, percentile)) is not None]
+    if counted is not None and counted.reason is not None:
+        doubts.append(counted.reason)
+    if doubts:
+        summary = structs.replace(summary, trustworthy=False, reasons=[*summary.reasons, *doubts])
     return LoadRecord(
         environment=current_environment(),
         command=redact_command(["perfloop", *sys.argv[1:]]),
@@ -446,6 +435,7 @@ def _record(
         thresholds=[judge(condition, outcome.summary, percentile) for condition in conditions],
         targets=[] if targets is None else evaluate(targets, Measured.of_load(outcome.plan, outcome.summary)),
         fidelity=None if imported is None else fidelity_of(imported, options, outcome),
+        server_count=counted,
     )
 
 

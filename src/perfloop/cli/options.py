@@ -10,6 +10,7 @@ __all__ = [
     "ArrivalOption",
     "DataOption",
     "ExpectStatusOption",
+    "FailIfOption",
     "HeaderOption",
     "HtmlOption",
     "InsecureOption",
@@ -28,6 +29,7 @@ __all__ = [
     "StartupTimeoutOption",
     "TimeoutOption",
     "UrlArgument",
+    "WarmUpOption",
 ]
 
 _RESULT = "Result"
@@ -195,5 +197,29 @@ StartupTimeoutOption = Annotated[
     str,
     typer.Option(
         "--startup-timeout", metavar="TIME", help="How long the service may take to start.", rich_help_panel="Service"
+    ),
+]
+
+WarmUpOption = Annotated[
+    str,
+    typer.Option(
+        "--warm-up",
+        metavar="TIME",
+        help="What to leave out at the start, but for errors: 2s; auto, which finds out how long a steady run is "
+        "clearly slower at first than later, from 3 s on; or none.",
+        rich_help_panel="Load",
+    ),
+]
+
+FailIfOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-if",
+        metavar="CONDITION",
+        help='Exit with status 1 when the result meets the condition: "p99>500ms", "errors>0.1%", "rate<450". '
+        "Repeatable. Metrics: mean p50 p95 p99 p999 max (of latency; any percentile is understood), the same with "
+        "service_time_, queue_ or send_lag_ before them, errors (a count, or a share with %), requests, rate, "
+        "bytes_per_second. Operators: > >= < <=.",
+        rich_help_panel="Judgement",
     ),
 ]

@@ -127,6 +127,8 @@ class LoadOutcome(Struct, kw_only=True, eq=False):
     """Each finished request, when `keep_samples` was set."""
     abandoned: int = 0
     """Requests in flight when the test was stopped; they are in no other figure."""
+    unmeasured: int = 0
+    """Requests of a scenario's setup and teardown; they are in no other figure."""
     events: dict[str, int] = {}
     """What happened to connections and is no failed request: `retried` (a keep-alive connection was closed just as a
     request was written), `reconnected`, `reconnect failed`, `unsolicited data`, `server went away: …`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..redaction import redact_url
 from .capacity import CapacityPoint, CapacityProbe, CapacityRecord, UslFit
+from .counting import ServerCount
 from .kinds import (
     SCHEMA_VERSION,
     CohortBreakdown,
@@ -74,6 +75,7 @@ __all__ = [
     "RouteBreakdown",
     "RouteGain",
     "SeriesPoint",
+    "ServerCount",
     "ServiceDescription",
     "SlowRequest",
     "StatementSummary",

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from .._version import __version__
+from .counting import ServerCount  # noqa: TC001  # a Struct's types are read at run time
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -443,6 +444,8 @@ class LoadRecord(Record, frozen=True, kw_only=True, tag="load"):
     targets: list[TargetResult] = field(default_factory=list)
     fidelity: RecordingFidelity | None = None
     """How far the load was from the file it was imported from; None when it was not imported."""
+    server_count: ServerCount | None = None
+    """What the server counted; None when it was not asked."""
 
 
 class DiagnosisRecord(Record, frozen=True, kw_only=True, tag="diagnosis"):

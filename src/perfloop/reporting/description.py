@@ -11,9 +11,16 @@ from . import figures
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perfloop.records import LoadPlan, LoadSummary, SlowRequest, TargetResult
+    from perfloop.records import LoadPlan, LoadSummary, ServerCount, SlowRequest, TargetResult
 
-__all__ = ["defaults_in_words", "plan_in_words", "slow_request_in_words", "warm_up_in_words", "warm_up_note"]
+__all__ = [
+    "defaults_in_words",
+    "plan_in_words",
+    "server_count_in_words",
+    "slow_request_in_words",
+    "warm_up_in_words",
+    "warm_up_note",
+]
 
 
 def plan_in_words(plan: LoadPlan) -> list[str]:
@@ -41,6 +48,14 @@ def warm_up_in_words(summary: LoadSummary) -> str:
 def warm_up_note(summary: LoadSummary) -> list[str]:
     """The same to be put behind the plan."""
     return [f"warm-up: {words}"] if (words := warm_up_in_words(summary)) else []
+
+
+def server_count_in_words(count: ServerCount) -> str:
+    """What the server counted beside what perfloop did."""
+    if count.counted is None:
+        return figures.clean(count.reason or "")
+    counted = f"counted {figures.count(count.counted)} of {figures.plural(count.answered, 'answered request')}"
+    return f"{counted}, {'which agrees' if count.reason is None else 'which disagrees'}"
 
 
 def _connections(plan: LoadPlan) -> str:

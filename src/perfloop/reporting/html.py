@@ -17,7 +17,7 @@ from perfloop.units import format_bytes, format_duration
 
 from . import assets, capacity_pictures, figures, pictures
 from .breakdown import parts_of, routes_in_order, slowest_name
-from .description import defaults_in_words, plan_in_words, slow_request_in_words, warm_up_note
+from .description import defaults_in_words, plan_in_words, server_count_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
 from .over_time import over_time
 from .verdict import (
@@ -113,6 +113,7 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
         PHASE_NAMES=figures.PHASE_NAMES,
         count=figures.count,
         fidelity_words=fidelity_in_words,
+        server_words=server_count_in_words,
         gain=gain_in_words,
         latency_of=latency_of,
         ms=figures.milliseconds,

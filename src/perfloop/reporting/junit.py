@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from perfloop.records import CapacityRecord, ComparisonRecord, LoadRecord
 
 from . import figures
-from .description import warm_up_in_words
+from .description import server_count_in_words, warm_up_in_words
 from .verdict import finding_title, gain_in_words, summary_line
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
         return
     yield "target", record.target if isinstance(record, LoadRecord) else record.service.url
     summary = record.summary
+    if isinstance(record, LoadRecord) and record.server_count is not None:
+        yield "server_count", server_count_in_words(record.server_count)
     yield "requests", str(summary.requests)
     yield "errors", str(summary.errors)
     if summary.warm_up_seconds:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from perfloop.records import CapacityRecord, DiagnosisRecord, LoadRecord
 
 from . import figures
-from .description import plan_in_words, slow_request_in_words, warm_up_note
+from .description import plan_in_words, server_count_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
 from .verdict import before, finding_title, latency_of, leading_gain, summary_line, verdict
 from .workers import HEADS as WORKER_HEADS
@@ -91,6 +91,8 @@ def _load(record: LoadRecord) -> list[str]:
         )
     if record.summary.requests:
         parts.append(_latencies(record.summary, record.results.phases))
+    if record.server_count is not None:
+        parts.append(f"Server: {_text(server_count_in_words(record.server_count))}.")
     if record.fidelity is not None:
         parts.append("\n".join(f"- {_text(line)}" for line in fidelity_in_words(record.fidelity)))
     errors = [

@@ -228,6 +228,7 @@ async def test_a_scenario_in_python(load, script) -> None:
     assert by_line["GET"].header("cookie") == "seen=1"
     assert (by_line["PUT"].body, by_line["PUT"].header("content-type")) == (b'{"item": 1}', "application/json")
     assert outcome.summary.requests == 18, "setup and teardown are not measured"
+    assert outcome.unmeasured == 4
     assert kinds(outcome) == {"check: says 204": 2}
     assert outcome.results.error_kinds[0].example == "OPTIONS /: answered with 200"
     groups = {group.name: (group.count, group.failed) for group in outcome.results.groups}

@@ -204,6 +204,7 @@ class _Run:
             workers=workers,
         )
         outcome.samples = self._samples()
+        outcome.unmeasured = sum(one.unmeasured for one in ended)
         if (progress := merged.progress()) is not None and self._on_progress is not None:
             self._on_progress(progress)  # whoever watches has seen every request
         return outcome

@@ -116,6 +116,7 @@ class Ended(_Message, frozen=True, kw_only=True):
     """Of this worker alone."""
     partial: bool
     abandoned: int
+    unmeasured: int = 0
     slowest: list[SlowRequest]
     teardown: list[ErrorKind]
     samples: dict[str, bytes] | None = None

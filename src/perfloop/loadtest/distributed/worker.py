@@ -109,6 +109,7 @@ def _ended(outcome: LoadOutcome, engine: Lifecycle, samples: dict[str, bytes] | 
         summary=outcome.summary,
         partial=outcome.partial,
         abandoned=outcome.abandoned,
+        unmeasured=outcome.unmeasured,
         slowest=outcome.results.slowest,
         teardown=engine.teardown_failures.kinds(),
         samples=samples,

@@ -82,6 +82,7 @@ class UserEngine(SendingEngine):
         self._waiting: deque[User] = deque()
         """Users that have nothing to do, longest first."""
         self._active = 0
+        self._unmeasured = 0
 
     async def run(self, stop: asyncio.Event | None = None) -> LoadOutcome:
         """As the plain engine's, with the setup before and the teardown after.
@@ -98,6 +99,7 @@ class UserEngine(SendingEngine):
         finally:
             if not collecting:
                 gc.disable()
+        outcome.unmeasured = self._unmeasured
         outcome.results = replace(
             outcome.results,
             groups=self.groups.results(),
@@ -118,6 +120,7 @@ class UserEngine(SendingEngine):
         if self._script.setup is not None:
             await self._set_up(self._script.setup)
             # What the setups requested is no part of the measurement.
+            self._unmeasured = self.numbered
             self._use_recorder()
             self.events = failures.FailureTally()
 
@@ -321,6 +324,7 @@ class UserEngine(SendingEngine):
         self._cut_at = _NEVER
         self._on_progress = None
         tasks = [user.task for user in self.users if user.task is not None]
+        before = self.numbered
         if tasks:
             self._use_recorder()  # the outcome is made: what teardowns request is no part of it
             for user, task in zip(self.users, tasks, strict=True):
@@ -334,6 +338,7 @@ class UserEngine(SendingEngine):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=1)
+        self._unmeasured += self.numbered - before
         await super()._close()
 
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from perfloop.units import format_bytes, format_duration
 
 from .. import figures
-from ..description import defaults_in_words, plan_in_words, slow_request_in_words, warm_up_in_words
+from ..description import (
+    defaults_in_words,
+    plan_in_words,
+    server_count_in_words,
+    slow_request_in_words,
+    warm_up_in_words,
+)
 from ..fidelity import fidelity_in_words
 from ..over_time import over_time
 from ..verdict import verdict
@@ -135,6 +141,9 @@ def _print_counts(record: LoadRecord, paper: Paper) -> None:
             label_width=width + 3,
             indent=13,
         )
+    if record.server_count is not None:
+        words = server_count_in_words(record.server_count)
+        paper.hanging(("server", "bold"), words, label_width=11)
     if record.results.statuses:
         spans: list[Cell] = []
         for status, times in sorted(record.results.statuses.items()):
