@@ -229,6 +229,7 @@ class Engine(Lifecycle):
 
     def _drop(self, connection: Connection) -> None:
         self._live.discard(connection)
+        self._missing += 1
         if connection in self._idle:
             self._idle.remove(connection)
         connection.close()
@@ -281,8 +282,7 @@ class Engine(Lifecycle):
             if connection.dead:
                 failed_attempts += 1
                 continue
-            self._live.add(connection)
-            self.events.add("reconnected", "")
+            self._opened(connection)
             now = _monotonic()
             connection.free = now
             if retry is not None:

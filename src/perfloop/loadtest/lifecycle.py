@@ -79,6 +79,8 @@ class Lifecycle:
         self.openings = self._connector.openings
         self._on_progress = on_progress
         self._live: set[Connection] = set()
+        self._missing = 0
+        """Connections that ended and have none in their place yet."""
         self._sent = 0
         self._total = self._limit = options.request_limit or _NEVER
         self._start = self._deadline = self._next_due = _NEVER
@@ -197,6 +199,13 @@ class Lifecycle:
             transport.abort()
         for _ in range(3):  # the loop closes aborted sockets in its next rounds
             await asyncio.sleep(0)
+
+    def _opened(self, connection: Connection) -> None:
+        """Another connection is open: one that was needed first now, or one in place of one that ended."""
+        self._live.add(connection)
+        if self._missing:
+            self._missing -= 1
+            self.events.add("reconnected", "")
 
     # The schedule.
 

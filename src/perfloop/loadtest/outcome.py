@@ -188,6 +188,7 @@ def conclude(
             service_time_histogram=recorder.service_time.encode(),
             endpoints=recorder.endpoints.results(elapsed, figures),
             phases=_phases(recorder, openings),
+            events=events,
             slowest=[] if recorder.slowest is None else recorder.slowest.requests(recorder.start),
         ),
         plan=plan,

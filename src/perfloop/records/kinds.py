@@ -262,6 +262,8 @@ class LoadResults(Struct, frozen=True, kw_only=True):
     """Of a scenario with journeys or groups; time from the start, with think time."""
     phases: list[PhaseTime] = field(default_factory=list)
     """What there was of the phases, in the order they come in."""
+    events: dict[str, int] = field(default_factory=dict)
+    """What happened to connections and is no failed request, with how often."""
     workers: list[WorkerResult] = field(default_factory=list)
     """Where there were several generators."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from perfloop.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from perfloop.records import Interval
 
@@ -19,6 +19,7 @@ __all__ = [
     "change",
     "clean",
     "count",
+    "events_in_words",
     "interval",
     "milliseconds",
     "number",
@@ -59,6 +60,11 @@ _NO_FIGURE = "–"
 # All but the no-break space.
 _WHITE_SPACE = re.compile(r"[^\S\u00a0]+")
 _UNIT = re.compile(r"[^\d.,]+$")
+
+
+def events_in_words(events: Mapping[str, int]) -> str:
+    """What happened to connections."""
+    return " · ".join(f"{clean(kind)} × {count(times)}" for kind, times in events.items())
 
 
 def part_name(part: str) -> str:

@@ -112,6 +112,7 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
         defaults_in_words=defaults_in_words,
         PHASE_NAMES=figures.PHASE_NAMES,
         count=figures.count,
+        events_in_words=figures.events_in_words,
         fidelity_words=fidelity_in_words,
         server_words=server_count_in_words,
         gain=gain_in_words,

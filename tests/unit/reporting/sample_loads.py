@@ -215,7 +215,8 @@ def distributed_load() -> LoadRecord:
         ),
     ]
     summary = msgspec.structs.replace(record.summary, reasons=[f"worker 2 (process 4711) was {lost}"])
-    results = msgspec.structs.replace(record.results, workers=workers)
+    events = {"reconnected": 3, f"server went away: {HOSTILE}": 1}
+    results = msgspec.structs.replace(record.results, workers=workers, events=events)
     return msgspec.structs.replace(record, partial=True, summary=summary, results=results)
 
 

@@ -289,8 +289,7 @@ class SendingEngine(Lifecycle):
                 break
             user.failed_attempts += 1
         user.connecting = None
-        self._live.add(connection)
-        self.events.add("reconnected", "")
+        self._opened(connection)
         connection.user, user.connection = user, connection
         if again:
             connection.retried, connection.attempts = call.number, 1
@@ -308,4 +307,5 @@ class SendingEngine(Lifecycle):
 
     def _drop(self, connection: Connection) -> None:
         self._live.discard(connection)
+        self._missing += 1
         connection.close()
