@@ -34,7 +34,8 @@ def test_events(stream: bytes, events: list[ServerSentEvent]) -> None:
 def test_a_return_ends_an_event_before_its_line_feed_came() -> None:
     parser = EventParser()
     assert parser.feed(b"data: 1\r\n\r") == [ServerSentEvent("1")]
-    assert parser.feed(b"\ndata: 2\r\n\r\n") == [ServerSentEvent("2")]
+    assert parser.feed(b"\ndata: 2\r") == []
+    assert parser.feed(b"\ndata: 3\r\n\r\n") == [ServerSentEvent("2\n3")]
 
 
 @pytest.mark.parametrize("stream", [b"data: " + b"x" * 96, b"data: 123\n" * 12, b": " + b"x" * 99])
