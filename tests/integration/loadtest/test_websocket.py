@@ -206,7 +206,7 @@ async def test_the_end_cuts_off_who_waits_for_a_message_but_not_for_an_answer(lo
         await upgrade(exchange)
         got = await read_frame(exchange)
         if got == (TEXT, b"slow"):  # and takes its time to close, too
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
             await exchange.send(frame(TEXT, b"at last"))
             got = await read_frame(exchange)
             await asyncio.sleep(0.2)
@@ -214,7 +214,7 @@ async def test_the_end_cuts_off_who_waits_for_a_message_but_not_for_an_answer(lo
         exchange.close()
 
     async with serve(handler) as server:
-        given = options(server.url, scenario, connections=2, request_limit=None, duration=0.2)
+        given = options(server.url, scenario, connections=2, request_limit=None, duration=0.5)
         outcome = await load(given)
         assert (outcome.partial, kinds(outcome)) == (False, {})
         assert outcome.events["cut off by the end"] == 1
@@ -255,7 +255,7 @@ async def test_a_session_left_open_ends_with_its_iteration(load, script) -> None
         "async def chat(user):\n"
         "    ws = user.websocket('/ws/{room}', room=1)\n"
         "    await ws.__aenter__()\n"
-        "    user.task_left_behind = asyncio.ensure_future(ws.request('?'))\n"
+        "    user.left_behind = asyncio.gather(ws.request('?'), return_exceptions=True)\n"
         "    await asyncio.sleep(0.02)\n"
     )
 

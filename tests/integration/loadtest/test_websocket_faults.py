@@ -104,9 +104,9 @@ async def keep_silent(exchange: Exchange) -> None:
             f"{OF_CONNECT}the connection ended after 12 bytes of the response",
         ),
         (reset_at_once, "connection reset", f"{OF_CONNECT}the connection ended before a byte of the response: "),
-        (keep_silent, "timeout", f"{OF_CONNECT}nothing came within 0.2 s"),
-        (answered(b""), "timeout", f"{OF_ROUND_TRIP}nothing came within 0.2 s"),
-        (answered(frame(TEXT, b"a" * 9)[:5]), "timeout", f"{OF_ROUND_TRIP}nothing came within 0.2 s"),
+        (keep_silent, "timeout", f"{OF_CONNECT}nothing came within 0.5 s"),
+        (answered(b""), "timeout", f"{OF_ROUND_TRIP}nothing came within 0.5 s"),
+        (answered(frame(TEXT, b"a" * 9)[:5]), "timeout", f"{OF_ROUND_TRIP}nothing came within 0.5 s"),
         (
             answered(frame(CLOSE, struct.pack("!H", 1011) + b"oops")),
             "closed with 1011",
@@ -131,7 +131,7 @@ async def keep_silent(exchange: Exchange) -> None:
 async def test_each_way_to_fail_is_one_error_with_its_kind(load, script, handler, kind: str, example: str) -> None:
     async with serve(handler) as server:
         outcome = await load(
-            options(server.url, script(ASK), connections=2, request_limit=3, timeout=0.2 if kind == "timeout" else 20.0)
+            options(server.url, script(ASK), connections=3, request_limit=3, timeout=0.5 if kind == "timeout" else 20.0)
         )
     (found,) = outcome.results.error_kinds
     assert (found.kind, found.count) == (kind, 3)

@@ -48,6 +48,8 @@ class EventStream(Session):
     ) -> None:
         if kind is None and self._end is not None and not self._end.well and not self._left:
             self._failure(None if self._first_taken else self._opening)  # it went wrong while nobody was waiting
+        elif self._inbox and not self._first_taken:
+            self._first(self._taken())  # it came, though nobody looked
         self.hang_up()
 
     def __aiter__(self) -> EventStream:
@@ -64,16 +66,19 @@ class EventStream(Session):
         self._check_open()
         if not self._first_taken:
             with self._counted(self._opening):
-                came: Came | None = await self._timed(self._opening)
-            self._first_taken = True
-            assert came is not None
-            assert self.response is not None
-            self._answered(self._opening, came, self.response)
-        else:
-            came = await self._further()
-            if came is None:
-                self.hang_up()
-                raise StopAsyncIteration
+                first = await self._timed(self._opening)
+            return self._first(first)
+        came = await self._further()
+        if came is None:
+            self.hang_up()
+            raise StopAsyncIteration
+        event: ServerSentEvent = came.item
+        return event
+
+    def _first(self, came: Came) -> ServerSentEvent:
+        self._first_taken = True
+        assert self.response is not None
+        self._answered(self._opening, came, self.response)
         event: ServerSentEvent = came.item
         return event
 

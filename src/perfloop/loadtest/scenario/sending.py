@@ -172,12 +172,16 @@ class SendingEngine(Lifecycle):
             raise asyncio.CancelledError
         return now
 
-    def take_answer(self, user: User, response: Response, path: str) -> None:
-        """A request of a session was answered."""
+    def take_answer(self, user: User, response: Response, path: str | None = None) -> None:
+        """A request of a session was answered.
+
+        Args:
+            path: whose cookies it may set.
+        """
         user.last = response
         expected = self._expected
         user.marked = response.status >= 400 if expected is None else response.status not in expected
-        if self.keeps_cookies:
+        if self.keeps_cookies and path is not None:
             self._take_cookies(user, response, path)
 
     def take_failure(self, user: User, kind: str, index: int, example: str) -> RequestFailed:

@@ -242,7 +242,7 @@ class Session(asyncio.Protocol):
         """What was waited for came."""
         response.latency = came.at - timed.due
         self._record(timed, came.began, came.at, response.status)
-        self._engine.take_answer(self._user, response, self._call.path)
+        self._engine.take_answer(self._user, response, self._call.path if response is self.response else None)
 
     def _failure(self, timed: Timed | None, status: int | None = None) -> RequestFailed:
         """What to raise as nothing more comes; counts it, the first time.
