@@ -28,7 +28,9 @@ _LONGEST_INTEGER = 28  # bits; hpack refuses what is longer
 _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 4096
 _MOST_BYTES_KNOWN = 4 * 1024 * 1024
-_OF_THE_CONNECTION = (b"connection", b"host", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+_OF_THE_CONNECTION = frozenset(
+    (b"connection", b"host", b"http2-settings", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+)
 # Requests to many paths take turns; what is secret is in no table (RFC 7541 §7.1.3).
 _NOT_INDEXED = (b":path", b"content-length", b"authorization", b"proxy-authorization")
 _NAME = re.compile(rb"[^\x00-\x20A-Z\x7f-\xff:]+")
@@ -68,9 +70,28 @@ def taken_apart(message: bytes, scheme: bytes) -> tuple[Fields, int]:
     first, *lines = message[:end].split(b"\r\n")
     method, target, _ = first.split(b" ", 2)
     fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
-    host = next((value for name, value in fields if name == b"host"), b"")
-    pseudo = [(b":method", method), (b":scheme", scheme), (b":authority", host), (b":path", target)]
+    named = dict(fields)
+    pseudo = [
+        (b":method", method),
+        (b":scheme", scheme),
+        (b":authority", named.get(b"host", b"")),
+        (b":path", target),
+    ]
+    if b"te" in named or b"connection" in named:
+        fields = _end_to_end(fields)
     return pseudo + [field for field in fields if field[0] not in _OF_THE_CONNECTION], end + 4
+
+
+def _end_to_end(fields: Fields) -> Fields:
+    """Those that Connection does not name. TE stays where it says `trailers`, the one thing it may say."""
+    named = {token for name, value in fields if name == b"connection" for token in _tokens(value)}
+    kept = [field for field in fields if field[0] != b"te" and field[0] not in named]
+    trailers = any(b"trailers" in _tokens(value) for name, value in fields if name == b"te")
+    return [*kept, (b"te", b"trailers")] if trailers else kept
+
+
+def _tokens(value: bytes) -> list[bytes]:
+    return [token.partition(b";")[0].strip().lower() for token in value.split(b",")]
 
 
 def read_fields(fields: Fields) -> ResponseHead:

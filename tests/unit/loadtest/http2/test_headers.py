@@ -34,6 +34,23 @@ def test_headers_of_a_connection_are_left_out(name: str) -> None:
     assert name.lower().encode() not in dict(headers)
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"TE": "trailers"}, {b"te": b"trailers"}),
+        ({"TE": "gzip, Trailers;q=0.5"}, {b"te": b"trailers"}),
+        ({"TE": "gzip"}, {}),
+        ({"TE": ""}, {}),
+        ({"Connection": "TE, X-Hop", "X-Hop": "1", "TE": "trailers", "X": "2"}, {b"te": b"trailers", b"x": b"2"}),
+        ({"HTTP2-Settings": "AAMAAABk"}, {}),
+    ],
+)
+def test_headers_for_the_next_hop_alone_are_left_out(given: dict[str, str], sent: dict[bytes, bytes]) -> None:
+    headers, _ = taken_apart(prepare(Request(headers=tuple(given.items())), TARGET).prefix, b"https")
+    usual = {b"user-agent", b"accept", b"authorization"}
+    assert {name: value for name, value in headers if name[:1] != b":" and name not in usual} == sent
+
+
 def test_a_body_may_hold_anything() -> None:
     body = b"a\r\n\r\nb: c\r\n\x00"
     message = prepare(Request(method="POST", body=body), TARGET).prefix
