@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +20,7 @@ from .sessions import endpoints, groups, options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
 FIRST = "SSE /news first event"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
@@ -158,6 +161,11 @@ async def reset(exchange: Exchange) -> None:
         (sent(b"HTTP/1.1 503 No\r\n\r\n"), "status 503", f"{FIRST} was answered with 503"),
         (sent(b"HTTP/1.1 204 No\r\n\r\n"), "no event stream", f"{FIRST}: answered with 204"),
         (sent(OK), "no event stream", f"{FIRST}: expected Content-Type text/event-stream, got none"),
+        (
+            sent(HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"data: 1\n\n")),
+            "no event stream",
+            f"{FIRST}: expected no Content-Encoding, got gzip",
+        ),
         (sent(b"SSH"), "invalid response", f"{FIRST}: it does not begin with HTTP/1"),
         (sent(CHUNKED + b"zz\r\n"), "invalid response", f"{FIRST}: Invalid character in chunk size"),
         (sent(b""), "closed before response", f"{FIRST}: the connection ended before a byte of the response"),
@@ -296,3 +304,24 @@ async def test_the_end_cuts_off_who_waits_for_further_events(load, script) -> No
         async with asyncio.timeout(2):
             while server.open:
                 await asyncio.sleep(0.01)
+
+
+async def test_a_server_that_reads_nothing_keeps_no_socket_open(load, script, certificate: Path) -> None:
+    """Over TLS, who closes waits for the other side to close, too."""
+    scenario = script(
+        "async def look(user):\n"
+        "    async with user.events('/news') as events:\n"
+        "        await anext(events)\n"
+        "    user.check(len(user.engine.transports) < 5, 'sockets')\n"
+    )
+
+    async def handler(exchange: Exchange) -> None:
+        exchange.writer.transport.pause_reading()
+        await exchange.send(CHUNKED + chunk(b"data: 1\n\n"))
+        await asyncio.sleep(60)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    async with serve(handler, tls=context) as server:
+        outcome = await load(options(server.url, scenario, request_limit=10, insecure=True))
+    assert kinds(outcome) == {}

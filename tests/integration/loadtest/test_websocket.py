@@ -15,6 +15,7 @@ from websockets.asyncio.server import unix_serve
 
 from perfloop.exceptions import MissingExtra
 from perfloop.loadtest import LoadOptions, LoadOutcome, Progress, run
+from perfloop.loadtest.scenario import session
 
 from .serving import OK, Exchange, answer_ok, kinds, load_here, serve
 from .sessions import (
@@ -91,6 +92,36 @@ async def test_over_tls(load, script, certificate: Path) -> None:
     async with serve_websockets(echo, "127.0.0.1", 0, ssl=context) as server:
         url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
         await check_chat(load, options(url, script(CHAT), connections=2, request_limit=4, insecure=True))
+
+
+async def test_a_server_that_reads_nothing_keeps_no_socket_open(
+    load, script, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over TLS, who closes waits for the other side to close, too."""
+    monkeypatch.setattr(session, "CLOSING_SECONDS", 0.05)
+    scenario = script(
+        "import asyncio\n"
+        "async def chat(user):\n"
+        "    try:\n"
+        "        async with user.websocket('/ws/{room}', room=1) as ws, asyncio.timeout(0.02):\n"
+        "            await ws.request('?')\n"
+        "    except TimeoutError:\n"
+        "        for _ in range(100):\n"
+        "            await asyncio.sleep(0.02)\n"
+        "            if len(user.engine.transports) < 2: return\n"
+        "    user.check(False, 'sockets')\n"
+    )
+
+    async def handler(exchange: Exchange) -> None:
+        await upgrade(exchange)
+        exchange.writer.transport.pause_reading()
+        await asyncio.sleep(60)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    async with serve(handler, tls=context) as server:
+        outcome = await load(options(server.url, scenario, request_limit=3, insecure=True))
+    assert kinds(outcome) == {"given up": 3}
 
 
 async def test_over_a_unix_socket(load, script, tmp_path: Path) -> None:

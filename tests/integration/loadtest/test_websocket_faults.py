@@ -16,6 +16,7 @@ from .sessions import (
     CONNECT,
     ROUND_TRIP,
     TEXT,
+    endpoints,
     frame,
     groups,
     options,
@@ -198,12 +199,17 @@ async def test_what_statuses_are_expected_is_up_to_the_user(script) -> None:
         ("\n            async with ws: pass", {"InvalidValue": 1}),
         ("await asyncio.gather(ws.receive(), ws.receive())", {"InvalidValue": 1}),
         ("1 / 0", {"ZeroDivisionError": 1}),
+        ("await ws.send({'a': 1})", {"InvalidValue": 1}),
+        ("await ws.request(None)", {"InvalidValue": 1}),
+        ("await asyncio.gather(_listen(ws), ws.close())", {}),
     ],
 )
 async def test_what_goes_wrong_outside_of_requests_is_counted_once(script, body: str, found: dict[str, int]) -> None:
     scenario = script(
         "import asyncio\n"
         "from perfloop.loadtest import RequestFailed\n"
+        "async def _listen(ws):\n"
+        "    async for message in ws: pass\n"
         "async def chat(user):\n"
         "    async with user.websocket('/ws/{room}', room=1) as ws:\n"
         f"        if True: {body}\n"
@@ -219,7 +225,8 @@ async def test_what_goes_wrong_outside_of_requests_is_counted_once(script, body:
     async with serve(handler) as server:
         outcome = await load_here(options(server.url, scenario))
     assert kinds(outcome) == found
-    assert (outcome.summary.requests, outcome.summary.errors) == (1, 1)
+    assert (outcome.summary.requests, outcome.summary.errors) == (1, len(found))
+    assert found or groups(outcome)["chat"] == (1, 0)
 
 
 async def test_nothing_is_read_behind_what_the_user_leaves_unread(load, script) -> None:
@@ -247,6 +254,42 @@ async def test_nothing_is_read_behind_what_the_user_leaves_unread(load, script) 
     assert kinds(outcome) == {}
     assert 0 < sent_before_it_was_read < 50
     assert groups(outcome)["WS /ws/{room} receive"] == (100, 0)
+
+
+async def test_an_answer_that_the_scenario_cannot_read_is_a_request_all_the_same(script) -> None:
+    scenario = script(
+        "async def chat(user):\n"
+        "    async with user.websocket('/ws/{room}', room=1) as ws:\n"
+        "        await ws.request('?', answer=lambda message: message['id'] == 1)\n"
+    )
+    async with serve(answered(frame(TEXT, b"!"))) as server:
+        outcome = await load_here(options(server.url, scenario, timeout=0.2))
+    assert kinds(outcome) == {"TypeError": 1}
+    assert endpoints(outcome) == {CONNECT: (1, 0), ROUND_TRIP: (1, 1)}
+
+
+async def test_what_is_never_received_is_not_kept_for_ever(load, script) -> None:
+    scenario = script(
+        "async def chat(user):\n"
+        "    async with user.websocket('/ws/{room}', room=1) as ws:\n"
+        "        for number in range(300):\n"
+        "            await ws.request(str(number), answer=lambda message: message == str(number))\n"
+        "        oldest = len(await ws.receive()) - 10_000\n"
+        "        user.check(150 < oldest < 200, 'the latest MiB')\n"
+        "        for number in range(oldest + 1, 300):\n"
+        "            user.check(await ws.receive() == bytes(10_000 + number), f'{number}')\n"
+    )
+
+    async def handler(exchange: Exchange) -> None:
+        await upgrade(exchange)
+        for number in range(300):
+            await exchange.send(frame(*await read_frame(exchange)) + frame(BINARY, bytes(10_000 + number)))
+        await exchange.reader.read()
+
+    async with serve(handler) as server:
+        outcome = await load(options(server.url, scenario, timeout=20.0))
+    assert set(kinds(outcome)) == set()
+    assert 150 < outcome.events["unread messages dropped"] < 200
 
 
 async def test_a_server_that_takes_nothing(load, script) -> None:

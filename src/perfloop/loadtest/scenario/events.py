@@ -82,6 +82,10 @@ class EventStream(Session):
         event: ServerSentEvent = came.item
         return event
 
+    def _close(self) -> None:
+        if self._transport is not None:  # there is nothing left to send, and over TLS the server may never close
+            self._transport.abort()
+
     # What comes.
 
     def _accept(self, response: Response, now: float) -> End | None:
@@ -91,6 +95,9 @@ class EventStream(Session):
         found = response.headers.get("content-type", "")
         if found.partition(";")[0].strip().lower() != _TYPE:
             return End(failures.NO_EVENT_STREAM, f"expected Content-Type {_TYPE}, got {found or 'none'}", 200)
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding.lower() != "identity":
+            return End(failures.NO_EVENT_STREAM, f"expected no Content-Encoding, got {encoding}", 200)
         self._take(self._head, now)
         return self._end
 
@@ -99,7 +106,7 @@ class EventStream(Session):
             self._parser.feed_data(data)
             for part in self._body:
                 for event in self._events.feed(part):
-                    self._inbox.append(Came(self._began, now, event))
+                    self._put(event, now, len(event.data))
                     self._begun = True
         except EventTooLarge as error:
             self.fail(End(failures.MESSAGE_TOO_LARGE, str(error)))

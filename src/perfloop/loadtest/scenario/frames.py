@@ -42,7 +42,7 @@ class Frames:
         """Once the server has closed, or broke the rules."""
         self.closing = False
         """The client has begun to close."""
-        self.unsent = b""
+        self.unsent = bytearray()  # not bytes: a flood of pings in one piece would copy all answers with each
         """What is to be sent now: answers to pings, and to a close."""
 
     def feed(self, data: bytes) -> list[str | bytes]:
@@ -53,7 +53,8 @@ class Frames:
         self._connection.receive_data(data)
         for event in self._connection.events():
             if isinstance(event, Message):
-                self._pieces.append(event.data)
+                if event.data:  # of empty frames there may be any number
+                    self._pieces.append(event.data)
                 self._kept += len(event.data)
                 if self._kept > self._largest:
                     self._fail(

@@ -27,22 +27,26 @@ if TYPE_CHECKING:
     from .endpoint import Endpoint
     from .user import User
 
-__all__ = ["Came", "End", "Session", "Timed"]
+__all__ = ["CLOSING_SECONDS", "MOST_UNREAD", "Came", "End", "Session", "Timed"]
 
 _NAN = math.nan
-_MOST_UNREAD = 1024 * 1024
+MOST_UNREAD = 1024 * 1024
 """Bytes behind which nothing more is read until the user takes what came."""
+CLOSING_SECONDS = 2.0
+"""So long may a server take to close, too, or to take what is still to be sent."""
+_MESSAGE_BYTES = 128  # about what Python needs for an empty one
 # What the use of a session that is over costs: without a pause, a loop around it would keep the event loop to itself.
 _OVER_PAUSE = 0.01
 _monotonic = time.monotonic
 
 
 class Came(NamedTuple):
-    """Something that came for the user: when its first byte did, and its last."""
+    """Something that came for the user: when its first byte did, and its last, and the memory that it takes."""
 
     began: float
     at: float
     item: Any
+    size: int
 
 
 class End(NamedTuple):
@@ -96,7 +100,7 @@ class Session(asyncio.Protocol):
         self._head = b""
         self._began = 0.0
         self._received = self._unread = 0
-        """Bytes that are in no entry yet; and those of the inbox."""
+        """Bytes that are in no entry yet; and those of what was not taken yet."""
         self._end: End | None = None
         self._opened = self._told = self._left = self._paused = False
         """`told`: why it ended was counted. `left`: the user is done with it. `paused`: nothing is read."""
@@ -211,9 +215,15 @@ class Session(asyncio.Protocol):
 
     def _taken(self) -> Came:
         came = self._inbox.popleft()
-        if not self._inbox:
-            self._unread = 0
+        self._unread -= came.size
         return came
+
+    def _put(self, item: Any, now: float, size: int) -> None:
+        """Something is whole, and what follows it in the same piece began with it."""
+        size += _MESSAGE_BYTES
+        self._inbox.append(Came(self._began, now, item, size))
+        self._unread += size
+        self._began = now
 
     def _check_open(self) -> None:
         if not self._opened or self._left:
@@ -280,16 +290,24 @@ class Session(asyncio.Protocol):
 
     def hang_up(self, code: int = 1001) -> None:
         """End it at once: the user is done with it."""
-        self._finish(End(failures.GIVEN_UP, "the iteration ended before anything came", TIMEOUT_STATUS))
+        self._finish(End(failures.GIVEN_UP, "the iteration ended before anything came", TIMEOUT_STATUS, well=True))
         self._leave(code)
-        if self._transport is not None:
-            self._transport.close()
+        self._close()
 
     def fail(self, end: End) -> None:
         """It has gone wrong: drop the connection."""
         self._finish(end)
         if self._transport is not None:
             self._transport.abort()
+
+    def _close(self) -> None:
+        """Close the connection once what is to be sent is; not later, as a server that reads nothing would have it."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.close()
+        if transport.get_extra_info("ssl_object") is not None or transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(CLOSING_SECONDS, transport.abort)
 
     def _leave(self, code: int) -> None:
         """The user is done with it."""
@@ -347,8 +365,7 @@ class Session(asyncio.Protocol):
             self._take(data, now)
         if self._inbox:
             self._began = 0.0
-            self._unread += len(data)
-            if self._unread > _MOST_UNREAD and not self.waiting_since and self._transport is not None:
+            if self._unread > MOST_UNREAD and not self.waiting_since and self._transport is not None:
                 self._paused = True
                 self._transport.pause_reading()
         self._woken.send()  # last: the user's code goes on inside it
@@ -370,7 +387,7 @@ class Session(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | bytearray) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 

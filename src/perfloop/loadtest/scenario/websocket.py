@@ -7,13 +7,14 @@ import base64
 import hashlib
 import os
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import InvalidValue, MissingExtra
 from .. import failures
 from ..recording import TIMEOUT_STATUS
 from .response import Response
-from .session import Came, End, Session, Timed
+from .session import CLOSING_SECONDS, MOST_UNREAD, Came, End, Session, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,6 @@ _KEY_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SUBPROTOCOL = "Sec-WebSocket-Protocol"
 _DONE = (1000, 1001, 1005)
 """With these, the last for none at all, a server closes that has nothing more to say."""
-_CLOSING_SECONDS = 2.0
 _monotonic = time.monotonic
 
 
@@ -93,8 +93,10 @@ class WebSocket(Session):
 
         Raises:
             RequestFailed: the session is over.
+            InvalidValue: neither text nor bytes.
         """
         self._check_open()
+        _check_message(message)
         if self._end is not None:
             await self._until(lambda: False, 0.0)
             raise self._failure(None)
@@ -130,33 +132,56 @@ class WebSocket(Session):
 
         Raises:
             RequestFailed: none came within the timeout, or the session is over.
+            InvalidValue: neither text nor bytes.
         """
         self._check_open()
+        _check_message(message)
         if self.waiting_since:
             raise InvalidValue("Expected one wait of a session at a time: await the first", got=self._path)
         now = self._engine.begin(self._user)
         timed = Timed(self._round_trip, now, now)
-        earlier = list(self._inbox)  # no answers to what is sent only now
-        self._inbox.clear()
+        earlier, self._inbox = self._inbox, deque()  # no answers to what is sent only now
+        self._drop_oldest(earlier)
         try:
             with self._counted(timed):
                 if self._end is None:
                     self._began = 0.0
                     self._write(self._frames.send(message))
                 came = await self._timed(timed)
-                while answer is not None and not answer(came.item):
+                while not self._is_answer(timed, came, answer):
                     came = await self._timed(timed)
         finally:
-            self._inbox.extendleft(reversed(earlier))
-        assert self.response is not None
-        self._answered(timed, came, Response(self.response.status, 0.0, b"", timed.endpoint.label))
+            earlier.extend(self._inbox)
+            self._inbox = earlier
         return came.item
 
+    def _is_answer(self, timed: Timed, came: Came, answer: Callable[[Any], object] | None) -> bool:
+        """Whether this is the answer, which is then recorded; one that the scenario's code fails on is, too."""
+        found = True
+        try:
+            found = answer is None or bool(answer(came.item))
+        finally:
+            if found:
+                assert self.response is not None
+                self._answered(timed, came, Response(self.response.status, 0.0, b"", timed.endpoint.label))
+        return found
+
+    def _drop_oldest(self, unread: deque[Came]) -> None:
+        """Of what a user who only makes requests never receives, keep the latest."""
+        dropped = 0
+        while self._unread > MOST_UNREAD and unread:
+            self._unread -= unread.popleft().size
+            dropped += 1
+        if dropped:
+            self._engine.events.add("unread messages dropped", self._opening.endpoint.label, dropped)
+
     def __aiter__(self) -> WebSocket:
+        self._check_open()
         return self
 
     async def __anext__(self) -> Any:
-        self._check_open()
+        if self._left:  # while the loop was busy, perhaps in a task of its own
+            raise StopAsyncIteration
         came = await self._further()
         if came is None:
             raise StopAsyncIteration
@@ -174,19 +199,20 @@ class WebSocket(Session):
             return
         self._check_open()
         self._reason = reason
-        self._finish(End(failures.GIVEN_UP, "the scenario closed the session before it came", TIMEOUT_STATUS))
+        words = "the scenario closed the session before it came"
+        self._finish(End(failures.GIVEN_UP, words, TIMEOUT_STATUS, well=True))
         self._leave(code)
         self._user.closes += 1
         try:
             if self._transport is not None:
-                async with asyncio.timeout(min(_CLOSING_SECONDS, self._engine.options.timeout)):
+                async with asyncio.timeout(min(CLOSING_SECONDS, self._engine.options.timeout)):
                     await self._gone.wait()
         except TimeoutError:
             self._engine.events.add("close not answered", self._opening.endpoint.label)
         finally:
             self._user.closes -= 1
             if self._transport is not None:
-                self._transport.close()
+                self._transport.abort()
 
     # What comes.
 
@@ -206,23 +232,20 @@ class WebSocket(Session):
         ):
             if wrong:
                 return End(failures.INVALID_RESPONSE, f"answered with 101, but expected {words}")
-        self._inbox.append(Came(self._began, now, response))
-        self._began = now
+        self._put(response, now, 0)
         return None
 
     def _take(self, data: bytes, now: float) -> None:
         frames = self._frames
         for message in frames.feed(data):
-            self._inbox.append(Came(self._began, now, message))
-            self._began = now
+            self._put(message, now, len(message))
         if frames.unsent and self._writable.is_set():
             self._write(frames.unsent)
-        frames.unsent = b""  # a server that does not read its pongs gets none
+        frames.unsent = bytearray()  # a server that does not read its pongs gets none
         if (closed := frames.closed) is not None:
             if closed.kind:
                 self._finish(End(closed.kind, closed.reason))
-                if self._transport is not None:
-                    self._transport.close()
+                self._close()
                 return
             code = closed.code
             words = "the server closed without a code" if code == 1005 else f"the server closed with {code}"
@@ -235,3 +258,8 @@ class WebSocket(Session):
     def _say_goodbye(self, code: int) -> None:
         if self.response is not None and self._frames.closed is None and not self._frames.closing:
             self._write(self._frames.close(code, self._reason))
+
+
+def _check_message(message: object) -> None:
+    if not isinstance(message, str | bytes | bytearray | memoryview):
+        raise InvalidValue("Expected a message of text or bytes", got=type(message).__name__, hint="json.dumps(…)")

@@ -51,6 +51,13 @@ def test_a_ping_is_answered_with_what_it_says() -> None:
     assert unmasked(frames.unsent) == (PONG, b"there?")
 
 
+def test_nothing_is_kept_of_empty_fragments() -> None:
+    frames = Frames()
+    frames.feed(frame(TEXT, b"a", final=False) + frame(CONTINUED, final=False) * 100)
+    assert frames._pieces == ["a"]
+    assert frames.feed(frame(CONTINUED, b"b")) == ["ab"]
+
+
 def test_each_frame_has_a_mask_of_its_own() -> None:
     frames = Frames()
     sent = [frames.send("hello") for _ in range(50)]
