@@ -32,7 +32,8 @@ demo: .venv/.demo
 test: setup
 	$(BIN)/python -m pytest -n 2 tests/unit tests/properties
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/docs tests/e2e
-	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/properties --ignore tests/docs --ignore tests/e2e
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests/integration
+	$(BIN)/python -m pytest -m "alone" tests/integration
 
 check: .venv/.dev
 	$(BIN)/ruff check .

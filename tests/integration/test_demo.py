@@ -14,6 +14,8 @@ from ..servers.uvicorn import REPOSITORY
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 
 def run_demo(*arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

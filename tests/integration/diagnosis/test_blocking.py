@@ -17,6 +17,8 @@ from perfloop.loadtest import Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.alone
+
 SERVICE = """
 import os
 import threading

@@ -19,6 +19,8 @@ from perfloop.loadtest import Request
 from perfloop.monitoring import Service
 from perfloop.records import DiagnosisRecord
 
+pytestmark = pytest.mark.alone
+
 SERVER = (sys.executable, "-m", "uvicorn", "service:app", "--port", "0", "--no-access-log")
 HEALTHY = """
 async def app(scope, receive, send):

@@ -280,10 +280,9 @@ def test_a_lost_machine_is_named_and_the_run_is_partial(cluster, service) -> Non
 
     def on_progress(progress) -> None:
         if progress.requests > 20 and not victims:
-            victims.append(cluster.processes[1])
-            for worker in workers_below(victims[0].pid):
-                victims.append(worker)
-            victims[0].kill()
+            busy = [process for process in cluster.processes if workers_below(process.pid)]
+            victims.extend([busy[0], *workers_below(busy[0].pid)])
+            busy[0].kill()
 
     outcome = made_on(cluster, LoadOptions(url=started.url, rate=100, duration=3, **CALM), on_progress=on_progress)
     lost = [worker for worker in outcome.results.workers if worker.lost is not None]

@@ -15,6 +15,8 @@ from perfloop.loadtest.arrivals import arrival, parse_profile
 
 from .serving import OK, serve
 
+pytestmark = pytest.mark.alone
+
 
 async def test_a_pause_of_the_service_is_in_the_latencies_as_the_analysis_says(service) -> None:
     """Gil Tene's pause test: the requests due in a pause of S seconds wait uniformly between 0 and S."""

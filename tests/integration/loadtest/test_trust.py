@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 GENERATOR = """
     import json, sys
     import msgspec

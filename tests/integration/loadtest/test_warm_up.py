@@ -13,6 +13,8 @@ from perfloop.loadtest import LoadOptions, read_scenario, run_distributed
 
 from .serving import OK, Exchange, load_in_thread, serve
 
+pytestmark = pytest.mark.alone
+
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 COLD, SLOW, USUAL = 1.0, 0.1, 0.01
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+
+import pytest
 
 # Before pytester notes which modules there are: it forgets later ones after each run, and numpy loads only once.
 from perfloop.pytest_plugin import slo as _slo  # noqa: F401
 from perfloop.records import LoadRecord, load_record
 
-if TYPE_CHECKING:
-    import pytest
+pytestmark = pytest.mark.alone
 
 APPS = """
 import asyncio, time
