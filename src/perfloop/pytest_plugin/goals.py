@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..exceptions import InvalidValue
-from ..thresholds import parse_condition, parse_limit
+from ..thresholds import enough_for, parse_condition, parse_limit, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..records import Threshold
 
-__all__ = ["NO_ERRORS", "Goal", "GoalOutcome", "outcomes", "parse_goals"]
+__all__ = ["NO_ERRORS", "Goal", "GoalOutcome", "check_enough", "outcomes", "parse_goals"]
 
 NO_ERRORS = "errors<=0"
 """The goal that is added where none is about errors: an application that fails fast is not fast."""
@@ -69,6 +70,26 @@ def parse_goals(texts: Iterable[str]) -> list[Goal]:
         metric, _, limit = NO_ERRORS.partition("<=")
         goals.append(Goal(NO_ERRORS, f"{metric}>{limit}"))
     return goals
+
+
+def check_enough(goals: Sequence[Goal], rate: float, seconds: float) -> None:
+    """See that a run makes enough requests to judge each goal by: no repetition would.
+
+    Raises:
+        InvalidValue: it cannot; says for how long to run.
+    """
+    for goal in goals:
+        metric = parse_condition(goal.fail_if).metric
+        q = quantile(metric.rpartition("_")[2])  # that of service_time_p99 too
+        if q is None or q >= 100 or not 0 < rate * seconds < enough_for(q) - 0.5:
+            continue
+        raise InvalidValue(
+            f"Expected at least {enough_for(q):,} requests to judge {metric} by",
+            got=f"{rate:g} a second for {seconds:g} s",
+            where="perfloop_slo",
+            hint=f"duration={math.ceil(enough_for(q) / rate)}, or a percentile that needs fewer: "
+            f"p95 {enough_for(95)}, p50 {enough_for(50)}",
+        )
 
 
 def outcomes(goals: Sequence[Goal], thresholds: Sequence[Threshold]) -> list[GoalOutcome]:

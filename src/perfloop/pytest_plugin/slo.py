@@ -16,7 +16,7 @@ from ..records import load_record
 from ..reporting import figures
 from ..reporting.verdict import gain_in_words
 from .generator import GeneratorFailed, generate
-from .goals import GoalOutcome, outcomes, parse_goals
+from .goals import GoalOutcome, check_enough, outcomes, parse_goals
 from .serving import Interface, serve
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ class Slo:
             Failed: a goal was missed, or the application is slower than the baseline beyond noise; or nothing was
                 measured.
             XFailed: no run could be trusted, so nothing is known.
-            ConfigurationError: a goal, an application or the baseline cannot be used.
+            ConfigurationError: a goal, an application or the baseline cannot be used, or the run would be too short for
+                a goal.
         """
         __tracebackhide__ = True
         is_url = isinstance(app_or_url, str)
@@ -137,10 +138,13 @@ class Slo:
                     where="path of perfloop_slo",
                 )
             baseline_path = None if baseline is None else self._baseline(baseline)
-            usual = _DURATION_SECONDS if baseline is None else _DURATION_WITH_BASELINE_SECONDS
+            if duration is None:
+                duration = _DURATION_SECONDS if baseline is None else _DURATION_WITH_BASELINE_SECONDS
+            if rate is not None:
+                check_enough(parsed, rate, duration)
             words = [
                 f"--connections={connections}",
-                f"--duration={usual if duration is None else duration:.6f}s",
+                f"--duration={duration:.6f}s",
                 *([] if rate is None else [f"--rate={rate:.6f}"]),
                 *([] if method is None else [f"--method={method}"]),
                 *(f"--header={name}: {value}" for name, value in (headers or {}).items()),

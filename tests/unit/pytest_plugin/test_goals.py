@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from perfloop.exceptions import InvalidValue
-from perfloop.pytest_plugin.goals import Goal, GoalOutcome, outcomes, parse_goals
+from perfloop.pytest_plugin.goals import Goal, GoalOutcome, check_enough, outcomes, parse_goals
 from perfloop.records import Threshold
 
 
@@ -55,3 +55,24 @@ def test_what_became_of_each() -> None:
         GoalOutcome("rate>=450", 500.0, "requests/s", True),
         GoalOutcome("errors<=0", None, "", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("goal", "rate", "seconds", "needed"),
+    [
+        ("p99<50ms", 50, 1, "299"),
+        ("p95<1s", 58, 1, "59"),
+        ("service_time_p50<1s", 1, 4, "5"),
+        ("p999<1s", 100, 5, "2,995"),
+    ],
+)
+def test_a_run_too_short_for_a_goal_is_told_before_it(goal: str, rate: float, seconds: float, needed: str) -> None:
+    with pytest.raises(InvalidValue, match=f"at least {needed} requests") as caught:
+        check_enough(parse_goals([goal]), rate, seconds)
+    longer = float((caught.value.hint or "").removeprefix("duration=").partition(",")[0])
+    check_enough(parse_goals([goal]), rate, longer)
+
+
+@pytest.mark.parametrize("goal", ["p100<1s", "max<1s", "mean<1s", "errors<1%", "rate>3", "p95<1s"])
+def test_other_goals_need_no_number_of_requests(goal: str) -> None:
+    check_enough(parse_goals([goal]), 59, 1)

@@ -89,6 +89,12 @@ def test_a_path_that_cannot_be_is_told(target: object, path: str, message: str, 
     assert caught.value.got == path
 
 
+def test_a_run_too_short_for_a_goal_is_not_begun(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match="at least 299 requests") as caught:
+        Slo(tmp_path, root=tmp_path)("http://127.0.0.1:1/", "p99<1s", rate=50)
+    assert caught.value.__notes__[0].startswith("hint: duration=6")
+
+
 def test_a_missing_baseline_says_how_to_write_it(tmp_path: Path) -> None:
     slo = Slo(tmp_path, root=tmp_path)
     with pytest.raises(ConfigurationError, match="Expected a baseline") as caught:
