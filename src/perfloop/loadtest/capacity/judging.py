@@ -145,11 +145,12 @@ def open_probe(
     samples, summary, plan = outcome.samples, outcome.summary, outcome.plan
     assert samples is not None
     assert plan.rate is not None
+    lasted = seconds if lost is None else min(seconds, summary.elapsed_seconds)
     if not len(samples):
         judged, trend, waited, latency, errors = 0, None, 0.0, Histogram(), 0
     else:
         start = float(samples.due.min())
-        kept = samples.due >= start + SETTLING * seconds
+        kept = samples.due >= start + SETTLING * lasted
         judged = int(np.count_nonzero(kept))
         # A request that failed counts with the time until it did: one that was given up waited at least so long.
         took = (samples.done - samples.due)[kept]
@@ -163,7 +164,7 @@ def open_probe(
         model="open",
         rate=plan.rate,
         connections=plan.connections,
-        seconds=seconds if lost is None else min(seconds, summary.elapsed_seconds),
+        seconds=lasted,
         ended_early=lost is not None,
         requests=summary.requests,
         errors=summary.errors,

@@ -120,6 +120,12 @@ def test_a_probe_ended_early_has_missed_them() -> None:
     assert empty.verdict == "missed"
 
 
+def test_a_probe_ended_before_a_fifth_of_it_still_has_figures() -> None:
+    probe = open_probe(outcome(400, steady(), errors=160), goals=GOALS, seconds=60.0, lost="failed")
+    assert 9 < probe.latency_ms.p50 < 11
+    assert probe.reasons[:2] == ["failed", "errors<=0.1%: 10 % of 1,280 requests failed"]
+
+
 @pytest.mark.parametrize("slower", [0.0, 0.2])
 def test_whether_a_probe_is_believed_does_not_depend_on_its_outcome(slower: float) -> None:
     late = msgspec.structs.replace(TRUSTED, send_lag_p99=0.02)
