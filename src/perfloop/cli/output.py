@@ -113,9 +113,8 @@ def deliver(record: AnyRecord, outputs: Outputs) -> None:
         write_stdout(reporting.render_json(record).rstrip(b"\n") + b"\n")
     else:
         write_terminal(record)
-        if written:
-            names = "    ".join(f"{name}  {path}" for name, path in written)
-            write_stdout(f"  {visible(names)}\n".encode())
+        for name, path in written:
+            write_stdout(f"  {name}  {visible(str(path))}\n".encode())
     raise_first(failed)
 
 

@@ -79,7 +79,9 @@ class Connector:
         try:
             await asyncio.gather(*tasks)
         except (OSError, TimeoutError) as error:
-            raise self._unreachable(error, count, len(opened)) from error
+            # Over HTTP/2 those counted are streams, several on a connection.
+            connections = min(count, self._engine.options.connections)
+            raise self._unreachable(error, connections, len(opened) * connections // count) from error
         finally:
             for task in tasks:
                 task.cancel()

@@ -215,6 +215,7 @@ async def test_a_greeting_that_is_none(load, greeting: bytes) -> None:
     async with serving_raw(lambda _peer, _stream: None, greeting) as server:
         with pytest.raises(UnreachableTarget, match="no HTTP/2") as caught:
             await load(options(server, timeout=1))
+    assert str(caught.value).startswith("Expected to open 1 connection to ")
     assert "leave out --http2" in (caught.value.hint or "")
 
 

@@ -58,3 +58,9 @@ def test_what_can_be_written_is_when_a_file_fails(tmp_path: Path, capfdbinary: p
     assert str(html) in shown
     assert "/dev/full" not in shown
     assert html.stat().st_size > 1000
+
+
+def test_each_file_has_a_line(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    deliver(load(), Outputs(record=tmp_path / "a.json", reports=(tmp_path / "b.csv", tmp_path / "c.md")))
+    lines = capfdbinary.readouterr().out.decode().splitlines()
+    assert lines[-3:] == [f"  report  {tmp_path}/b.csv", f"  report  {tmp_path}/c.md", f"  record  {tmp_path}/a.json"]
