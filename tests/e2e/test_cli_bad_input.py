@@ -135,6 +135,9 @@ def test_a_target_that_never_answers(perfloop: Perfloop, mute_port: int) -> None
         (["http://h/", "--pacing", "500ms", "--rate", "5"], ["closed model", "got    500ms", "where  --pacing"]),
         (["http://h/", "--precise"], ["a rate or a profile", "where  --precise"]),
         (["http://h/", "--http2", "--no-keep-alive"], ["no HTTP/2", "where  --no-keep-alive"]),
+        (["http://h/", "--streams", "5"], ["Expected --http2", "where  --streams"]),
+        (["http://h/", "--tls-resume"], ["an https:// URL", "where  --tls-resume"]),
+        (["http://h/", "--workers", "3", "--users", "2"], ["as many connections", "where  --connections"]),
         (
             ["http://h/", "--think-time", "1..3"],
             ["unit at both ends", "where  --think-time", "hint: 1s..3s are seconds"],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..exceptions import InvalidValue
 from .command import where
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ def over_connections(
 
     from . import values
 
+    if not http2 and context.get_parameter_source("streams").name == "COMMANDLINE":
+        raise InvalidValue(
+            "Expected --http2: over HTTP/1.1 a connection has one request in flight", got=streams, where="--streams"
+        )
     return structs.replace(
         options,
         connections=values.parse_count(connections, where=where(context, "connections")),

@@ -273,7 +273,7 @@ def load(
     generators = Generators.of(context, workers, dask)
     counter = counter_reader(context, server_count, insecure=insecure)
     plan = _plan(options)
-    with MetricsFeed(options, prometheus, otlp) as feed, LivePage(plan, live_web) as page:
+    with MetricsFeed(options, prometheus, otlp) as feed, LivePage(plan, live_web) as page, naming_options(context):
         outcome, interrupted = _measure(options, generators, plan, (feed.update, page.update), live=not no_live)
         page.conclude(outcome.summary, partial=outcome.partial or interrupted)
     counted = None if counter is None else counter.after(outcome)

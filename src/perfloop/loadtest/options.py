@@ -156,6 +156,10 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
             )
         if self.http2 and not self.keep_alive:
             raise InvalidValue("Expected no HTTP/2: its connections are made to be kept", where="keep_alive")
+        if self.tls_resume and not self.target().tls:
+            raise InvalidValue(
+                "Expected an https:// URL: without TLS there is no session to resume", where="tls_resume"
+            )
         if not 1 <= self.streams <= MOST_STREAMS:
             raise InvalidValue(f"Expected from 1 to {MOST_STREAMS} streams", got=self.streams, where="streams")
         if self.rate is not None:

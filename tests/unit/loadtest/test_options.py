@@ -29,6 +29,7 @@ URL = "http://localhost:8000/orders?token=secret&page=1"
         ({"streams": 0}, "streams"),
         ({"streams": 1001}, "streams"),
         ({"http2": True, "keep_alive": False}, "keep_alive"),
+        ({"tls_resume": True}, "tls_resume"),
         ({"duration": 0}, "duration"),
         ({"duration": float("nan")}, "duration"),
         ({"request_limit": 0}, "requests"),

@@ -109,9 +109,9 @@ def _json(tokens: tuple[str, ...], wanted: Any) -> Callable[[Answered], str | No
             return "nothing there"
         except ValueError:
             return f"no JSON: {_shown(response)}"
-        return (
-            None if value == wanted and isinstance(value, bool) == isinstance(wanted, bool) else _cut(json.dumps(value))
-        )
+        if value == wanted and isinstance(value, bool) == isinstance(wanted, bool):
+            return None
+        return f"{_cut(json.dumps(value))}, expected {_cut(json.dumps(wanted))}"
 
     return wrong
 
