@@ -23,7 +23,7 @@ class CapacityProbe(Struct, frozen=True, kw_only=True):
     seconds: float
     """How long requests were due; less than was planned where overload was clear before."""
     ended_early: bool = False
-    """The service was overloaded beyond doubt: the figures are of the time until then."""
+    """The targets were missed beyond doubt: the figures are of the time until then."""
     requests: int
     errors: int
     throughput: float
@@ -53,7 +53,7 @@ class CapacityPoint(Struct, frozen=True, kw_only=True):
     missed: int
     """How many missed one; the others had too few samples to tell."""
     ended_early: int = 0
-    """How many of those were ended as soon as the service was overloaded beyond doubt."""
+    """How many of those were ended as soon as the targets were missed beyond doubt."""
 
 
 class UslFit(Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ def _print_curve(record: CapacityRecord, paper: Paper) -> None:
     rows = [_row(point, worst) for point in shown]
     paper.table([heads, *rows], ">>>><<")
     if any(point.ended_early and not point.met for point in shown):
-        paper.line(("ended early: overloaded beyond doubt; its figures are of the time until then", "dim"))
+        paper.line(("ended early: missed beyond doubt; its figures are of the time until then", "dim"))
     if hidden:
         paper.line((f"… and {figures.plural(len(hidden), 'lower rate')}", "dim"))
 
