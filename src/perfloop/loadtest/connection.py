@@ -84,6 +84,8 @@ class Connection(asyncio.Protocol):
         "written",
     )
 
+    shared = False
+    """It is a further stream of a connection that was open: only over HTTP/2 there are."""
     unprocessed = False
     """The server said that it did nothing with the request: only over HTTP/2 it can."""
 

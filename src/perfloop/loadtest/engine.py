@@ -240,7 +240,8 @@ class Engine(Lifecycle):
 
     def _replace(self, failed_attempts: int, now: float) -> None:
         """Open another connection for one that ended; in the open model only when a request waits for it."""
-        if self._started and self._wanted(now):
+        coming = len(self._reopening) - self._retries if self._arrival is None else 0  # each sends one
+        if self._started and self._wanted(now) and self._sent + coming < self._total:
             self._reopen(failed_attempts, now)
         else:
             self._check_finished(now)

@@ -205,7 +205,8 @@ class Lifecycle:
         self._live.add(connection)
         if self._missing:
             self._missing -= 1
-            self.events.add("reconnected", "")
+            if not connection.shared:
+                self.events.add("reconnected", "")
 
     # The schedule.
 

@@ -42,6 +42,8 @@ class StreamSlot:
         self._engine = session.engine
         self.failed_attempts = failed_attempts
         self.in_flight = self.dead = self.served = self.unprocessed = False
+        self.shared = session.used
+        session.used = True
         self.retried = self.attempts = self.number = self.index = self.received = 0
         self.due = self.written = 0.0
         self.opened = self.free = _monotonic()
@@ -152,6 +154,8 @@ class Http2Session(asyncio.Protocol):
         self.ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())  # it may interest nobody
         self.reserved = 0
         """Slots that are promised while the connection is being opened."""
+        self.used = False
+        """It has had a slot."""
         self.draining = False
         """The server takes no further requests on this connection."""
         self.slots: set[StreamSlot] = set()
