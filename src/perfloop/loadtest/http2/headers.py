@@ -239,7 +239,13 @@ class HeaderEncoder:
     def limit_table(self, size: int) -> None:
         """The server wants a table of so many bytes at the most."""
         self._forget()
-        self._encoder.header_table_size = min(size, _TABLE_BYTES)
+        encoder = self._encoder
+        encoder.header_table_size = size = min(size, _TABLE_BYTES)
+        # The smallest size since the last section and the present one are told (RFC 7541 §4.2). Of itself, hpack tells
+        # also those between, which may be allowed no longer, and none when one comes twice.
+        if changes := encoder.table_size_changes:
+            changes[:] = sorted({min(changes), size})
+            encoder.header_table.resized = True
 
 
 class HeaderDecoder:

@@ -102,6 +102,19 @@ def test_the_server_limits_the_table() -> None:
         assert decoder.header_table_size == min(size, 4096)
 
 
+@pytest.mark.parametrize("sizes", [(1000, 100), (100, 100), (0, 0), (0, 4096, 4096), (2000, 50, 3000), (1 << 20, 0)])
+def test_a_table_that_is_limited_several_times_before_the_next_request(sizes: tuple[int, ...]) -> None:
+    encoder, decoder = HeaderEncoder(b"https"), hpack.Decoder()
+    messages = [written("/", ("X-Number", str(number % 20))) for number in range(60)]
+    for _ in range(3):
+        for size in sizes:
+            encoder.limit_table(size)
+        decoder.max_allowed_table_size = sizes[-1]
+        for message in messages:
+            fields, _ = taken_apart(message, b"https")
+            assert decoder.decode(encoder.encode(message).block, raw=True) == fields
+
+
 def test_a_long_header_is_compressed_once() -> None:
     encoder = HeaderEncoder(b"https")
     text = written("/", ("Cookie", "x" * 5000))
