@@ -22,11 +22,14 @@ from perfloop.loadtest import (
     WeightedRequest,
     run,
 )
+from perfloop.loadtest.connector import Connector
 
 from .serving import OK, Exchange, answer_ok, kinds, load_here, serve
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from perfloop.loadtest.connection import Connection
 
 
 def options(url: str, scenario: Scenario | PythonScenario, **more: Any) -> LoadOptions:
@@ -293,6 +296,33 @@ async def test_errors_of_the_users_code_are_kinds_with_an_example(load, script) 
     assert found["CancelledError"][0] == 1
     lines = [exchange.line.split()[1] for exchange in server.exchanges]
     assert lines.count("/after") == 2
+
+
+async def test_a_request_given_up_while_its_connection_opens_is_counted(script, monkeypatch) -> None:
+    scenario = script(
+        "import asyncio\nasync def browse(user):\n    await user.get('/first')\n    try:\n"
+        "        async with asyncio.timeout(0.05):\n            await user.get('/second')\n"
+        "    except TimeoutError:\n        pass\n"
+    )
+    opened = []
+    really_open = Connector.open
+
+    async def open_once(self: Connector, failed_attempts: int = 0) -> Connection:
+        opened.append(failed_attempts)
+        if len(opened) == 2:
+            await asyncio.sleep(30)
+        return await really_open(self, failed_attempts)
+
+    monkeypatch.setattr(Connector, "open", open_once)
+    async with serve(lambda exchange: answer(exchange, b"ok", "Connection: close")) as server:
+        outcome = await run(options(server.url, scenario, connections=1, request_limit=2))
+    assert len(server.exchanges) == 3
+    assert (outcome.summary.requests, outcome.summary.errors) == (4, 1)
+    (given_up,) = outcome.results.error_kinds
+    assert given_up.kind == "given up"
+    assert given_up.example.startswith("GET /second: the scenario waited 0.0")
+    assert outcome.latency.count == 4
+    assert outcome.service_time.count == 3
 
 
 async def test_ten_thousand_paths_and_error_texts_are_few(load, script) -> None:

@@ -15,7 +15,7 @@ from ...exceptions import ConfigurationError, InvalidValue
 from .. import failures
 from ..lifecycle import Lifecycle
 from ..reconnection import IDLE_LONG, backoff, worth_retrying
-from ..recording import TIMEOUT_STATUS, Recorder
+from ..recording import NEVER_SENT_STATUS, TIMEOUT_STATUS, Recorder
 from ..slowest import Slowest
 from .capturing import CapturingConnection
 from .user import RequestFailed
@@ -113,15 +113,21 @@ class SendingEngine(Lifecycle):
         if user.call is not call:
             return
         user.call = None
+        now = _monotonic()
         if user.connecting is not None:
             user.connecting.cancel()
         if user.connection is None:
+            if not self._over:
+                due, index = user.connecting_due, call.endpoint.index
+                self.recorder.put(due, _NAN, _NAN, 0.0, now, call.number, 0, index, NEVER_SENT_STATUS)
+                example = f"the scenario waited {now - due:.3g} s, and no connection was open"
+                call.outcome = self.take_failure(user, failures.GIVEN_UP, index, example)
             return
         if self._over:
             self._drop(user.connection)
             user.connection = None
         else:
-            waited = _monotonic() - user.connection.written
+            waited = now - user.connection.written
             user.connection.fail(failures.GIVEN_UP, f"the scenario waited {waited:.3g} s", TIMEOUT_STATUS)
 
     def leave_behind(self, user: User, call: Call) -> None:
@@ -271,6 +277,7 @@ class SendingEngine(Lifecycle):
         self._failure = RequestFailed(kind, example)
 
     def _connect_for(self, user: User, call: Call, due: float, *, reset: bool = False, again: bool = False) -> None:
+        user.connecting_due = due
         user.connecting = asyncio.ensure_future(self._connect_and_send(user, call, due, reset, again))
         user.connecting.add_done_callback(self._connected)
 

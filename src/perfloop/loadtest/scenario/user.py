@@ -106,6 +106,8 @@ class User:
         self.connection: CapturingConnection | None = None
         self.call: Call | None = None
         self.connecting: asyncio.Task[None] | None = None
+        self.connecting_due = 0.0
+        """When the request was due that waits for a connection to be open."""
         self.task: asyncio.Task[None] | None = None
         self.due = self.free = 0.0
         self.requests = self.failed_attempts = 0
