@@ -257,7 +257,7 @@ async def test_the_files_of_a_scenario_go_to_the_cluster(cluster, tmp_path, monk
     monkeypatch.chdir(tmp_path / "mine")
     Path("places_of_mine.py").write_text("PLACE = '/from-beside'\n")
     Path("shop_of_mine.py").write_text(
-        "from places_of_mine import PLACE\nasync def go(user):\n    await user.get(PLACE)\n"
+        "from places_of_mine import PLACE\nasync def go(user):\n    await user.get(PLACE)\n    raise ValueError\n"
     )
     async with serve(answer_ok) as server:
         options = LoadOptions(
@@ -272,6 +272,7 @@ async def test_the_files_of_a_scenario_go_to_the_cluster(cluster, tmp_path, monk
         lines = [exchange.line.split()[1] for exchange in server.exchanges]
     assert outcome.summary.requests == 20
     assert lines == ["/from-beside"] * 20
+    assert [kind.example for kind in outcome.results.error_kinds] == ["go: ValueError (shop_of_mine.py:4)"]
 
 
 def test_a_lost_machine_is_named_and_the_run_is_partial(cluster, service) -> None:

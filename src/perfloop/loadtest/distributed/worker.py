@@ -172,11 +172,14 @@ def main() -> None:
     plan = read_frame(0)
     if plan is None:
         return
+    lease = "lease" in sys.argv[1:]
     with (
         tempfile.TemporaryDirectory(prefix="perfloop-") as directory,
         asyncio.Runner(loop_factory=new_event_loop) as run,
     ):
-        run.run(_main(plan, pipe, Path(directory), lease="lease" in sys.argv[1:]))
+        if lease:
+            os.chdir(directory)  # errors name the scenario's lines as its author does: live.py:19
+        run.run(_main(plan, pipe, Path(directory), lease=lease))
 
 
 if __name__ == "__main__":
