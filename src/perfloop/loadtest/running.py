@@ -98,6 +98,7 @@ def run_interruptibly(measure: Callable[[asyncio.Event], Coroutine[Any, Any, T]]
     async def main() -> T:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_tell)
         interruptible = stop_on_interrupt and threading.current_thread() is threading.main_thread()
         if interruptible:
             loop.add_signal_handler(signal.SIGINT, stop.set)
@@ -109,6 +110,17 @@ def run_interruptibly(measure: Callable[[asyncio.Event], Coroutine[Any, Any, T]]
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main())
+
+
+def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As the loop does of itself, but for what uvloop says where a connection ends in the last step of its handshake.
+
+    Whoever owns the connection is told that it was lost, as always.
+    """
+    error = context.get("exception")
+    if isinstance(error, RuntimeError) and str(error).endswith("the handler is closed"):
+        return
+    loop.default_exception_handler(context)
 
 
 def _expect_no_loop() -> None:
