@@ -352,7 +352,19 @@ async def test_in_flight_are_answers_that_are_waited_for(script) -> None:
     assert seen[1].backlog == 0
 
 
-async def test_the_open_model_counts_from_when_the_session_was_due(load, script) -> None:
+IN_A_TASK = f"import asyncio\nasync def _ask(user):\n{ASK.split(':', 1)[1][1:]}async def chat(user):\n"
+"""What begins a scenario that chats in a task of its own."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ASK,
+        f"{IN_A_TASK}    await asyncio.gather(_ask(user))\n",
+        f"{IN_A_TASK}    await asyncio.wait_for(_ask(user), 9)\n",
+    ],
+)
+async def test_the_open_model_counts_from_when_the_session_was_due(load, script, text: str) -> None:
     async def handler(exchange: Exchange) -> None:
         if len(server.exchanges) == 1:
             await asyncio.sleep(0.3)
@@ -363,7 +375,7 @@ async def test_the_open_model_counts_from_when_the_session_was_due(load, script)
         exchange.close()
 
     async with serve(handler) as server:
-        given = options(server.url, script(ASK), rate=20.0, request_limit=4, keep_samples=True)
+        given = options(server.url, script(text), rate=20.0, request_limit=4, keep_samples=True)
         samples = (await load(given)).samples
     connects = samples.request_index == samples.request_index[0]
     due = samples.due[connects] - samples.due.min()

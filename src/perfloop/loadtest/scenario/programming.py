@@ -219,12 +219,16 @@ def forget_cancellation() -> None:
 
 @types.coroutine
 def first_step(user: User, coroutine: Coroutine[Any, Any, object]) -> Generator[Any, None, None]:
-    """Run a coroutine to its end; once it waits for the first time, what it sends later was not due at the start."""
+    """Run a coroutine to its end; once it waits for the first time, what it sends later was not due at the start.
+
+    But for what tasks send that it waits for, as by `asyncio.gather`: they begin in the loop's next round.
+    """
     try:
         waited_for = coroutine.send(None)
     except StopIteration:
         return
-    user.due = 0.0
+    if due := user.due:
+        asyncio.get_running_loop().call_soon(_no_longer_due, user, due)
     while True:
         try:
             yield waited_for
@@ -236,3 +240,8 @@ def first_step(user: User, coroutine: Coroutine[Any, Any, object]) -> Generator[
         else:
             break
     yield from coroutine
+
+
+def _no_longer_due(user: User, due: float) -> None:
+    if user.due == due:  # else a request was sent, or another iteration has begun
+        user.due = 0.0
