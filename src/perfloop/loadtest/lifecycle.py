@@ -342,6 +342,6 @@ class Lifecycle:
             warm_up=warm_up,
             partial=partial,
             abandoned=abandoned,
-            events=self.events.counts(),
+            events=self.events,
             openings=self.openings,
         )

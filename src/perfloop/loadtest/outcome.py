@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..stats import Histogram
     from .checkpoints import WarmUp
     from .connector import Openings
+    from .failures import FailureTally
     from .recording import Recorder, Samples
     from .trust import GeneratorFacts
 
@@ -145,7 +146,7 @@ def conclude(
     warm_up: WarmUp,
     partial: bool,
     abandoned: int,
-    events: dict[str, int],
+    events: FailureTally,
     openings: Openings,
 ) -> LoadOutcome:
     """The outcome of a run that is over.
@@ -188,7 +189,7 @@ def conclude(
             service_time_histogram=recorder.service_time.encode(),
             endpoints=recorder.endpoints.results(elapsed, figures),
             phases=_phases(recorder, openings),
-            events=events,
+            events=events.kinds(),
             slowest=[] if recorder.slowest is None else recorder.slowest.requests(recorder.start),
         ),
         plan=plan,
@@ -200,7 +201,7 @@ def conclude(
         facts=facts,
         samples=recorder.samples(),
         abandoned=abandoned,
-        events=events,
+        events=events.counts(),
     )
 
 

@@ -104,7 +104,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
 
 
 class ErrorKind(Struct, frozen=True, kw_only=True):
-    """One way requests failed, with how often and one example in words."""
+    """One way requests failed, or what else happened, with how often and one example in words."""
 
     kind: str
     count: int
@@ -262,8 +262,8 @@ class LoadResults(Struct, frozen=True, kw_only=True):
     """Of a scenario with journeys or groups; time from the start, with think time."""
     phases: list[PhaseTime] = field(default_factory=list)
     """What there was of the phases, in the order they come in."""
-    events: dict[str, int] = field(default_factory=dict)
-    """What happened to connections and is no failed request, with how often."""
+    events: list[ErrorKind] = field(default_factory=list)
+    """What happened to connections and users and is no failed request."""
     workers: list[WorkerResult] = field(default_factory=list)
     """Where there were several generators."""
 

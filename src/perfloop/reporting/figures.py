@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from perfloop.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from perfloop.records import Interval
+    from perfloop.records import ErrorKind, Interval
 
 __all__ = [
     "PART_NAMES",
@@ -62,9 +62,12 @@ _WHITE_SPACE = re.compile(r"[^\S\u00a0]+")
 _UNIT = re.compile(r"[^\d.,]+$")
 
 
-def events_in_words(events: Mapping[str, int]) -> str:
-    """What happened to connections."""
-    return " · ".join(f"{clean(kind)} × {count(times)}" for kind, times in events.items())
+def events_in_words(events: Sequence[ErrorKind]) -> list[str]:
+    """What happened that is no failed request, each with its example."""
+    return [
+        f"{clean(each.kind)} × {count(each.count)}" + (f": {clean(each.example)}" if each.example else "")
+        for each in events
+    ]
 
 
 def part_name(part: str) -> str:

@@ -215,7 +215,10 @@ def distributed_load() -> LoadRecord:
         ),
     ]
     summary = msgspec.structs.replace(record.summary, reasons=[f"worker 2 (process 4711) was {lost}"])
-    events = {"reconnected": 3, f"server went away: {HOSTILE}": 1}
+    events = [
+        ErrorKind(kind="reconnected", count=3, example=""),
+        ErrorKind(kind=f"server went away: {HOSTILE}", count=1, example=HOSTILE),
+    ]
     results = msgspec.structs.replace(record.results, workers=workers, events=events)
     return msgspec.structs.replace(record, partial=True, summary=summary, results=results)
 

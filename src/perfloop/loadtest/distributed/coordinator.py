@@ -193,7 +193,7 @@ class _Run:
             warm_up=warm_up,
             partial=bool(self._lost) or any(one.partial for one in ended),
             abandoned=sum(one.abandoned for one in ended),
-            events=merged.events.counts(),
+            events=merged.events,
             openings=merged.openings,
         )
         outcome.results = structs.replace(

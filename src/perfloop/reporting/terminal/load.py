@@ -150,8 +150,9 @@ def _print_counts(record: LoadRecord, paper: Paper) -> None:
             style = "red" if status[:1] in ("4", "5") else ""
             spans += [(figures.clean(status), style), tie(f" × {figures.count(times)}") + "   "]
         paper.hanging(("statuses", "bold"), *spans, label_width=11)
-    if happened := figures.events_in_words(record.results.events):
-        paper.hanging(("events", "bold"), (happened, "dim"), label_width=11)
+    for number, happened in enumerate(figures.events_in_words(record.results.events[:_ERRORS_SHOWN])):
+        text = figures.shorten(happened, _LONGEST_TEXT)
+        paper.hanging(("" if number else "events", "bold"), (text, "dim"), label_width=11)
     paper.line(
         ("received", "bold"), f"   {format_bytes(summary.bytes_received)} · {format_bytes(summary.bytes_per_second)}/s"
     )
