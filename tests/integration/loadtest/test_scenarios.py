@@ -432,6 +432,25 @@ async def test_a_teardown_that_fails_is_told(script) -> None:
     assert kinds(outcome) == {"teardown: ValueError": 2}
 
 
+async def test_sys_exit_is_an_error_like_others(load, script) -> None:
+    scenario = script(
+        "import sys\n"
+        "async def teardown(user):\n    sys.exit('over')\n"
+        "async def browse(user):\n    await user.get('/')\n    sys.exit(7)"
+    )
+    async with serve(answer_ok) as server:
+        async with asyncio.timeout(20):
+            outcome = await load(options(server.url, scenario, request_limit=6))
+    assert kinds(outcome) == {"SystemExit": 6, "teardown: SystemExit": 2}
+
+
+async def test_sys_exit_in_a_setup_ends_the_run_before_it_begins(script) -> None:
+    scenario = script("import sys\nasync def setup(user):\n    sys.exit(7)\nasync def browse(user): ...")
+    async with serve(answer_ok) as server:
+        with pytest.raises(ConfigurationError, match=r"The setup of a user failed: SystemExit: 7 \(script\d+\.py:3\)"):
+            await load_here(options(server.url, scenario))
+
+
 async def test_what_users_leave_behind_is_collected(load, script) -> None:
     scenario = script("import gc\nasync def browse(user):\n    assert gc.isenabled()\n    await user.get('/')")
     async with serve(answer_ok) as server:

@@ -125,13 +125,13 @@ class UserEngine(SendingEngine):
             self.events = failures.FailureTally()
 
     async def _set_up(self, setup: Callable[[User], Coroutine[Any, Any, object]]) -> None:
-        tasks = [asyncio.ensure_future(setup(user)) for user in self.users]
+        tasks = [asyncio.ensure_future(_without_exit(setup(user))) for user in self.users]
         try:
             async with asyncio.timeout(_SETUP_SECONDS):
                 await asyncio.gather(*tasks)
         except TimeoutError:
             raise ConfigurationError(f"Expected the setup of every user to end within {_SETUP_SECONDS:g} s") from None
-        except MissingExtra:
+        except (ConfigurationError, MissingExtra):
             raise
         except Exception as error:
             raise ConfigurationError(f"The setup of a user failed: {described(error)}") from error
@@ -165,13 +165,13 @@ class UserEngine(SendingEngine):
             if not self._over:
                 raise
             forget_cancellation()
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:  # uvloop would lose the latter
             self._abort_run(error)
             return
         if self._script.teardown is not None:
             try:
                 await self._script.teardown(user)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.teardown_failures.add(f"teardown: {type(error).__name__}", described(error))
             finally:
                 _hang_up(user)
@@ -228,7 +228,7 @@ class UserEngine(SendingEngine):
                 forget_cancellation()
                 self.events.add("cut off by the end", name)
                 return False
-        elif not isinstance(error, Exception):
+        elif not isinstance(error, Exception | SystemExit):
             raise error
         self.count_error(user, type(error).__name__, f"{name}: {described(error)}")
         return True
@@ -340,6 +340,14 @@ class UserEngine(SendingEngine):
             await asyncio.wait(tasks, timeout=1)
         self._unmeasured += self.numbered - before
         await super()._close()
+
+
+async def _without_exit(setup: Coroutine[Any, Any, object]) -> None:
+    """Run a setup: a `sys.exit` in it would end the event loop before anything is closed."""
+    try:
+        await setup
+    except SystemExit as error:
+        raise ConfigurationError(f"The setup of a user failed: {described(error)}") from error
 
 
 def _hang_up(user: User) -> None:
