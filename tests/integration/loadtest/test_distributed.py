@@ -188,6 +188,54 @@ def test_workers_end_with_the_process_that_started_them(service, tmp_path) -> No
     wait_until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))
 
 
+def test_what_a_scenario_does_with_its_process_is_its_own(service, tmp_path) -> None:
+    """It prints, reads, changes the directory and forks; the run hears of none of it and waits for none."""
+    (tmp_path / "odd.py").write_text(
+        "import os, sys, time\n"
+        "async def setup(user):\n"
+        "    os.chdir('/')\n"
+        "    assert sys.stdin.read() == ''\n"
+        "    os.write(1, b'x' * 100_000)\n"
+        "    if os.fork() == 0:\n"
+        f"        open({str(tmp_path)!r} + f'/{{os.getpid()}}', 'w').close()\n"
+        "        time.sleep(60)\n"
+        "        os._exit(0)\n"
+        "async def go(user):\n"
+        "    await user.get('/')\n"
+    )
+    started = service()
+    scenario = read_scenario(f"{tmp_path / 'odd.py'}:go")
+    options = LoadOptions(url=started.url, scenario=scenario, connections=2, request_limit=40, duration=None, **CALM)
+    try:
+        outcome = made_by(options, workers=2)
+        forked = [int(path.name) for path in tmp_path.iterdir() if path.name.isdigit()]
+        assert [psutil.Process(pid).status() for pid in forked] == ["sleeping"] * 2
+    finally:
+        for path in tmp_path.iterdir():
+            if path.name.isdigit():
+                os.kill(int(path.name), signal.SIGKILL)
+    assert outcome.summary.requests == len(started.seen()) == 40
+    assert all(worker.lost is None for worker in outcome.results.workers)
+
+
+def test_a_worker_that_a_scenario_holds_up_ends_with_its_coordinator(service, tmp_path) -> None:
+    (tmp_path / "stuck.py").write_text(
+        "import time\nasync def go(user):\n    await user.get('/')\n    time.sleep(600)\n"
+    )
+    started = service()
+    code = (
+        "import asyncio\nfrom perfloop.loadtest import LoadOptions, read_scenario, run_distributed\n"
+        f"scenario = read_scenario('{tmp_path / 'stuck.py'}:go')\n"
+        f"asyncio.run(run_distributed(LoadOptions(url='{started.url}', scenario=scenario, duration=60), workers=1))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    wait_until(lambda: len(workers_below(parent.pid)) == 1 and started.seen())
+    children = workers_below(parent.pid)
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))
+
+
 @pytest.mark.parametrize("workers", [0, 5000])
 def test_a_number_of_workers_that_cannot_be(workers) -> None:
     with pytest.raises(InvalidValue, match="workers"):

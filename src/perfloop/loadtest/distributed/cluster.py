@@ -176,7 +176,7 @@ class _ClusterChannel:
 
     async def start(self, plan: bytes) -> None:
         try:
-            await self._call(host.start, self._token, plan)
+            await self._call(host.start, self._token, host.Plan(plan))
         except Exception as error:
             raise UnreachableTarget(f"Expected to start a worker: {_told(error)}", where=self.name) from error
         self._polling = asyncio.ensure_future(self._poll())

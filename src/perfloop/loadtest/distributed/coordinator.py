@@ -7,6 +7,7 @@ run does not end it: the others go on, and the outcome is partial, names the wor
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ __all__ = ["run_on"]
 _PROGRESS_EVERY = 0.25
 _LEAD = 0.1
 """Seconds between telling the workers to begin and the beginning, besides the way to them."""
+_MOST_REASONS = 6
+"""That are told of the whole run: of many workers many say the same."""
 _SILENCE = 15.0
 """Seconds without a word, beside the timeout of requests, after which a worker is lost."""
 
@@ -91,16 +94,23 @@ class _Run:
         self._start = 0.0
 
     async def run(self, stop: asyncio.Event | None) -> LoadOutcome:
+        # Asyncio and Dask make cycles, and nothing here is in the way of a request.
+        collecting = gc.isenabled()
+        gc.enable()
+        telling = None
         try:
-            await self._open()
+            await _all(channel.start(plan) for channel, plan in zip(self._channels, self._plans, strict=True))
+            self._plans.clear()
+            telling = asyncio.ensure_future(self._tell())
+            await _all(self._until_ready(channel) for channel in self._channels)
             await self._make(stop)
         finally:
+            if telling is not None:
+                telling.cancel()
+            if not collecting:
+                gc.disable()
             await asyncio.gather(*(channel.close() for channel in self._channels), return_exceptions=True)
         return self._outcome()
-
-    async def _open(self) -> None:
-        await _all(channel.start(plan) for channel, plan in zip(self._channels, self._plans, strict=True))
-        await _all(self._until_ready(channel) for channel in self._channels)
 
     async def _until_ready(self, channel: Channel) -> None:
         message = await channel.receive()
@@ -120,15 +130,14 @@ class _Run:
             channel.send(Begin(at=self._start + channel.clock_offset))
         self._merged.recorder.start = self._start
         tasks = [asyncio.ensure_future(self._follow(index)) for index in range(len(self._channels))]
-        telling = asyncio.ensure_future(self._tell())
         stopping = None if stop is None else asyncio.ensure_future(self._stop_when(stop))
         try:
             await _all(tasks)
         finally:
-            for task in (telling, stopping, *tasks):
+            for task in (stopping, *tasks):
                 if task is not None:
                     task.cancel()
-            await asyncio.gather(*filter(None, (telling, stopping, *tasks)), return_exceptions=True)
+            await asyncio.gather(*filter(None, (stopping, *tasks)), return_exceptions=True)
 
     async def _follow(self, index: int) -> None:
         """Take the worker's messages until it has ended or is lost."""
@@ -178,6 +187,9 @@ class _Run:
         workers = [self._result(index) for index in range(len(self._channels))]
         reasons = [f"{worker.name} was {worker.lost}" for worker in workers if worker.lost is not None]
         reasons += [f"{worker.name}: {reason}" for worker in workers for reason in worker.reasons]
+        if len(reasons) > _MOST_REASONS:
+            more = len(reasons) - _MOST_REASONS
+            reasons[_MOST_REASONS:] = [f"and {more} more like these: the record has them, worker by worker"]
         elapsed = max((one.summary.elapsed_seconds for one in ended), default=0.0)
         if self._lost:
             elapsed = max(elapsed, merged.elapsed)

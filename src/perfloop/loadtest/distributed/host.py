@@ -14,10 +14,15 @@ import time
 from typing import NamedTuple
 
 from ..._version import __version__
-from .local import COMMAND
+from .local import COMMAND, LAST_WORDS
 from .messages import frame, read_frame
 
-__all__ = ["About", "Exchange", "about", "clock", "close", "exchange", "start"]
+__all__ = ["About", "Exchange", "Plan", "about", "clock", "close", "exchange", "start"]
+
+_GRACE = 5.0
+"""Seconds that a worker has to end by itself."""
+_KEPT = 60.0
+"""Seconds for which what an ended worker said is kept."""
 
 
 class About(NamedTuple):
@@ -38,14 +43,27 @@ class Exchange(NamedTuple):
     """Its exit status, once it has ended and said all."""
 
 
+class Plan:
+    """What a worker is told first: Dask logs the arguments of calls that fail, and there are secrets in it."""
+
+    def __init__(self, message: bytes) -> None:
+        self.message = message
+
+    def __repr__(self) -> str:
+        return f"<a plan of {len(self.message)} bytes>"
+
+
 class _Hosted:
     def __init__(self, plan: bytes) -> None:
         self._process = subprocess.Popen([*COMMAND, "lease"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._kept: list[bytes] = []
         self._first = 0
         self._status: int | None = None
+        self._over_since: float | None = None
         self._lock = threading.Lock()
-        threading.Thread(target=self._read, name="perfloop-worker", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="perfloop-worker", daemon=True)
+        self._reader.start()
+        threading.Thread(target=self._wait, name="perfloop-worker-end", daemon=True).start()
         # Large plans take their time, and Dask's event loop is not to wait for them.
         self._to_write = [plan]
         self._writable = threading.Condition()
@@ -56,9 +74,13 @@ class _Hosted:
         while (payload := read_frame(self._process.stdout.fileno())) is not None:
             with self._lock:
                 self._kept.append(payload)
+
+    def _wait(self) -> None:
         status = self._process.wait()
+        self._reader.join(LAST_WORDS)  # a process that the scenario forked may keep the output open
         with self._lock:
-            self._status = status
+            self._status, self._over_since = status, time.monotonic()
+        self.tell([b""])
 
     def _write(self) -> None:
         assert self._process.stdin is not None
@@ -87,10 +109,17 @@ class _Hosted:
             self._first = max(self._first, acknowledged)
             return Exchange(self._first, list(self._kept), self._status)
 
+    @property
+    def forgotten(self) -> bool:
+        """It ended, and nobody has asked for it for long: its coordinator is gone."""
+        return self._over_since is not None and time.monotonic() - self._over_since > _KEPT
+
     def close(self) -> None:
+        """Let it end, which it does when its input does."""
         self.tell([b""])
-        if self._process.poll() is None:
-            self._process.kill()
+        grace = threading.Timer(_GRACE, self._process.kill)
+        grace.daemon = True
+        grace.start()
 
 
 _hosted: dict[str, _Hosted] = {}
@@ -106,9 +135,11 @@ def clock() -> float:
     return time.monotonic()
 
 
-def start(token: str, plan: bytes) -> None:
+def start(token: str, plan: Plan) -> None:
     """Start a worker with its plan; `token` names it from then on."""
-    _hosted[token] = _Hosted(plan)
+    for name in [name for name, hosted in _hosted.items() if hosted.forgotten]:
+        del _hosted[name]
+    _hosted[token] = _Hosted(plan.message)
 
 
 def exchange(token: str, payloads: list[bytes], acknowledged: int) -> Exchange:

@@ -14,11 +14,13 @@ from .messages import Frames, decode_from_worker, frame
 if TYPE_CHECKING:
     from .messages import FromWorker, ToWorker
 
-__all__ = ["COMMAND", "LocalChannel", "how_it_ended"]
+__all__ = ["COMMAND", "LAST_WORDS", "LocalChannel", "how_it_ended"]
 
 COMMAND = (sys.executable, "-P", "-m", "perfloop.loadtest.distributed.worker")
 _CHUNK = 1 << 16
 _GRACE = 5.0
+LAST_WORDS = 0.5
+"""Seconds after its end in which what a worker has said may still arrive."""
 
 
 class LocalChannel:
@@ -47,6 +49,12 @@ class LocalChannel:
             raise PerfloopError(f"Expected to start a worker: {error.strerror}", where=self.name) from error
         self.name += f" (process {self._process.pid})"
         self._write(frame(plan))
+        # A process that the scenario forked may keep its output open.
+        exited, stdout = asyncio.ensure_future(self._process.wait()), self._process.stdout
+        assert stdout is not None
+        loop = asyncio.get_running_loop()
+        exited.add_done_callback(lambda _: loop.call_later(LAST_WORDS, stdout.feed_eof))
+        self._exited = exited
 
     async def receive(self) -> FromWorker:
         assert self._process is not None
@@ -73,13 +81,17 @@ class LocalChannel:
             return
         if process.stdin is not None:
             process.stdin.close()  # which ends it
+        assert process.stdout is not None
+        draining = asyncio.ensure_future(process.stdout.read())
         try:
             async with asyncio.timeout(_GRACE):
-                await process.communicate()
+                await process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.communicate()
+            await process.wait()
+        finally:
+            draining.cancel()
 
 
 def how_it_ended(status: int) -> str:

@@ -41,6 +41,7 @@ __all__ = [
 
 _LENGTH = struct.Struct("<I")
 _LONGEST = 1 << 30
+_CHUNK = 1 << 20
 
 
 class _Message(Struct, frozen=True, kw_only=True, tag=True):
@@ -172,13 +173,13 @@ def read_frame(descriptor: int) -> bytes | None:
 
 
 def _read(descriptor: int, length: int) -> bytes | None:
-    parts = b""
-    while len(parts) < length:
-        data = os.read(descriptor, length - len(parts))
+    whole = bytearray()
+    while len(whole) < length:
+        data = os.read(descriptor, min(_CHUNK, length - len(whole)))
         if not data:
             return None
-        parts += data
-    return parts
+        whole += data
+    return bytes(whole)
 
 
 class Frames:

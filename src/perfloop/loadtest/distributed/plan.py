@@ -11,7 +11,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from ...exceptions import InvalidValue
+from ...exceptions import ConfigurationError, InvalidValue
 from ...files import read_within
 from ...units import format_bytes
 from ..arrivals import PROFILES, Profile, Replay
@@ -19,7 +19,7 @@ from ..options import LoadOptions
 from ..scenario.document import PythonScenario, Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["MOST_BYTES", "decode_plan", "encode_plan", "scenario_files"]
 
@@ -48,11 +48,12 @@ def encode_plan(options: LoadOptions, files: Mapping[str, bytes]) -> bytes:
     )
 
 
-def decode_plan(message: bytes, directory: Path) -> LoadOptions:
-    """The options of a message. Its files, if there are any, are written below the directory, and the scenario's there.
+def decode_plan(message: bytes, directory: Callable[[], Path]) -> LoadOptions:
+    """The options of a message. Its files, if there are any, are written below a directory that is made for them.
 
     Raises:
         msgspec.MsgspecError: it is no plan.
+        ConfigurationError: the files cannot be written.
     """
     raw = msgspec.msgpack.decode(message)
     hints = get_type_hints(LoadOptions, localns={"NDArray": NDArray})
@@ -66,7 +67,7 @@ def decode_plan(message: bytes, directory: Path) -> LoadOptions:
     if raw["scenario"] is not None:
         kind: type[Scenario | PythonScenario] = PythonScenario if raw["python"] else Scenario
         scenario = msgspec.convert(raw["scenario"], kind)
-        fields["scenario"] = _unpacked(scenario, raw["files"], directory)
+        fields["scenario"] = _unpacked(scenario, raw["files"], directory) if raw["files"] else scenario
     return LoadOptions(**fields)
 
 
@@ -110,19 +111,25 @@ def _paths(scenario: Scenario | PythonScenario | None) -> list[str]:
 
 
 def _unpacked(
-    scenario: Scenario | PythonScenario, files: Mapping[str, bytes], directory: Path
+    scenario: Scenario | PythonScenario, files: Mapping[str, bytes], make_directory: Callable[[], Path]
 ) -> Scenario | PythonScenario:
-    if not files:
-        return scenario
-    if isinstance(scenario, PythonScenario):
-        own = next(iter(files))
-        top = Path(own).parent
-        places = {path: directory / Path(path).relative_to(top) for path in files}
-    else:
-        places = {path: directory / f"{number}-{Path(path).name}" for number, path in enumerate(files)}
-    for path, place in places.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(files[path])
+    own = next(iter(files))
+    try:
+        directory = make_directory()
+        if isinstance(scenario, PythonScenario):
+            places = {path: directory / Path(path).relative_to(Path(own).parent) for path in files}
+        else:
+            places = {path: directory / f"{number}-{Path(path).name}" for number, path in enumerate(files)}
+        for path, place in places.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(files[path])
+    except OSError as error:
+        raise ConfigurationError(
+            f"Expected room for the files of the scenario: {error.strerror or error}",
+            got=format_bytes(sum(map(len, files.values()))),
+            where=error.filename,
+            hint="the environment variable TMPDIR of the worker names another directory for them",
+        ) from error
     if isinstance(scenario, PythonScenario):
         return replace(scenario, file=str(places[own]))
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -25,14 +27,17 @@ from .plan import decode_plan
 
 if TYPE_CHECKING:
     from ..lifecycle import Lifecycle
+    from ..options import LoadOptions
     from ..outcome import LoadOutcome, Progress
     from ..recording import Samples
     from .messages import FromWorker
 
 __all__ = ["main"]
 
-_SILENCE = 60.0
-"""Seconds after which a worker that hears nothing ends: its coordinator beats each second."""
+_SILENCE = 60
+"""Seconds after which a worker that hears nothing ends: its coordinator beats more than once a second."""
+_GRACE = 10.0
+"""Seconds that a worker has to end once its coordinator is gone."""
 
 
 class _Link(asyncio.Protocol):
@@ -42,11 +47,12 @@ class _Link(asyncio.Protocol):
         self.begin_at: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self.stop = asyncio.Event()
         self.gone = asyncio.Event()
-        self.heard = time.monotonic()
+        self.silence = 0
+        """Seconds in which we looked and nothing had come: not those in which something else held us up."""
         self.frames = Frames()
 
     def data_received(self, data: bytes) -> None:
-        self.heard = time.monotonic()
+        self.silence = 0
         for payload in self.frames.feed(data):
             message = decode_to_worker(payload)
             if isinstance(message, Begin) and not self.begin_at.done():
@@ -77,8 +83,18 @@ class _Output:
         await self._writer.drain()
 
 
-async def _run(plan: bytes, directory: Path, link: _Link, output: _Output) -> None:
-    options = decode_plan(plan, directory)
+async def _run(plan: bytes, link: _Link, output: _Output) -> None:
+    with contextlib.ExitStack() as stack:
+
+        def directory() -> Path:
+            made = tempfile.TemporaryDirectory(prefix="perfloop-", ignore_cleanup_errors=True)
+            os.chdir(made.name)  # errors name the scenario's lines as its author does: live.py:19
+            return Path(stack.enter_context(made))
+
+        await _run_here(decode_plan(plan, directory), link, output)
+
+
+async def _run_here(options: LoadOptions, link: _Link, output: _Output) -> None:
     last: list[Progress] = []
 
     def on_progress(progress: Progress) -> None:
@@ -134,18 +150,19 @@ async def _watch(link: _Link, running: asyncio.Task[None], lease: bool) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await link.gone.wait()
-        if lease and time.monotonic() - link.heard > _SILENCE:
+        link.silence += 1
+        if lease and link.silence > _SILENCE:
             break
     running.cancel()
 
 
-async def _main(plan: bytes, pipe: BinaryIO, directory: Path, *, lease: bool) -> None:
+async def _main(plan: bytes, heard: BinaryIO, said: BinaryIO, *, lease: bool) -> None:
     loop = asyncio.get_running_loop()
-    output = _Output(pipe)
+    output = _Output(said)
     await output.open()
     link = _Link()
-    await loop.connect_read_pipe(lambda: link, sys.stdin)
-    running = asyncio.ensure_future(_run(plan, directory, link, output))
+    await loop.connect_read_pipe(lambda: link, heard)
+    running = asyncio.ensure_future(_run(plan, link, output))
     watching = asyncio.ensure_future(_watch(link, running, lease=lease))
     try:
         await running
@@ -166,20 +183,27 @@ async def _main(plan: bytes, pipe: BinaryIO, directory: Path, *, lease: bool) ->
 
 def main() -> None:
     """Make one part of a run, as standard input says; with the argument `lease`, as long as it beats."""
-    # What a scenario prints must not get between the messages.
-    pipe = os.fdopen(os.dup(1), "wb", buffering=0)
+    # The messages are ours alone: a scenario may print, read, and start programs.
+    heard, said = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
     os.dup2(2, 1)
-    plan = read_frame(0)
+    os.close(nothing)
+    plan = read_frame(heard.fileno())
     if plan is None:
         return
-    lease = "lease" in sys.argv[1:]
-    with (
-        tempfile.TemporaryDirectory(prefix="perfloop-") as directory,
-        asyncio.Runner(loop_factory=new_event_loop) as run,
-    ):
-        if lease:
-            os.chdir(directory)  # errors name the scenario's lines as its author does: live.py:19
-        run.run(_main(plan, pipe, Path(directory), lease=lease))
+    threading.Thread(target=_end_with, args=[heard.fileno()], name="perfloop-coordinator", daemon=True).start()
+    with asyncio.Runner(loop_factory=new_event_loop) as run:
+        run.run(_main(plan, heard, said, lease="lease" in sys.argv[1:]))
+
+
+def _end_with(descriptor: int) -> None:
+    """End this process some time after its coordinator, also where a scenario keeps the event loop to itself."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    poll.poll()
+    time.sleep(_GRACE)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -10,8 +11,18 @@ import pytest
 from perfloop._version import __version__
 from perfloop.exceptions import ConfigurationError, UnreachableTarget, WorkerLost
 from perfloop.loadtest import LoadOptions
+from perfloop.loadtest.distributed import coordinator
 from perfloop.loadtest.distributed.coordinator import run_on
-from perfloop.loadtest.distributed.messages import Begin, Ended, Failed, Ready, Report, SecondIncrement, Stop
+from perfloop.loadtest.distributed.messages import (
+    Begin,
+    Ended,
+    Failed,
+    Heartbeat,
+    Ready,
+    Report,
+    SecondIncrement,
+    Stop,
+)
 from perfloop.records import Figures, LoadSummary
 from perfloop.stats import Histogram
 
@@ -178,6 +189,38 @@ async def test_each_workers_doubts_are_named() -> None:
     outcome = await run_on([Scripted("one", READY, Begin, report(), doubtful)], OPTIONS)
     assert outcome.summary.reasons == ["one: the generator sent late"]
     assert not outcome.summary.trustworthy
+
+
+async def test_the_same_doubt_of_many_workers_is_not_told_of_each() -> None:
+    workers = [Scripted(f"{number}", READY, Begin, report(), ended(reasons=["sent late"])) for number in range(9)]
+    outcome = await run_on(workers, OPTIONS)
+    assert outcome.summary.reasons[:6] == [f"{number}: sent late" for number in range(6)]
+    assert outcome.summary.reasons[6:] == ["and 3 more like these: the record has them, worker by worker"]
+    assert [worker.reasons for worker in outcome.results.workers] == [["sent late"]] * 9
+
+
+async def test_a_worker_that_is_long_in_opening_hears_that_we_are_there(monkeypatch) -> None:
+    monkeypatch.setattr(coordinator, "_PROGRESS_EVERY", 0)
+    slow = Scripted("slow", Heartbeat, READY, Begin, ended())
+    async with asyncio.timeout(10):
+        await run_on([slow], OPTIONS)
+
+
+async def test_its_own_garbage_is_collected_in_a_long_run() -> None:
+    enabled = []
+
+    class Looking(Scripted):
+        async def receive(self) -> object:
+            enabled.append(gc.isenabled())
+            return await super().receive()
+
+    gc.disable()
+    try:
+        await run_on([Looking("one", READY, Begin, ended())], OPTIONS)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    assert set(enabled) == {True}
 
 
 async def test_cancelled_it_closes_every_worker() -> None:

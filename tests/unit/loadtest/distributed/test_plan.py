@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perfloop.exceptions import InvalidValue
+from perfloop.exceptions import ConfigurationError, InvalidValue
 from perfloop.loadtest import LoadOptions, Request, ThinkTime, parse_profile, read_scenario
 from perfloop.loadtest.arrivals import Replay
 from perfloop.loadtest.distributed import plan
@@ -17,7 +17,7 @@ URL = "http://user:secret@127.0.0.1:8000/"
 
 
 def there_and_back(options: LoadOptions, tmp_path, files=None) -> LoadOptions:
-    return decode_plan(encode_plan(options, files or {}), tmp_path)
+    return decode_plan(encode_plan(options, files or {}), lambda: tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,26 @@ def test_a_python_scenario_goes_with_what_it_imports_from_beside_it(tmp_path) ->
     assert got.functions == (("go", 1.0),)
     found = sorted(str(path.relative_to(there)) for path in there.rglob("*.py"))
     assert found == ["sent.py", "sent_with/__init__.py", "sent_with/inner.py"]
+
+
+def test_a_directory_is_made_where_there_are_files_only() -> None:
+    def none_is_needed() -> Path:
+        raise AssertionError
+
+    assert decode_plan(encode_plan(LoadOptions(url=URL), {}), none_is_needed).url == URL
+
+
+def test_no_room_for_the_files_is_said_with_the_next_step(tmp_path) -> None:
+    (tmp_path / "go.py").write_text("async def go(user): ...\n")
+    options = LoadOptions(url=URL, scenario=read_scenario(str(tmp_path / "go.py")))
+
+    def full() -> Path:
+        raise OSError(28, "No space left on device", "/full")
+
+    with pytest.raises(ConfigurationError, match="No space left") as caught:
+        decode_plan(encode_plan(options, scenario_files(options.scenario)), full)
+    assert caught.value.where == "/full"
+    assert "TMPDIR" in caught.value.hint
 
 
 def test_files_that_are_too_large_are_named(tmp_path, monkeypatch) -> None:
