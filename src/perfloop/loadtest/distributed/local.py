@@ -86,7 +86,7 @@ class LocalChannel:
         try:
             async with asyncio.timeout(_GRACE):
                 await process.wait()
-        except TimeoutError:
+        except (TimeoutError, asyncio.CancelledError):
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
