@@ -343,6 +343,21 @@ def test_a_lost_machine_is_named_and_the_run_is_partial(cluster, service) -> Non
     wait_until(lambda: not victims[1].is_running() or victims[1].status() == "zombie")
 
 
+def test_a_scheduler_that_dies_is_named(tmp_path, service, capfd) -> None:
+    started, own = service(), Cluster(tmp_path, workers=2)
+
+    def on_progress(progress) -> None:
+        if progress.requests > 20:
+            own.processes[0].kill()
+
+    try:
+        outcome = made_on(own, LoadOptions(url=started.url, rate=100, duration=2, **CALM), on_progress=on_progress)
+    finally:
+        own.stop()
+    assert [worker.lost.rpartition(": ")[2] for worker in outcome.results.workers] == ["the scheduler is gone"] * 2
+    assert "distributed.client" not in capfd.readouterr().err
+
+
 def test_no_scheduler_is_said_with_the_next_step() -> None:
     with pytest.raises(UnreachableTarget, match="Dask scheduler") as caught:
         made_by(LoadOptions(url="http://127.0.0.1:1/"), dask="tcp://127.0.0.1:1")

@@ -84,7 +84,8 @@ async def _client(address: str) -> Any:
             "Expected the library distributed, which is not installed", hint="pip install 'perfloop[distributed]'"
         ) from error
     # What becomes of connections to it is ours to say.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = await Client(  # type: ignore[no-untyped-call]
             address, asynchronous=True, timeout=_CONNECT_SECONDS, set_as_default=False
@@ -204,7 +205,8 @@ class _ClusterChannel:
                 left = await self._has_left()
                 if left or time.monotonic() - answered > _GONE_AFTER:
                     self._gone = True
-                    why = "it left the cluster" if left else f"it cannot be reached: {_told(error)}"
+                    told = "the scheduler is gone" if self._client.status == "closed" else _told(error)
+                    why = "it left the cluster" if left else f"it cannot be reached: {told}"
                     self._incoming.put_nowait(WorkerLost(why, where=self.name))
                     return
                 await asyncio.sleep(_POLL_EVERY)
