@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from perfloop.exceptions import InvalidValue, UnreachableTarget
+from perfloop.exceptions import ConfigurationError, InvalidValue, UnreachableTarget
 from perfloop.loadtest import LoadOptions, Request, new_event_loop, read_scenario, run_distributed
 
 from .serving import answer_ok, serve
@@ -245,7 +245,7 @@ def test_a_number_of_workers_that_cannot_be(workers) -> None:
 class Cluster:
     """A Dask scheduler and workers in processes of their own, each in an empty directory."""
 
-    def __init__(self, directory: Path, workers: int) -> None:
+    def __init__(self, directory: Path, workers: int, *more: str) -> None:
         self.processes: list[subprocess.Popen] = []
         self._directory = directory
         file = directory / "scheduler.json"
@@ -253,7 +253,7 @@ class Cluster:
         wait_until(lambda: file.exists() and file.read_text().strip().endswith("}"))
         self.address = json.loads(file.read_text())["address"]
         for _ in range(workers):
-            self._start("worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
+            self._start("worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", *more)
 
     def _start(self, *words: str) -> None:
         command = [str(Path(sys.executable).with_name("dask")), *words, "--no-dashboard"]
@@ -356,6 +356,17 @@ def test_a_scheduler_that_dies_is_named(tmp_path, service, capfd) -> None:
         own.stop()
     assert [worker.lost.rpartition(": ")[2] for worker in outcome.results.workers] == ["the scheduler is gone"] * 2
     assert "distributed.client" not in capfd.readouterr().err
+
+
+def test_a_machine_without_perfloop_is_said_with_the_next_step(tmp_path) -> None:
+    (tmp_path / "without.py").write_text("import sys\nsys.modules['perfloop'] = None\n")
+    own = Cluster(tmp_path, 2, "--preload", str(tmp_path / "without.py"))
+    try:
+        with pytest.raises(ConfigurationError, match="on the machines of the cluster") as caught:
+            made_on(own, LoadOptions(url="http://127.0.0.1:1/"))
+    finally:
+        own.stop()
+    assert "install perfloop" in caught.value.hint
 
 
 def test_no_scheduler_is_said_with_the_next_step() -> None:

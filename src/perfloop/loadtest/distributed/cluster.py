@@ -107,14 +107,14 @@ async def _found(client: Any, address: str) -> dict[str, host.About]:
     try:
         async with asyncio.timeout(_CALL_SECONDS):
             found: dict[str, host.About] = await client.run(host.about)
-    except ImportError as error:
+    except OSError as error:
+        raise UnreachableTarget(f"Expected workers that answer: {_told(error)}", where=address) from error
+    except Exception as error:  # Dask raises what happened there, of any kind
         raise ConfigurationError(
-            f"Expected perfloop {__version__} on the machines of the cluster: {error}",
+            f"Expected perfloop {__version__} on the machines of the cluster: {_told(error)}",
             where=address,
             hint="install perfloop[distributed] where the Dask workers run",
         ) from error
-    except (OSError, TimeoutError) as error:
-        raise UnreachableTarget(f"Expected workers that answer: {_told(error)}", where=address) from error
     if not found:
         raise UnreachableTarget("Expected a Dask cluster with workers", got="none", where=address, hint=_HINT)
     others = {name: each.perfloop for name, each in found.items() if each.perfloop != __version__}
