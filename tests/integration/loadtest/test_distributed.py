@@ -297,7 +297,7 @@ def test_a_cluster_makes_the_load(cluster, service) -> None:
         assert worker.name.startswith("tcp://127.0.0.1:")
         assert worker.clock_error_ms > 0
         assert abs(worker.clock_offset_ms) <= worker.clock_error_ms  # it is this machine's clock
-    assert not [child for process in cluster.processes for child in workers_below(process.pid)]
+    wait_until(lambda: not [child for process in cluster.processes for child in workers_below(process.pid)])
 
 
 async def test_the_files_of_a_scenario_go_to_the_cluster(cluster, tmp_path, monkeypatch) -> None:
