@@ -6,6 +6,7 @@ functions; what they take and give is bytes and numbers.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -61,13 +62,13 @@ class _Hosted:
         self._status: int | None = None
         self._over_since: float | None = None
         self._lock = threading.Lock()
-        self._reader = threading.Thread(target=self._read, name="perfloop-worker", daemon=True)
-        self._reader.start()
-        threading.Thread(target=self._wait, name="perfloop-worker-end", daemon=True).start()
-        # Large plans take their time, and Dask's event loop is not to wait for them.
         self._to_write = [plan]
         self._writable = threading.Condition()
+        self._reader = threading.Thread(target=self._read, name="perfloop-worker", daemon=True)
+        self._reader.start()
+        # Large plans take their time, and Dask's event loop is not to wait for them.
         threading.Thread(target=self._write, name="perfloop-worker-plan", daemon=True).start()
+        threading.Thread(target=self._wait, name="perfloop-worker-end", daemon=True).start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -84,19 +85,17 @@ class _Hosted:
 
     def _write(self) -> None:
         assert self._process.stdin is not None
-        with self._process.stdin as pipe:
-            while True:
-                with self._writable:
-                    while not self._to_write:
-                        self._writable.wait()
-                    payload = self._to_write.pop(0)
-                if not payload:
-                    return
-                try:
-                    pipe.write(frame(payload))
-                    pipe.flush()
-                except OSError:  # it has ended: its status tells
-                    return
+        # An error: it has ended, and its status tells; also closing the pipe sends what is left.
+        with contextlib.suppress(OSError), self._process.stdin as pipe:
+            while payload := self._next_to_write():
+                pipe.write(frame(payload))
+                pipe.flush()
+
+    def _next_to_write(self) -> bytes:
+        with self._writable:
+            while not self._to_write:
+                self._writable.wait()
+            return self._to_write.pop(0)
 
     def tell(self, payloads: list[bytes]) -> None:
         with self._writable:
