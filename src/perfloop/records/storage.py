@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,7 +27,11 @@ AnyRecord = LoadRecord | DiagnosisRecord | ComparisonRecord | CapacityRecord
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of every record, as published in docs/record.schema.json."""
-    return msgspec.json.schema(AnyRecord)
+    schema = msgspec.json.schema(AnyRecord)
+    for part in schema["$defs"].values():  # docstrings, whose indentation some versions of msgspec keep
+        if "description" in part:
+            part["description"] = inspect.cleandoc(part["description"])
+    return schema
 
 
 def save_record(record: Record, path: str | os.PathLike[str]) -> None:
