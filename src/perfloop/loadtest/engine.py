@@ -11,7 +11,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from . import failures
 from .lifecycle import Lifecycle
@@ -283,6 +283,8 @@ class Engine(Lifecycle):
             if connection.dead:
                 failed_attempts += 1
                 continue
+            # From here on its request is not to come any more: the answer may be there before the task is over.
+            self._reopening.discard(cast("asyncio.Task[None]", asyncio.current_task()))
             self._opened(connection)
             now = _monotonic()
             connection.free = now
