@@ -31,8 +31,7 @@ demo: .venv/.demo
 # What is pure, or takes a busy machine as it is, runs side by side; what measures runs alone.
 test: setup
 	$(BIN)/python -m pytest -n 2 tests/unit tests/properties
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/docs tests/e2e
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests/integration
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone" tests/docs tests/e2e tests/integration
 	$(BIN)/python -m pytest -m "alone" tests/integration
 
 check: .venv/.dev
