@@ -196,15 +196,17 @@ async def test_a_server_that_never_answers_gives_timeouts_and_the_run_ends(load)
         closed = await load(LoadOptions(url=server.url, connections=3, duration=0.5, timeout=0.2))
         opened = await load(LoadOptions(url=server.url, connections=2, rate=50, duration=0.5, timeout=0.2))
     assert set(kinds(closed)) == {"timeout"}
-    assert closed.summary.requests == closed.summary.errors == 9
-    assert closed.summary.elapsed_seconds < 2
-    assert closed.summary.latency_ms.p50 == pytest.approx(200, rel=0.5)
+    # Three connections give up a request after 0.2 s and send the next while 0.5 s have not passed: nine, or on a busy
+    # machine, where a step comes late, fewer.
+    assert 3 <= closed.summary.requests == closed.summary.errors <= 9
+    assert closed.summary.latency_ms.p50 >= 195
+    assert closed.summary.elapsed_seconds < 30  # not the server's 60
     assert opened.summary.requests == opened.summary.errors == 25
     assert set(kinds(opened)) == {"timeout", "never sent"}
     # Requests that were given up count with what they waited: percentiles do not improve by giving up.
     assert opened.latency.count == 25
     assert opened.summary.latency_ms.max >= 400
-    assert opened.summary.elapsed_seconds < 2
+    assert opened.summary.elapsed_seconds < 30
 
 
 async def test_a_response_that_trickles_on_past_the_timeout_times_out(load) -> None:
