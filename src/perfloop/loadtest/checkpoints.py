@@ -1,7 +1,8 @@
 """The moments at which a warm-up may end: what had been counted until then is kept, to be left out afterwards.
 
-Constant memory: of moments evenly apart every second one is dropped when they are too many, but never those at 0.1,
-0.2, 0.4 s and so on, so that a short warm-up is seen in a long run too.
+How long requests took is kept in stretches evenly apart; when they are too many, pairs of them are joined, but never at
+0.1, 0.2, 0.4 s and so on, so that a short warm-up is seen in a long run too. All that had been counted is kept three
+times for each doubling of the time: the warm-up is cut at the first of those moments after its end.
 """
 
 from __future__ import annotations
@@ -36,15 +37,23 @@ class Countable(Protocol):
         """Forget what had been counted when `counts` gave `earlier`."""
 
 
-class Checkpoint(NamedTuple):
-    """What had been counted at one moment."""
+class _Stretch(NamedTuple):
+    """What finished between two moments."""
 
     tick: int
+    elapsed: float
+    """Seconds from the start of the run to its end."""
+    latency: Counts
+
+
+class _End(NamedTuple):
+    """All that had been counted at a moment at which the warm-up may end."""
+
     elapsed: float
     requests: int
     errors: int
     bytes_received: int
-    latency: tuple[Counts, ...]
+    latency: Counts
     others: list[Any]
 
 
@@ -66,8 +75,12 @@ class Checkpoints:
 
     def __init__(self, seconds: float | None = None) -> None:
         self._seconds = seconds
-        self._kept: list[Checkpoint] = []
+        self._stretches: list[_Stretch] = []
+        self._ends: list[_End] = []
         self._tick = self._step = 1
+        self._next_end = 1
+        self._requests = 0
+        self._latency = Histogram().counts()
         self.next = _EVERY if seconds is None else seconds
         """When the next one is due, in seconds from the start."""
 
@@ -79,16 +92,20 @@ class Checkpoints:
         """
         at = self.next if elapsed is None else elapsed
         if self._seconds is not None:
-            self._kept.append(_checkpoint(recorder, 1, at))
+            self._ends.append(_end(recorder, at, _latency(recorder)))
             self.next = math.inf
             return
         self._tick = max(self._tick, int(at / _EVERY + 1e-9))
-        enough = recorder.requests - (self._kept[-1].requests if self._kept else 0) >= _LEAST_REQUESTS
-        if enough:
-            self._kept.append(_checkpoint(recorder, self._tick, at))
-            if len(self._kept) > _MOST:
+        if recorder.requests - self._requests >= _LEAST_REQUESTS:
+            latency = _latency(recorder)
+            self._stretches.append(_Stretch(self._tick, at, latency.since(self._latency)))
+            self._requests, self._latency = recorder.requests, latency
+            if self._tick >= self._next_end:
+                self._ends.append(_end(recorder, at, latency))
+                self._next_end = _following(self._tick)
+            if len(self._stretches) > _MOST:
                 self._step *= 2
-                self._kept = [each for each in self._kept if self._stays(each.tick)]
+                self._join()
         self._tick += 1
         while not self._stays(self._tick):
             self._tick += 1
@@ -97,6 +114,15 @@ class Checkpoints:
     def _stays(self, tick: int) -> bool:
         return tick % self._step == 0 or tick & (tick - 1) == 0
 
+    def _join(self) -> None:
+        """Join each stretch that ends at a moment which is dropped with the one after it."""
+        joined: list[_Stretch] = []
+        for stretch in self._stretches:
+            if joined and not self._stays(joined[-1].tick):
+                stretch = stretch._replace(latency=joined.pop().latency.plus(stretch.latency))
+            joined.append(stretch)
+        self._stretches = joined
+
     def exclude(self, recorder: Recorder, elapsed: float) -> WarmUp:
         """Take the warm-up out of a recorder that has finished.
 
@@ -104,15 +130,16 @@ class Checkpoints:
             elapsed: seconds the run lasted.
         """
         if self._seconds is not None:
-            if not self._kept or self._kept[0].requests == recorder.requests:
+            if not self._ends or self._ends[0].requests == recorder.requests:
                 return WarmUp(reason=f"no request finished after the warm-up of {format_duration(self._seconds)}")
-            end: float | None = self._kept[0].elapsed
+            end = self._ends[0]
         else:
             if elapsed < LEAST_RUN:
                 return WarmUp()
             windows = self._windows()
-            falling, end = never_over(windows), warm_up_end(windows)
-            if falling is None and end is not None and end > elapsed / 2:
+            falling, over = never_over(windows), warm_up_end(windows)
+            found = next((each for each in self._ends if over is not None and each.elapsed >= over), None)
+            if falling is None and over is not None and (found is None or over > elapsed / 2):
                 falling = windows[0].p50_ms, windows[-1].p50_ms
             if falling is not None:
                 first, last = (format_duration(p50 / 1000) for p50 in falling)
@@ -120,42 +147,47 @@ class Checkpoints:
                     reason=f"the service was still warming up: the median latency fell from {first} to {last} in the "
                     "course of the run; run it for longer, or with --warm-up none"
                 )
-            if end is None:
+            if found is None:
                 return WarmUp()
-        checkpoint = next(each for each in self._kept if each.elapsed == end)
-        recorder.requests -= checkpoint.requests
-        recorder.bytes_received -= checkpoint.bytes_received
-        for counts in checkpoint.latency:
-            recorder.latency.subtract(counts)
-        for countable, earlier in zip(recorder.countables(), checkpoint.others, strict=True):
+            end = found
+        recorder.requests -= end.requests
+        recorder.bytes_received -= end.bytes_received
+        recorder.latency.subtract(end.latency)
+        for countable, earlier in zip(recorder.countables(), end.others, strict=True):
             countable.subtract(earlier)
-        return WarmUp(seconds=checkpoint.elapsed, requests=checkpoint.requests, errors=checkpoint.errors)
+        return WarmUp(seconds=end.elapsed, requests=end.requests, errors=end.errors)
 
     def _windows(self) -> list[Window]:
         windows = []
-        before: Checkpoint | None = None
-        for checkpoint in self._kept:
+        for stretch in self._stretches:
             histogram = Histogram()
-            for counts in checkpoint.latency:
-                histogram.add_counts(counts)
-            for counts in before.latency if before else ():
-                histogram.subtract(counts)
+            histogram.add_counts(stretch.latency)
             if count := histogram.count:
-                windows.append(
-                    Window(checkpoint.elapsed, count, histogram.percentile(50) / 1000, histogram.mean / 1000)
-                )
-                before = checkpoint
+                p50, mean = histogram.percentile(50) / 1000, histogram.mean / 1000
+                windows.append(Window(stretch.elapsed, count, p50, mean))
         return windows
 
 
-def _checkpoint(recorder: Recorder, tick: int, elapsed: float) -> Checkpoint:
+def _following(tick: int) -> int:
+    """The next of 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32 …: three to a doubling."""
+    power = 0
+    while round(2 ** (power / 3)) <= tick:
+        power += 1
+    return round(2 ** (power / 3))
+
+
+def _latency(recorder: Recorder) -> Counts:
+    whole_seconds, under_way = recorder.latencies()
+    return whole_seconds.counts().plus(under_way.counts())
+
+
+def _end(recorder: Recorder, elapsed: float, latency: Counts) -> _End:
     recorder.settle()
-    return Checkpoint(
-        tick,
+    return _End(
         elapsed,
         recorder.requests,
         recorder.errors,
         recorder.bytes_received,
-        tuple(histogram.counts() for histogram in recorder.latencies()),
+        latency,
         [countable.counts() for countable in recorder.countables()],
     )

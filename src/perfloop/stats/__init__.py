@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .comparison import MINIMUM_RUNS, Comparison, Verdict, compare
-from .histogram import HIGHEST_US, Counts, Histogram
+from .counts import Counts
+from .histogram import HIGHEST_US, Histogram
 from .histogram_rows import HistogramRows
 from .increment import Increment
 from .queueing import Scalability, erlang_c, little, mean_wait, usl_fit, utilisation, wait_percentile

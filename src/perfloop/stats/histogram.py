@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import operator
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..exceptions import InvalidValue
+from .counts import Counts
 from .increment import Increment
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CELLS", "HIGHEST_US", "Counts", "Histogram", "cells_of"]
+__all__ = ["CELLS", "HIGHEST_US", "Histogram", "cells_of"]
 
 HIGHEST_US = 3_600_000_000
 """The highest value told apart, 1 h in microseconds."""
@@ -71,15 +72,6 @@ def cells_of(values: NDArray[np.int64]) -> NDArray[np.int64]:
     cells: NDArray[np.int64] = values >> shift
     cells += shift << (_MAGNITUDE - 1)
     return cells
-
-
-class Counts(NamedTuple):
-    """What a histogram, or several in a row, had counted at some moment; takes the memory of what is not zero."""
-
-    cells: NDArray[np.intp]
-    counts: NDArray[np.int64]
-    overflow: int = 0
-    underflow: int = 0
 
 
 class Histogram:
@@ -331,7 +323,7 @@ class Histogram:
         first = _cell(self.min)
         # Of booleans five times faster than of the numbers themselves.
         found = np.flatnonzero(self._counts[first : _cell(self.max) + 1] != 0) + first
-        return Counts(found, self._counts[found], self.overflow, self.underflow)
+        return Counts.of(found, self._counts[found], self.overflow, self.underflow)
 
     def add_counts(self, counts: Counts) -> None:
         """Count what another histogram had counted. `min` and `max` are then exact to 0.1 %."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .histogram import CELLS, HIGHEST_US, Counts, Histogram, cells_of
+from .counts import Counts
+from .histogram import CELLS, HIGHEST_US, Histogram, cells_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +91,7 @@ class HistogramRows:
             )
         ]
         cells = np.concatenate(found)
-        return Counts(cells, self._counts.reshape(-1)[cells])
+        return Counts.of(cells, self._counts.reshape(-1)[cells])
 
     def subtract(self, earlier: Counts) -> None:
         """Forget what had been counted at an earlier moment. The extremes of each row are then exact to 0.1 %."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import pickle
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from perfloop.loadtest.checkpoints import Checkpoints
 from perfloop.loadtest.recording import FOLD_AT, Recorder, figures
 from perfloop.loadtest.scenario.groups import Groups
 from perfloop.loadtest.slowest import Slowest
-from perfloop.stats import Histogram
 
 
 def recorded(checkpoints: Checkpoints | None, entries: list[tuple[float, float, int, int]], **options) -> Recorder:
@@ -130,15 +129,30 @@ def test_groups_leave_it_out_too_but_for_those_that_failed() -> None:
 def test_an_hour_has_no_more_of_them_than_a_minute_and_the_first_ones_stay() -> None:
     checkpoints = Checkpoints()
     recorder = Recorder(["GET /"], None)
-    recorder.latency = Histogram([1000])
     while checkpoints.next < 3600:
         recorder.requests += 20
+        recorder.latency.record_many(np.array([1000] * 20))
         checkpoints.reached(recorder)
-    ends = [each.elapsed for each in checkpoints._kept]
-    assert len(ends) < 100
-    assert ends[:5] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6])
-    assert ends[-1] > 3400
-    assert sum(sys.getsizeof(counts) for each in checkpoints._kept for counts in each.latency) < 100_000
+    windows = checkpoints._windows()
+    assert len(windows) < 100
+    assert [window.end for window in windows[:5]] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6])
+    assert windows[-1].end > 3400
+    assert sum(window.requests for window in windows) == recorder.latency.count
+    assert len(checkpoints._ends) < 50
+    assert len(pickle.dumps((checkpoints._stretches, checkpoints._ends))) < 200_000
+
+
+@pytest.mark.parametrize(("slow", "cut"), [(0.8, 0.8), (1.0, 1.0), (1.1, 1.3), (1.5, 1.6), (2.1, 2.5)])
+def test_it_is_cut_at_the_first_moment_after_it_of_which_all_is_kept(slow: float, cut: float) -> None:
+    recorder = recorded(Checkpoints(), cold(8, slow=slow))
+    assert recorder.checkpoints.exclude(recorder, 8.0).seconds == pytest.approx(cut)
+
+
+def test_a_warm_up_after_which_no_moment_was_kept_is_never_over() -> None:
+    recorder = recorded(Checkpoints(), cold(8, slow=2.0))
+    recorder.checkpoints._ends = [end for end in recorder.checkpoints._ends if end.elapsed < 1.9]
+    assert "still warming up" in (recorder.checkpoints.exclude(recorder, 8.0).reason or "")
+    assert recorder.requests == 799
 
 
 def test_a_window_has_requests_enough_for_a_median() -> None:
