@@ -67,8 +67,8 @@ class UslFit(Struct, frozen=True, kw_only=True):
     """κ"""
     peak_in_flight: float | None
     """None: throughput rises towards a limit, without a peak."""
-    peak_rate: Interval
-    """Requests a second at the peak, or the limit; 90 % confidence."""
+    peak_rate: tuple[float, float, float | None]
+    """Requests a second at the peak, or the limit; 90 % confidence, null where the points set no upper end."""
     r_squared: float
 
 

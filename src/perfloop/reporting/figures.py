@@ -178,9 +178,10 @@ def with_unit(value: float | None, unit: str, *, short: bool = False) -> str:
     return f"{number(value)}{'' if unit.startswith('/') or not unit else ' '}{unit}"
 
 
-def interval(low_high: Sequence[float]) -> str:
-    """Both ends of (low, estimate, high) without unit: `55–90`."""
-    return f"{number(low_high[0])}–{number(low_high[-1])}"
+def interval(low_high: Sequence[float] | tuple[float, float, float | None]) -> str:
+    """Both ends of (low, estimate, high) without unit: `55–90`; `55 or more` without an upper end."""
+    low, high = low_high[0], low_high[-1]
+    return f"{number(low)} or more" if high is None else f"{number(low)}–{number(high)}"
 
 
 def change(before: float | None, after: Interval, unit: str) -> str:

@@ -116,6 +116,7 @@ def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
         fidelity_words=fidelity_in_words,
         server_words=server_count_in_words,
         gain=gain_in_words,
+        interval=figures.interval,
         latency_of=latency_of,
         ms=figures.milliseconds,
         number=figures.number,

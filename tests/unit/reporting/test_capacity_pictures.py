@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 
 import msgspec
 import pytest
+from rich.console import Console
 
+from perfloop.reporting import render_html, render_terminal
 from perfloop.reporting.capacity_pictures import latency_by_rate, scalability
 
 from .charts.pieces import named, parsed, words
@@ -37,6 +40,16 @@ def test_the_law_predicts_by_littles_law_and_only_up_to_its_peak() -> None:
     assert values[0] == "14.1 ms"
     steep = msgspec.structs.replace(fit, coherency=0.02)
     assert names(latency_by_rate(msgspec.structs.replace(record, usl=steep))) == ["p99", "p50"]
+
+
+def test_a_peak_without_an_upper_end_says_so() -> None:
+    record = capacity()
+    open_ended = msgspec.structs.replace(record.usl, peak_rate=(400.4, 463.6, None))
+    record = msgspec.structs.replace(record, usl=open_ended)
+    assert "(400 or more, 90 %)" in render_html(record)
+    console = Console(file=StringIO(), width=200)
+    render_terminal(record, console)
+    assert "(400 or more, 90 %)" in console.file.getvalue()
 
 
 def test_scalability_has_the_measured_points_and_the_law() -> None:

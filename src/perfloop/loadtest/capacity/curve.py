@@ -63,11 +63,12 @@ def scalability(probes: Sequence[CapacityProbe], *, seed: int = 0) -> UslFit | s
         return f"throughput still grew in proportion with {ramp[-1].connections} in flight: there is no knee to fit"
     if fit.r_squared < _WELL:
         return f"the scalability law explains only {fit.r_squared:.0%} of the throughput's variance"
+    low, high = fit.peak_rate_interval
     return UslFit(
         rate_of_one=fit.rate_of_one,
         contention=fit.contention,
         coherency=fit.coherency,
         peak_in_flight=fit.peak if math.isfinite(fit.peak) else None,
-        peak_rate=(fit.peak_rate_interval[0], fit.peak_rate, fit.peak_rate_interval[1]),
+        peak_rate=(low, fit.peak_rate, high if math.isfinite(high) else None),
         r_squared=fit.r_squared,
     )

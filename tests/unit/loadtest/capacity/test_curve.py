@@ -49,3 +49,12 @@ def test_what_does_not_support_a_law_says_why() -> None:
     assert "variance" in scalability(steps)
     doubted = [msgspec.structs.replace(one, verdict="untrustworthy") for one in steps]
     assert "too few" in scalability(doubted)
+
+
+def test_points_that_set_no_upper_end_of_the_peak_leave_it_out() -> None:
+    fit = scalability(closed({1: 48.68, 2: 95.28, 4: 174.64, 8: 386.34, 16: 730.83, 32: 1174.1}))
+    assert isinstance(fit, UslFit)
+    low, peak, high = fit.peak_rate
+    assert low <= peak < 1500
+    assert high is None
+    assert msgspec.json.decode(msgspec.json.encode(fit), type=UslFit) == fit
