@@ -59,7 +59,8 @@ async def test_forked_workers_connect_for_themselves(service: Start) -> None:
 
 
 @pytest.mark.parametrize("python", OTHER_PYTHONS, ids=lambda path: path.parent.parent.name)
-async def test_an_interpreter_without_perfloop(python: Path, tmp_path: Path) -> None:
+async def test_an_interpreter_without_perfloop(python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     environment = tmp_path / "venv"
     create = await asyncio.create_subprocess_exec(str(python), "-m", "venv", "--without-pip", str(environment))
     assert await create.wait() == 0
