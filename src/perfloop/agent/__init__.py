@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["ENVIRONMENT_KEY", "start"]
+__all__ = ["DETAIL_KEY", "ENVIRONMENT_KEY", "LIGHT", "start"]
 
 ENVIRONMENT_KEY = "PERFLOOP_AGENT_SOCKET"
 """The environment variable that names the parent's unix socket; without it the agent does nothing."""
+
+
+DETAIL_KEY = "PERFLOOP_AGENT_DETAIL"
+"""`light` leaves out what only a diagnosis needs: stack samples, and asking SQLite for its plans."""
+
+LIGHT = os.environ.get(DETAIL_KEY) == "light"
 
 
 def start() -> bool:

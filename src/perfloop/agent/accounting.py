@@ -43,6 +43,11 @@ class BusyLoop:
                 self._starts.append(start)
                 self._ends.append(end)
 
+    def periods(self, since: int) -> list[tuple[int, int]]:
+        """(start, end) of the busy periods that ended after `since`, in order."""
+        first = bisect_right(self._ends, since)
+        return list(zip(self._starts[first:], self._ends[first:], strict=True))
+
     def busy_since(self, moment: int) -> int:
         """The start of the busy period that `moment` ends or lies in; `moment` itself when the loop was idle."""
         index = bisect_right(self._starts, moment) - 1

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from . import LIGHT
 from .channel import CHANNEL
 from .protocol import EXPLAIN
 
@@ -31,7 +32,7 @@ class Explainer:
 
     def consider(self, statement: int, duration: int, connection: Any, sql: Any, parameters: Any) -> None:
         """After a call of at least SLOW: explain the statement if it is very slow, or slow for the second time."""
-        settled = self._seen.get(statement)
+        settled = LIGHT or self._seen.get(statement)
         if settled or (settled is None and len(self._seen) >= 5_000):
             return
         if settled is None and duration < _VERY_SLOW:

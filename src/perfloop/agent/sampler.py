@@ -8,6 +8,7 @@ from array import array
 from time import monotonic_ns, process_time_ns, thread_time_ns
 from typing import Any
 
+from . import LIGHT
 from .active import ACTIVE
 from .channel import CHANNEL, Channel
 from .events import STEP
@@ -73,12 +74,13 @@ class Sampler:
         channel.before_acknowledge.append(_let_finish)
 
     def start(self) -> None:
-        """Begin sampling; once a process."""
+        """Begin sampling, unless only resources are wanted; once a process."""
         self._since = self._last_tick = monotonic_ns()
         self._stacks.clear()
         self._last_cpu.clear()
         self._last_resource = 0
-        start_new_thread(self._run, ())
+        if not LIGHT:
+            start_new_thread(self._run, ())
 
     def _run(self) -> None:
         try:

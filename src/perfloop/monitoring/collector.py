@@ -1,4 +1,8 @@
-"""Receives what the agents of one service send: raw frames now, observations when they are asked for."""
+"""Receives what the agents of one service send: raw frames now, observations when they are asked for.
+
+A diagnosis asks for `observations` of one phase or another, so all frames are kept; a monitor `take`s what is new, and
+nothing is kept but names.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..agent.protocol import ACKNOWLEDGE, FLUSH, FrameReader, ProtocolError
-from .decoding import merge_processes
+from .decoding import ServiceDecoder, merge_processes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +27,8 @@ _CHUNK = 1 << 18
 _ACCEPT_SECONDS = 0.01
 """An agent connects during its first request: give our thread the moment to accept it."""
 _LIMIT = 512 * 1024 * 1024
+_FRAME_COST = 64
+_MOST_NOTES = 100
 
 
 class _Connection:
@@ -50,6 +56,8 @@ class Collector:
         self._held = 0
         self._dropped = 0
         self._connections: list[_Connection] = []
+        self._accepted = 0
+        self._decoder = ServiceDecoder()
         self._changed = threading.Condition()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -81,7 +89,7 @@ class Collector:
     def wait_agent(self, timeout: float) -> bool:
         """Wait until an agent has connected; False when none did within `timeout` seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: bool(self._connections), timeout)
+            return self._changed.wait_for(lambda: self._accepted > 0, timeout)
 
     def flush(self, timeout: float = 2.0) -> bool:
         """Ask every agent for what it has gathered, and wait until it is here.
@@ -111,14 +119,38 @@ class Collector:
             processes = [list(each.frames) for each in self._connections]
             dropped = self._dropped
         observations, notes = merge_processes(processes, int(since * 1e9))
-        self.notes.extend(note for note in notes if note not in self.notes)
+        self._note(*notes)
         observations.dropped += dropped
         return observations
+
+    def take(self) -> Observations:
+        """What has been received since the last call; its frames are let go of, and `observations` has them no more.
+
+        Statements and sites are all that are known so far: what a request's numbers mean is to be looked up at once.
+        """
+        with self._changed:
+            batches: list[tuple[_Connection, list[tuple[int, bytes]]]] = []
+            for connection in self._connections:
+                batches.append((connection, connection.frames))
+                connection.frames = []
+            self._held = 0
+            self._connections = [each for each in self._connections if each.open]
+            ended = [each for each, _ in batches if not each.open]
+            dropped, self._dropped = self._dropped, 0
+        observations, notes = self._decoder.decode(batches)
+        for connection in ended:
+            self._decoder.forget(connection)
+        self._note(*notes)
+        observations.dropped += dropped
+        return observations
+
+    def _note(self, *notes: str) -> None:
+        self.notes += [note for note in notes if note not in self.notes][: max(_MOST_NOTES - len(self.notes), 0)]
 
     @property
     def agents(self) -> int:
         """Connections accepted so far."""
-        return len(self._connections)
+        return self._accepted
 
     def _run(self) -> None:
         while True:
@@ -140,6 +172,7 @@ class Collector:
         connection = _Connection(accepted)
         with self._changed:
             self._connections.append(connection)
+            self._accepted += 1
             self._changed.notify_all()
         self._selector.register(accepted, selectors.EVENT_READ, connection)
 
@@ -155,7 +188,7 @@ class Collector:
             try:
                 frames = connection.reader.feed(data)
             except ProtocolError as error:
-                self.notes.append(f"an agent's stream is damaged and was closed: {error}")
+                self._note(f"an agent's stream is damaged and was closed: {error}")
                 data = b""
         with self._changed:
             for kind, payload in frames:
@@ -164,7 +197,7 @@ class Collector:
                 elif self._held + len(payload) > self._limit:
                     self._dropped += 1
                 else:
-                    self._held += len(payload) + 64
+                    self._held += len(payload) + _FRAME_COST
                     connection.frames.append((kind, payload))
             if not data:
                 connection.open = False

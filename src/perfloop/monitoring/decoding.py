@@ -1,8 +1,12 @@
-"""From an agent's frames to observations: the parent's side, off the hot path. The bytes are not trusted."""
+"""From agents' frames to observations: the parent's side, off the hot path. The bytes are not trusted.
+
+A decoder goes on from where it was: what was said of a process stays known until the process is forgotten, records are
+handed out once. So a diagnosis decodes all at once, and a monitor every second for weeks, with the same code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from ..agent import protocol
@@ -22,24 +26,58 @@ from .observations import (
     StatementCall,
 )
 
-__all__ = ["decode_process", "merge_processes"]
+__all__ = ["ServiceDecoder", "merge_processes"]
 
 _SECOND = 1e-9
 _NO_FRAMES: list[Frame] = []
+_MOST_STATEMENTS = 20_000
+_MOST_SITES = 50_000
+_OTHER = "(other statements)"
+_REMEMBERED_NS = 2_000_000_000
+"""For so long it is known when a loop was busy: who waited for it ends a little later than what it waited for."""
 
 RawFrames = Sequence[tuple[int, bytes]]
+
+
+class _Names:
+    """The statements and sites of one service, shared by its processes; a full table has one entry for all others."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+        self.sites: list[list[Frame]] = []
+        self._statements: dict[str, int] = {}
+        self._sites: dict[tuple[Frame, ...], int] = {}
+
+    def statement(self, text: str) -> int:
+        known = self._statements.get(text)
+        if known is None and len(self.statements) >= _MOST_STATEMENTS and text != _OTHER:
+            return self.statement(_OTHER)
+        if known is None:
+            known = self._statements[text] = len(self.statements)
+            self.statements.append(text)
+        return known
+
+    def site(self, frames: tuple[Frame, ...]) -> int:
+        known = self._sites.get(frames)
+        if known is None and len(self.sites) >= _MOST_SITES and frames:
+            return self.site(())
+        if known is None:
+            known = self._sites[frames] = len(self.sites)
+            self.sites.append(list(frames))
+        return known
 
 
 class _Process:
     """What one connection has said: names first, then the records that use them."""
 
-    def __init__(
-        self, observations: Observations, statements: dict[str, int], sites: dict[tuple[Frame, ...], int]
-    ) -> None:
-        self.into = observations
+    def __init__(self, shared: _Names) -> None:
+        self.into = Observations()
+        self.info: ProcessInfo | None = None
+        self.damaged = False
         self.pid = 0
-        self._all_statements = statements
-        self._all_sites = sites
+        self._shared = shared
+        self._busy: list[tuple[int, int]] = []
+        """When its event loop was busy of late."""
         self.texts: dict[int, str] = {}
         self.statements: dict[int, int] = {}
         self.frames: dict[int, Frame] = {}
@@ -54,7 +92,7 @@ class _Process:
             raise ProtocolError("Expected the frames of one process")
         self.pid = value["pid"]
         parent = value.get("parent")
-        self.into.processes[self.pid] = ProcessInfo(
+        self.info = ProcessInfo(
             pid=self.pid,
             parent=parent if isinstance(parent, int) else 0,
             python=str(value.get("python", "")),
@@ -64,9 +102,8 @@ class _Process:
 
     def failed(self, payload: bytes) -> None:
         value = decode_json(payload)
-        info = self.into.processes.get(self.pid)
-        if info is not None and isinstance(value, dict):
-            info.hooks_failed.append(str(value.get("error", "")))
+        if self.info is not None and isinstance(value, dict):
+            self.info.hooks_failed.append(str(value.get("error", "")))
 
     def names(self, payload: bytes) -> None:
         value = decode_json(payload)
@@ -81,13 +118,13 @@ class _Process:
         if table == "text":
             self.texts[number] = str(value)
         elif table == "statement":
-            self.statements[number] = self.statement_index(str(value))
+            self.statements[number] = self._shared.statement(str(value))
         elif table == "frame":
             if not (isinstance(value, list) and len(value) == 4 and isinstance(value[1], int)):
                 raise ProtocolError("Expected a frame")
             self.frames[number] = Frame(str(value[0]), value[1], str(value[2]), bool(value[3]))
         elif table == "site":
-            self.sites[number] = self.site_index(tuple(self._frames_of(value)))
+            self.sites[number] = self._shared.site(tuple(self._frames_of(value)))
         elif table == "stack":
             self.stacks[number] = self._frames_of(value)
         else:
@@ -97,20 +134,6 @@ class _Process:
         if not isinstance(value, list):
             raise ProtocolError("Expected a list of frames")
         return [self.frames[number] for number in value if isinstance(number, int) and number in self.frames]
-
-    def statement_index(self, text: str) -> int:
-        known = self._all_statements.get(text)
-        if known is None:
-            known = self._all_statements[text] = len(self.into.statements)
-            self.into.statements.append(text)
-        return known
-
-    def site_index(self, frames: tuple[Frame, ...]) -> int:
-        known = self._all_sites.get(frames)
-        if known is None:
-            known = self._all_sites[frames] = len(self.into.sites)
-            self.into.sites.append(list(frames))
-        return known
 
     def route(self, number: int) -> str | None:
         return self.texts.get(number)
@@ -125,10 +148,10 @@ class _Process:
                 _, _, start, duration, _, statement, site, rows = events[at : at + WIDTH]
                 index = self.statements.get(statement)
                 if index is None:
-                    index = self.statement_index("(other statements)")
+                    index = self._shared.statement(_OTHER)
                 place = self.sites.get(site)
                 if place is None:
-                    place = self.site_index(())
+                    place = self._shared.site(())
                 statements.append(
                     StatementCall(index, place, start * _SECOND, max(duration, 0) * _SECOND, rows >> 1, bool(rows & 1))
                 )
@@ -229,75 +252,99 @@ class _Process:
             )
         )
 
+    def decode(self, frames: RawFrames, since: int, into: Observations) -> None:
+        """Add what the frames say to `into`.
 
-def decode_process(
-    frames: RawFrames,
-    since: int,
-    observations: Observations,
-    statements: dict[str, int],
-    sites: dict[tuple[Frame, ...], int],
-) -> None:
-    """Add what one connection's frames say to `observations`.
+        Raises:
+            ProtocolError: a payload no agent sends; what came before it has been added, what follows never is.
+        """
+        self.into = into
+        records: list[Sequence[int]] = []
+        stacks: dict[tuple[int, int], list[int]] = {}
+        problem: ProtocolError | None = None
+        try:
+            for kind, payload in () if self.damaged else frames:
+                if kind == protocol.REQUEST:
+                    record = decode_integers(payload, protocol.REQUEST_HEAD, WIDTH)
+                    if record[2] >= since:
+                        records.append(record)
+                elif kind == protocol.NAMES:
+                    self.names(payload)
+                elif kind == protocol.STACK:
+                    self.add_stacks(payload, since, stacks)
+                elif kind == protocol.RESOURCE:
+                    self.resource(payload, since)
+                elif kind == protocol.GC_PAUSE:
+                    self.gc_pause(payload, since)
+                elif kind == protocol.LONG_STEP:
+                    self.long_step(payload, since)
+                elif kind == protocol.DROPPED:
+                    into.dropped += max(decode_integers(payload, 1)[0], 0)
+                elif kind == protocol.EXPLAIN:
+                    self.explain(payload)
+                elif kind == protocol.FAILED:
+                    self.failed(payload)
+                elif kind == protocol.HELLO:
+                    self.hello(payload)
+        except ProtocolError as error:
+            self.damaged = True
+            problem = error
+        if self.info is not None:
+            into.processes[self.pid] = self.info
+        if records:
+            loop = BusyLoop([*self._busy, *_steps(records)])
+            into.requests.extend(self.request(record, loop) for record in records)
+            self._busy = loop.periods(max(record[2] for record in records) - _REMEMBERED_NS)
+        into.stacks.extend(self.distinct_stacks(stacks))
+        if problem is not None:
+            raise problem
 
-    Args:
-        frames: (kind, payload), in the order received.
-        since: leave out what ended before this moment, nanoseconds of the monotonic clock. Names always count.
-        observations: what is added to.
-        statements, sites: the numbers given out so far, shared by the processes of one service.
 
-    Raises:
-        ProtocolError: a payload no agent sends; what came before it has been added.
+class ServiceDecoder:
+    """The frames of one service's processes as observations, a batch at a time, in bounded memory.
+
+    Names (statements, sites, routes) of earlier batches stay known; when the last process has been forgotten, as after
+    the restart of a service, their tables begin anew.
     """
-    process = _Process(observations, statements, sites)
-    records: list[Sequence[int]] = []
-    stacks: dict[tuple[int, int], list[int]] = {}
-    problem: ProtocolError | None = None
-    try:
-        for kind, payload in frames:
-            if kind == protocol.REQUEST:
-                record = decode_integers(payload, protocol.REQUEST_HEAD, WIDTH)
-                if record[2] >= since:
-                    records.append(record)
-            elif kind == protocol.NAMES:
-                process.names(payload)
-            elif kind == protocol.STACK:
-                process.add_stacks(payload, since, stacks)
-            elif kind == protocol.RESOURCE:
-                process.resource(payload, since)
-            elif kind == protocol.GC_PAUSE:
-                process.gc_pause(payload, since)
-            elif kind == protocol.LONG_STEP:
-                process.long_step(payload, since)
-            elif kind == protocol.DROPPED:
-                observations.dropped += max(decode_integers(payload, 1)[0], 0)
-            elif kind == protocol.EXPLAIN:
-                process.explain(payload)
-            elif kind == protocol.FAILED:
-                process.failed(payload)
-            elif kind == protocol.HELLO:
-                process.hello(payload)
-    except ProtocolError as error:
-        problem = error
-    loop = BusyLoop(_steps(records))
-    observations.requests.extend(process.request(record, loop) for record in records)
-    observations.stacks.extend(process.distinct_stacks(stacks))
-    if problem is not None:
-        raise problem
+
+    def __init__(self) -> None:
+        self._names = _Names()
+        self._processes: dict[Hashable, _Process] = {}
+
+    def decode(self, batches: Iterable[tuple[Hashable, RawFrames]], since: int = 0) -> tuple[Observations, list[str]]:
+        """What the frames of each process say that was not said before, and notes on streams that are damaged.
+
+        Args:
+            batches: what stands for a process (its connection), and its frames (kind, payload) in the order received.
+            since: leave out what ended before this moment, nanoseconds of the monotonic clock. Names always count.
+
+        Returns:
+            Observations with all processes that were not forgotten, all statements and sites known so far, requests in
+            the order they ended. Of a damaged stream what came before the damage counts.
+        """
+        observations = Observations(statements=self._names.statements, sites=self._names.sites)
+        notes: list[str] = []
+        for key, frames in batches:
+            process = self._processes.get(key)
+            if process is None:
+                process = self._processes[key] = _Process(self._names)
+            try:
+                process.decode(frames, since, observations)
+            except ProtocolError as error:
+                notes.append(f"an agent's records are damaged: {error}")
+        observations.requests.sort(key=_ended)
+        return observations, notes
+
+    def forget(self, key: Hashable) -> None:
+        """A process has ended: nothing more will come of it."""
+        self._processes.pop(key, None)
+        if not self._processes:
+            self._names = _Names()
 
 
 def merge_processes(processes: Iterable[RawFrames], since: int) -> tuple[Observations, list[str]]:
-    """The observations of all processes, requests in the order they ended, and notes on streams that were damaged."""
-    observations = Observations()
-    statements: dict[str, int] = {}
-    sites: dict[tuple[Frame, ...], int] = {}
-    notes: list[str] = []
-    for frames in processes:
-        try:
-            decode_process(frames, since, observations, statements, sites)
-        except ProtocolError as error:
-            notes.append(f"an agent's records are damaged: {error}")
-    observations.requests.sort(key=_ended)
-    return observations, notes
+    """The observations of all processes, each given with all its frames; see `ServiceDecoder.decode`."""
+    return ServiceDecoder().decode(enumerate(processes), since)
 
 
 def _steps(records: Iterable[Sequence[int]]) -> list[tuple[int, int]]:

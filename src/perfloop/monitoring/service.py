@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..agent import ENVIRONMENT_KEY
+from ..agent import DETAIL_KEY, ENVIRONMENT_KEY
 from ..exceptions import ConfigurationError, NoServer, PortInUse, ServiceDied, ServiceNotReady
 from .addresses import is_server_program, named_addresses
 from .collector import Collector
@@ -31,6 +31,8 @@ _GRACE_SECONDS = 5.0
 _NO_SERVER = "for a command that computes and ends use `perfloop profile`, planned and not in this version yet"
 _POLL_SECONDS = 0.05
 _AGENT_SECONDS = 0.5
+_LIGHT_LIMIT = 64 * 1024 * 1024
+"""Bytes of records that may wait to be taken."""
 _LONGEST_SOCKET_PATH = 90
 _LONGEST_ANSWER = 10.0
 # Part of the startup timeout for which the port that the command names, or its server's, is waited for.
@@ -50,6 +52,8 @@ class Service:
         cwd: its working directory; by default this process'.
         env: variables added to this process' environment.
         agent: inject the agent; False runs the service bare and observes nothing.
+        light: have the agent leave out what only a diagnosis needs: stack samples and plans of statements. For services
+            that are watched for long: take what is new with `take_observations`.
         ready_url: ask this URL whether the service is up; by default `/` on the port that the command names, else the
             one it is found listening on.
         startup_timeout: seconds until it must have answered.
@@ -71,6 +75,7 @@ class Service:
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         agent: bool = True,
+        light: bool = False,
         ready_url: str | None = None,
         startup_timeout: float = 30.0,
         cpus: frozenset[int] | None = None,
@@ -82,6 +87,7 @@ class Service:
         self._cwd = Path(cwd) if cwd is not None else None
         self._env = dict(env or {})
         self._agent = agent
+        self._light = light
         self._ready = endpoint_of(ready_url) if ready_url is not None else None
         self._startup_timeout = startup_timeout
         self._cpus = cpus
@@ -159,6 +165,13 @@ class Service:
         await asyncio.to_thread(collector.flush)
         return await asyncio.to_thread(collector.observations, since)
 
+    async def take_observations(self) -> Observations:
+        """What the agents have sent since the last call, each record once; `observations` has it no more.
+
+        Agents send by themselves within a quarter of a second. Decodes in a thread.
+        """
+        return await asyncio.to_thread(self._collector.take) if self._collector is not None else Observations()
+
     async def stop(self) -> None:
         """End the service and all its processes: SIGTERM, after 5 s SIGKILL. Doing it twice does nothing."""
         await self._end()
@@ -168,6 +181,7 @@ class Service:
         if self._agent:
             path = self._listen()
             env[ENVIRONMENT_KEY] = str(path)
+            env[DETAIL_KEY] = "light" if self._light else "full"
             env["PYTHONPATH"] = os.pathsep.join([str(_INJECTED), *filter(None, [env.get("PYTHONPATH")])])
         started = time.monotonic()
         self._child = ChildProcess(
@@ -192,7 +206,7 @@ class Service:
         try:
             self._directory = _private_directory()
             path = self._directory / "agent.sock"
-            self._collector = Collector(path)
+            self._collector = Collector(path, limit=_LIGHT_LIMIT) if self._light else Collector(path)
         except OSError as error:
             raise ConfigurationError(
                 f"Expected a place for the agent's socket among the temporary files: {error.strerror or error}",

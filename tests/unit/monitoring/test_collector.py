@@ -104,3 +104,33 @@ def test_closing_ends_the_thread_and_removes_the_socket(collector: Collector) ->
     with contextlib.suppress(ConnectionResetError):
         assert agent.recv(1) == b""
     agent.close()
+
+
+def test_what_was_taken_is_given_once_and_room_is_made(tmp_path: Path) -> None:
+    collector = Collector(tmp_path / "s", limit=1_000)
+    agent = connect(collector, 7)
+    for _ in range(5):  # more in all than there is room for
+        agent.sendall(SAMPLE * 5)
+        flushed(collector, agent)
+        taken = collector.take()
+        assert (len(taken.resources), taken.dropped, [*taken.processes]) == (5, 0, [7])
+    assert collector.take().resources == []
+    assert collector.observations().resources == []
+    agent.close()
+    collector.close()
+
+
+def test_a_process_that_has_ended_is_forgotten_when_all_it_said_is_taken(collector: Collector) -> None:
+    agent = connect(collector, 7)
+    agent.sendall(SAMPLE)
+    agent.close()
+    assert collector.flush(30.0)
+    deadline = time.monotonic() + 30
+    taken = collector.take()
+    while not taken.resources and time.monotonic() < deadline:
+        taken = collector.take()
+    assert [sample.pid for sample in taken.resources] == [7]
+    while collector.take().processes and time.monotonic() < deadline:
+        pass
+    assert collector.take().processes == {}
+    assert collector.agents == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +11,12 @@ from hypothesis import strategies as st
 from perfloop.agent import events as ev
 from perfloop.agent import protocol
 from perfloop.agent.protocol import FrameReader, encode, encode_json
-from perfloop.monitoring.decoding import merge_processes
+from perfloop.monitoring import decoding
+from perfloop.monitoring.decoding import ServiceDecoder, merge_processes
 from perfloop.monitoring.observations import Frame
+
+if TYPE_CHECKING:
+    import pytest
 
 MS = 1_000_000
 
@@ -119,3 +124,64 @@ def test_any_frames_are_observations_or_a_note(received: list[tuple[int, bytes]]
     found, notes = merge_processes([[*process(11), *received]], 0)
     assert len(notes) <= 1
     assert any(request.pid == 11 for request in found.requests)
+
+
+def test_what_is_decoded_in_batches_is_what_is_decoded_at_once() -> None:
+    whole, _ = merge_processes([process(11), process(12)], 0)
+    decoder = ServiceDecoder()
+    batches = [
+        decoder.decode([("a", [one]), ("b", [other])]) for one, other in zip(process(11), process(12), strict=True)
+    ]
+    assert [notes for _, notes in batches] == [[]] * len(batches)
+    said = [observations for observations, _ in batches]
+    assert [request for each in said for request in each.requests] == whole.requests
+    assert [sample for each in said for sample in each.resources] == whole.resources
+    assert [stack for each in said for stack in each.stacks] == whole.stacks
+    assert sum(each.dropped for each in said) == whole.dropped
+    last = said[-1]
+    assert (last.statements, last.sites, last.processes) == (whole.statements, whole.sites, whole.processes)
+
+
+def test_who_waited_for_a_step_of_an_earlier_batch_waited_for_the_loop() -> None:
+    """The second request came while the first held the loop, which ended in the batch before."""
+
+    def request(started: int, ended: int, *steps: tuple[int, int]) -> bytes:
+        head = (started * MS, ended * MS, ended * MS, 0, 1, 2, 200, 2, 0, 0)
+        events = [(ev.STEP, 1, start * MS, (end - start) * MS, (end - start) * MS, 0, 0, 0) for start, end in steps]
+        return integers(protocol.REQUEST, *head, *(number for event in events for number in event))
+
+    decoder = ServiceDecoder()
+    hello, *_ = process(11)
+    decoder.decode([(1, [hello, *frames(request(0, 50, (0, 50)))])])
+    later, _ = decoder.decode([(1, frames(request(10, 51, (50, 51))))])
+    assert later.requests[0].parts == {"event_loop_wait": 0.04, "cpu": 0.001}
+
+
+def test_a_damaged_stream_stays_silent_and_is_told_of_once() -> None:
+    decoder = ServiceDecoder()
+    assert len(decoder.decode([(1, [*process(11), (protocol.NAMES, b"{")])])[1]) == 1
+    found, notes = decoder.decode([(1, process(11))])
+    assert (found.requests, notes) == ([], [])
+
+
+def test_names_are_forgotten_with_the_last_process() -> None:
+    decoder = ServiceDecoder()
+    first, _ = decoder.decode([(1, process(11)), (2, process(12))])
+    decoder.forget(1)
+    assert decoder.decode([])[0].statements == ["SELECT ?"]
+    decoder.forget(2)
+    assert decoder.decode([])[0].statements == []
+    assert first.statements == ["SELECT ?"]  # what was handed out is not taken back
+
+
+def test_tables_of_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_MOST_STATEMENTS", 3)
+    monkeypatch.setattr(decoding, "_MOST_SITES", 3)
+    decoder = ServiceDecoder()
+    for number in range(20):
+        names = [["statement", number, f"SELECT {number}"], ["frame", number, ["/a.py", number, "f", True]]]
+        names.append(["site", number, [number]])
+        found, _ = decoder.decode([(1, frames(encode_json(protocol.NAMES, names)))])
+    assert found.statements == ["SELECT 0", "SELECT 1", "SELECT 2", "(other statements)"]
+    assert len(found.sites) == 4
+    assert found.sites[-1] == []
