@@ -193,3 +193,21 @@ def _grow(path: Path) -> None:
     connection.execute("INSERT INTO item (order_id, name) SELECT -1, name FROM item")
     connection.commit()
     connection.close()
+
+
+async def test_a_light_agent_sends_requests_and_resources_alone_and_each_is_taken_once(service: Start) -> None:
+    async with service("uvicorn", "fastapi_app:app", *UVICORN, light=True) as running:
+        taken = []
+        for _ in range(200):
+            if not any(each.statements for found in taken for each in found.requests):
+                await get(running, "/orders/1", "/orders/2")
+            elif any(found.resources for found in taken):
+                break
+            await asyncio.sleep(0.05)
+            taken.append(await running.take_observations())
+        rest = await running.take_observations()
+    seen = [request for found in taken for request in found.requests if request.statements]
+    assert seen
+    assert len({(request.pid, request.started) for request in seen}) == len(seen)
+    assert not {request.started for request in rest.requests} & {request.started for request in seen}
+    assert [found.stacks or found.explains for found in taken] == [[]] * len(taken)
