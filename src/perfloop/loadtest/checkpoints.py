@@ -80,7 +80,7 @@ class Checkpoints:
         self._tick = self._step = 1
         self._next_end = 1
         self._requests = 0
-        self._latency = Histogram().counts()
+        self._latency = Histogram()
         self.next = _EVERY if seconds is None else seconds
         """When the next one is due, in seconds from the start."""
 
@@ -92,16 +92,16 @@ class Checkpoints:
         """
         at = self.next if elapsed is None else elapsed
         if self._seconds is not None:
-            self._ends.append(_end(recorder, at, _latency(recorder)))
+            self._latency.update_to(recorder.latencies())
+            self._ends.append(_end(recorder, at, self._latency.counts()))
             self.next = math.inf
             return
         self._tick = max(self._tick, int(at / _EVERY + 1e-9))
         if recorder.requests - self._requests >= _LEAST_REQUESTS:
-            latency = _latency(recorder)
-            self._stretches.append(_Stretch(self._tick, at, latency.since(self._latency)))
-            self._requests, self._latency = recorder.requests, latency
+            self._requests = recorder.requests
+            self._stretches.append(_Stretch(self._tick, at, self._latency.update_to(recorder.latencies())))
             if self._tick >= self._next_end:
-                self._ends.append(_end(recorder, at, latency))
+                self._ends.append(_end(recorder, at, self._latency.counts()))
                 self._next_end = _following(self._tick)
             if len(self._stretches) > _MOST:
                 self._step *= 2
@@ -174,11 +174,6 @@ def _following(tick: int) -> int:
     while round(2 ** (power / 3)) <= tick:
         power += 1
     return round(2 ** (power / 3))
-
-
-def _latency(recorder: Recorder) -> Counts:
-    whole_seconds, under_way = recorder.latencies()
-    return whole_seconds.counts().plus(under_way.counts())
 
 
 def _end(recorder: Recorder, elapsed: float, latency: Counts) -> _End:

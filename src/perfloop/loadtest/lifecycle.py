@@ -281,9 +281,10 @@ class Lifecycle:
         expired = now - timeout
         for connection in [one for one in self._live if one.in_flight and one.written < expired]:
             connection.fail(failures.TIMEOUT, f"no whole response within {timeout:g} s of sending", TIMEOUT_STATUS)
-        checkpoints = self.recorder.checkpoints
-        if checkpoints is not None and now - self._start >= checkpoints.next:
-            self.recorder.fold()
+        recorder, checkpoints = self.recorder, self.recorder.checkpoints
+        # Of requests a checkpoint is taken whenever they are folded; what else counts has to be looked at in time.
+        if checkpoints is not None and recorder.further and now - self._start >= checkpoints.next:
+            recorder.fold()
         if now - self._last_progress >= _PROGRESS_EVERY:
             self._report(now)
         if now >= self._deadline:

@@ -32,15 +32,6 @@ class Counts(NamedTuple):
         np.add.at(counts, place, np.concatenate((self.counts, more.counts)))
         return Counts.of(cells, counts, self.overflow + more.overflow, self.underflow + more.underflow)
 
-    def since(self, earlier: Counts) -> Counts:
-        """What was counted since an earlier moment of the same histogram."""
-        counts = self.counts.astype(np.int64)
-        counts[np.searchsorted(self.cells, earlier.cells)] -= earlier.counts
-        more = np.flatnonzero(counts)
-        return Counts.of(
-            self.cells[more], counts[more], self.overflow - earlier.overflow, self.underflow - earlier.underflow
-        )
-
 
 def _smallest(values: NDArray[Any]) -> NDArray[Any]:
     highest = int(values.max(initial=0))

@@ -325,6 +325,24 @@ class Histogram:
         found = np.flatnonzero(self._counts[first : _cell(self.max) + 1] != 0) + first
         return Counts.of(found, self._counts[found], self.overflow, self.underflow)
 
+    def update_to(self, parts: Sequence[Histogram]) -> Counts:
+        """Become the sum of `parts`, which have counted all that is counted here; what they counted beyond it."""
+        used = [part for part in parts if part._max >= 0]
+        if not used:
+            return Counts.of(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+        self._min, self._max = min(part._min for part in used), max(part._max for part in used)
+        low, high = _cell(self._min), _cell(self._max) + 1
+        total = used[0]._counts[low:high].copy()
+        for part in used[1:]:
+            total += part._counts[low:high]
+        more = total - self._counts[low:high]
+        self._counts[low:high] = total
+        cells = np.flatnonzero(more != 0)
+        overflow, underflow = sum(part.overflow for part in used), sum(part.underflow for part in used)
+        beyond = Counts.of(cells + low, more[cells], overflow - self.overflow, underflow - self.underflow)
+        self.overflow, self.underflow = overflow, underflow
+        return beyond
+
     def add_counts(self, counts: Counts) -> None:
         """Count what another histogram had counted. `min` and `max` are then exact to 0.1 %."""
         if counts.cells.size:

@@ -22,24 +22,29 @@ def test_they_take_as_few_bytes_as_hold_them(highest: int, width: int) -> None:
     assert pairs(counts) == {3: 1, 9: highest}
 
 
-def test_what_was_counted_since_and_both_together() -> None:
-    histogram = Histogram([5, 5, 7, -1])
-    earlier = histogram.counts()
-    histogram.record_many(np.array([5, 9, 4_000_000_000]))
-    later = histogram.counts()
-    since = later.since(earlier)
-    assert sum(pairs(since).values()) == 3
-    assert (pairs(since)[5], since.overflow, since.underflow) == (1, 1, 0)
+def test_what_several_counted_beyond_an_earlier_look() -> None:
+    whole, under_way, seen = Histogram([5, 5, 7, -1]), Histogram(), Histogram()
+    earlier = seen.update_to((whole, under_way))
+    assert seen == whole
+    under_way.record_many(np.array([5, 9, 4_000_000_000]))
+    since = seen.update_to((whole, under_way))
+    assert pairs(since) == pairs(under_way.counts())
+    assert (since.overflow, since.underflow) == (1, 0)
+    whole.merge(under_way)
+    under_way.reset()
+    assert pairs(seen.update_to((whole, under_way))) == {}
+    assert seen == whole
     both = earlier.plus(since)
-    assert (pairs(both), both.overflow, both.underflow) == (pairs(later), 1, 1)
+    assert (pairs(both), both.overflow, both.underflow) == (pairs(whole.counts()), 1, 1)
 
 
-def test_nothing_since_nothing() -> None:
-    nothing = Histogram().counts()
-    assert pairs(nothing.since(nothing)) == pairs(nothing.plus(nothing)) == {}
+def test_nothing_beyond_nothing() -> None:
+    seen = Histogram()
+    nothing = seen.update_to((Histogram(), Histogram()))
+    assert pairs(nothing.plus(nothing)) == {}
+    assert seen == Histogram()
 
 
 def test_counts_that_outgrow_their_integers_are_joined_whole() -> None:
     full = Counts.of(np.array([1]), np.array([65_535]))
     assert pairs(full.plus(full)) == {1: 131_070}
-    assert pairs(full.plus(full).since(full)) == {1: 65_535}
