@@ -14,7 +14,7 @@ from .family import OVERFLOW, Family
 from .gauge import Gauge, ObservableGauge
 from .histogram import DEFAULT_BUCKETS, Histogram
 from .registry import DEFAULT_REGISTRY, MAX_SERIES, Registry
-from .snapshots import Distribution, FamilySnapshot, Kind, Occurrence, Occurrences, Series
+from .snapshots import Distribution, FamilySnapshot, Kind, Merge, Occurrence, Occurrences, Series
 
 __all__ = [
     "DEFAULT_BUCKETS",
@@ -29,6 +29,7 @@ __all__ = [
     "Gauge",
     "Histogram",
     "Kind",
+    "Merge",
     "ObservableGauge",
     "Occurrence",
     "Occurrences",

@@ -15,7 +15,7 @@ __all__ = ["Event"]
 class Event:
     """The last occurrences of one kind of event, and the count of all. Older ones give way and are counted."""
 
-    __slots__ = ("_clock", "_count", "_dropped", "_lock", "_ring")
+    __slots__ = ("_count", "_dropped", "_lock", "_ring", "capacity", "clock")
 
     def __init__(self, *, capacity: int = 1000, clock: Clock = MONOTONIC) -> None:
         """No occurrences yet.
@@ -32,13 +32,14 @@ class Event:
         self._ring: deque[Occurrence] = deque(maxlen=capacity)
         # Reentrant: a finaliser or a signal handler may record while this thread is inside.
         self._lock = RLock()
-        self._clock = clock
+        self.capacity = capacity
+        self.clock = clock
         self._count = 0
         self._dropped = 0
 
     def record(self, **attributes: str | float | bool) -> None:
         """Note that it happened, with whatever details help."""
-        occurrence = Occurrence(at=self._clock.now(), attributes=attributes)
+        occurrence = Occurrence(at=self.clock.now(), attributes=attributes)
         with self._lock:
             self._count += 1
             self._dropped += len(self._ring) == self._ring.maxlen

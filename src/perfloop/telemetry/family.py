@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..exceptions import InvalidValue
 from .counter import Counter
+from .names import DROPPED_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .snapshots import Kind
+    from .multiprocess.store import Store
+    from .snapshots import Kind, Merge
 
 __all__ = ["OVERFLOW", "Family"]
 
@@ -33,10 +35,12 @@ class Family(Generic[Instrument]):
         "_make",
         "_overflow",
         "_refused",
+        "_store",
         "description",
         "kind",
         "label_names",
         "max_series",
+        "merge",
         "name",
         "unit",
     )
@@ -50,6 +54,9 @@ class Family(Generic[Instrument]):
         label_names: tuple[str, ...],
         make: Callable[[], Instrument],
         max_series: int,
+        *,
+        merge: Merge = "sum",
+        store: Store | None = None,
     ) -> None:
         self.name = name
         self.kind: Kind = kind
@@ -57,10 +64,12 @@ class Family(Generic[Instrument]):
         self.unit = unit
         self.label_names = label_names
         self.max_series = max_series
+        self.merge: Merge = merge
         self._make = make
         self._children: dict[tuple[str, ...], Instrument] = {}
         self._overflow: Instrument | None = None
-        self._refused = Counter()
+        self._store = store
+        self._refused = Counter() if store is None else store.own_counter(DROPPED_LABELS, name)
         # Reentrant: a finaliser that runs while a child is made may record too.
         self._lock = RLock()
 
@@ -104,16 +113,23 @@ class Family(Generic[Instrument]):
             if child is not None:
                 return child
             if len(self._children) < self.max_series:
-                return self._children.setdefault(texts, self._make())
+                return self._children.setdefault(texts, self._new(texts))
             if self._overflow is None:
-                self._overflow = self._make()
+                self._overflow = self._new((OVERFLOW,) * len(self.label_names))
         self._refused.inc()
         return self._overflow
+
+    def _new(self, labels: tuple[str, ...]) -> Instrument:
+        child = self._make()
+        return child if self._store is None else self._store.shared(self, labels, child)
 
     def remove(self, *values: object) -> bool:
         """Forget the instrument of these label values, which frees its place; False where there is none."""
         with self._lock:
-            return self._children.pop(tuple([str(value) for value in values]), None) is not None
+            child = self._children.pop(tuple([str(value) for value in values]), None)
+        if child is not None and self._store is not None:
+            self._store.forget(child)
+        return child is not None
 
     @property
     def dropped(self) -> int:

@@ -17,13 +17,13 @@ from .snapshots import Distribution
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DEFAULT_BUCKETS", "Histogram"]
+__all__ = ["CELLS_PER_DOUBLING", "DEFAULT_BUCKETS", "Histogram", "cell_bounds"]
 
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """Seconds: the boundaries OpenTelemetry's semantic conventions advise for `http.server.request.duration`."""
 
-# OpenTelemetry's exponential histogram at scale 5: a cell is 2^(1/32) = 2.2 % wide.
-_CELLS_PER_DOUBLING = 32
+CELLS_PER_DOUBLING = 32
+"""OpenTelemetry's and Prometheus' exponential histogram at scale 5: a cell is 2^(1/32) = 2.2 % wide."""
 # The cells reach so far below the first and above the last bucket: for DEFAULT_BUCKETS from 0.5 µs to 1 h.
 _BELOW, _ABOVE = 1e-4, 360.0
 # However far apart the buckets lie: 2,048 cells at most, and those that are not used cost nothing.
@@ -32,15 +32,19 @@ _SUM = -1
 
 
 @lru_cache(maxsize=64)
-def _bounds(buckets: tuple[float, ...]) -> list[float]:
-    """The upper bounds of the cells, rising; each bucket's bound is one of them, so buckets are derived exactly."""
+def cell_bounds(buckets: tuple[float, ...]) -> list[float]:
+    """The upper bounds of the cells, rising: 2^(k/32) for a range of k, as in exponential histograms of scale 5.
+
+    The bound of each bucket is one too. So classic buckets and exponential ones are sums of whole cells.
+    """
     positive = [bound for bound in buckets if bound > 0]
     cells = set(buckets)
     if positive:
         high = min(positive[-1] * _ABOVE, sys.float_info.max)
         low = max(positive[0] * _BELOW, high * 2.0**-_MOST_DOUBLINGS, sys.float_info.min)
-        steps = math.ceil(math.log2(max(high / low, 1)) * _CELLS_PER_DOUBLING)
-        cells.update(low * 2 ** (step / _CELLS_PER_DOUBLING) for step in range(steps + 1))
+        first = math.floor(math.log2(low) * CELLS_PER_DOUBLING)
+        last = min(math.ceil(math.log2(max(high, low)) * CELLS_PER_DOUBLING), 1023 * CELLS_PER_DOUBLING)
+        cells.update(2.0 ** (step / CELLS_PER_DOUBLING) for step in range(first, last + 1))
     return sorted(cells)
 
 
@@ -79,7 +83,7 @@ class Histogram:
         if any(low >= high for low, high in pairwise(finite)):
             raise InvalidValue("Expected bucket bounds that rise", got=tuple(buckets))
         self.buckets = finite
-        self._bounds = _bounds(finite)
+        self._bounds = cell_bounds(finite)
         self._shards = _Shards()
 
     def observe(self, value: float) -> None:

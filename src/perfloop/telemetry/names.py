@@ -10,7 +10,24 @@ from ..exceptions import InvalidValue
 if TYPE_CHECKING:
     from .snapshots import Kind
 
-__all__ = ["check_label_names", "check_name", "exposition_label", "exposition_name", "sample_names"]
+__all__ = [
+    "CALLBACK_ERRORS",
+    "DROPPED_LABELS",
+    "OWN_METRICS",
+    "check_label_names",
+    "check_name",
+    "exposition_label",
+    "exposition_name",
+    "sample_names",
+]
+
+DROPPED_LABELS = "perfloop.telemetry.dropped_labels"
+CALLBACK_ERRORS = "perfloop.telemetry.callback_errors"
+OWN_METRICS = {
+    DROPPED_LABELS: "Look-ups of label values beyond the bound, which count in the overflow series.",
+    CALLBACK_ERRORS: "Gauge callbacks that raised; their series were left out.",
+}
+"""What every registry counts of itself, with one label, `metric`."""
 
 # OpenTelemetry's instrument name syntax: opentelemetry.io/docs/specs/otel/metrics/api/#instrument-name-syntax,
 # and a leading underscore or a colon, which Prometheus allows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -12,19 +13,19 @@ from .event import Event
 from .family import Family
 from .gauge import Gauge, ObservableGauge
 from .histogram import DEFAULT_BUCKETS, Histogram
-from .names import check_label_names, check_name, sample_names
-from .snapshots import Distribution, FamilySnapshot, Kind, Occurrences, Series
+from .names import CALLBACK_ERRORS, DROPPED_LABELS, OWN_METRICS, check_label_names, check_name, sample_names
+from .snapshots import Distribution, FamilySnapshot, Kind, Merge, Occurrences, Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from .multiprocess.store import Store
 
 __all__ = ["DEFAULT_REGISTRY", "MAX_SERIES", "Registry"]
 
 MAX_SERIES = 1000
 """Combinations of label values a family holds unless it says otherwise."""
 
-_DROPPED = "perfloop.telemetry.dropped_labels"
-_CALLBACK_ERRORS = "perfloop.telemetry.callback_errors"
 
 Instrument = TypeVar("Instrument")
 
@@ -36,12 +37,20 @@ class Registry:
     something else is an error, and so is a name that an exposition would write like one that is there.
     """
 
-    def __init__(self, *, clock: Clock = MONOTONIC, max_series: int = MAX_SERIES) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock = MONOTONIC,
+        max_series: int = MAX_SERIES,
+        directory: str | os.PathLike[str] | None = None,
+    ) -> None:
         """An empty registry.
 
         Args:
             clock: stamps events.
             max_series: the most combinations of label values a family holds, 1 or more.
+            directory: where this process and the others of one service keep their counts, so that each can tell those
+                of all. None: this process is alone.
 
         Raises:
             InvalidValue: a `max_series` below 1.
@@ -49,8 +58,15 @@ class Registry:
         self._clock = clock
         self._max_series = _checked_max_series(max_series)
         self._families: dict[str, tuple[Family[Any], object]] = {}
-        self._written: dict[str, str] = {name: own for own in (_DROPPED, _CALLBACK_ERRORS) for name in _own_names(own)}
+        self._written: dict[str, str] = {
+            name: own for own in (DROPPED_LABELS, CALLBACK_ERRORS) for name in _own_names(own)
+        }
         self._callback_errors: dict[str, Counter] = {}
+        self._store: Store | None = None
+        if directory is not None:
+            from .multiprocess.store import Store
+
+            self._store = Store(directory)
         self._lock = RLock()
 
     @overload
@@ -81,25 +97,58 @@ class Registry:
         return counter
 
     @overload
-    def gauge(self, name: str, description: str, *, unit: str = "") -> Gauge: ...
+    def gauge(self, name: str, description: str, *, unit: str = "", merge: Merge = "sum") -> Gauge: ...
     @overload
     def gauge(
-        self, name: str, description: str, *, labels: Sequence[str], unit: str = "", max_series: int | None = None
+        self,
+        name: str,
+        description: str,
+        *,
+        labels: Sequence[str],
+        unit: str = "",
+        max_series: int | None = None,
+        merge: Merge = "sum",
     ) -> Family[Gauge]: ...
     def gauge(
-        self, name: str, description: str, *, labels: Sequence[str] = (), unit: str = "", max_series: int | None = None
+        self,
+        name: str,
+        description: str,
+        *,
+        labels: Sequence[str] = (),
+        unit: str = "",
+        max_series: int | None = None,
+        merge: Merge = "sum",
     ) -> Gauge | Family[Gauge]:
-        """The gauge of that name; with `labels`, the family of gauges. Arguments and errors as in `counter`."""
-        gauge: Gauge | Family[Gauge] = self._get(name, "gauge", description, unit, labels, Gauge, max_series, None)
+        """The gauge of that name; with `labels`, the family of gauges. Other arguments and errors as in `counter`.
+
+        Args:
+            merge: what the gauges of several processes make together, their sum or the largest.
+        """
+        gauge: Gauge | Family[Gauge] = self._get(
+            name, "gauge", description, unit, labels, Gauge, max_series, None, merge
+        )
         return gauge
 
     @overload
     def observable_gauge(
-        self, name: str, description: str, *, callback: Callable[[], float] | None = None, unit: str = ""
+        self,
+        name: str,
+        description: str,
+        *,
+        callback: Callable[[], float] | None = None,
+        unit: str = "",
+        merge: Merge = "sum",
     ) -> ObservableGauge: ...
     @overload
     def observable_gauge(
-        self, name: str, description: str, *, labels: Sequence[str], unit: str = "", max_series: int | None = None
+        self,
+        name: str,
+        description: str,
+        *,
+        labels: Sequence[str],
+        unit: str = "",
+        max_series: int | None = None,
+        merge: Merge = "sum",
     ) -> Family[ObservableGauge]: ...
     def observable_gauge(
         self,
@@ -110,13 +159,15 @@ class Registry:
         labels: Sequence[str] = (),
         unit: str = "",
         max_series: int | None = None,
+        merge: Merge = "sum",
     ) -> ObservableGauge | Family[ObservableGauge]:
         """A gauge that asks `callback` when it is read; with `labels`, give each child its own with `observe`.
 
         A callback that raises leaves its series out of that reading and counts in
-        `perfloop.telemetry.callback_errors`. Arguments and errors otherwise as in `counter`.
+        `perfloop.telemetry.callback_errors`. Of several processes, the one that is read asks now; the others left
+        their answers within the last 5 s. Arguments and errors otherwise as in `gauge`.
         """
-        gauge: Any = self._get(name, "gauge", description, unit, labels, ObservableGauge, max_series, None)
+        gauge: Any = self._get(name, "gauge", description, unit, labels, ObservableGauge, max_series, None, merge)
         if callback is not None:
             if labels:
                 raise ConfigurationError("Expected no callback beside labels: give one to each child", where=name)
@@ -186,11 +237,12 @@ class Registry:
         make: Callable[[], Instrument],
         max_series: int | None,
         setting: object,
+        merge: Merge = "sum",
     ) -> Any:
         if isinstance(labels, str):
             raise InvalidValue("Expected a sequence of label names", got=labels, where=f"labels of {name}")
         label_names = tuple(labels)
-        shape = (kind, unit, label_names, setting, make if isinstance(make, type) else None)
+        shape = (kind, unit, label_names, setting, make if isinstance(make, type) else None, merge)
         with self._lock:
             held = self._families.get(name)
             if held is None:
@@ -205,7 +257,7 @@ class Registry:
                             f"both hold {sample}",
                             got=name,
                         )
-                family = Family(name, kind, description, unit, label_names, make, bound)
+                family = Family(name, kind, description, unit, label_names, make, bound, merge=merge, store=self._store)
                 held = self._families[name] = (family, shape)
                 self._written.update(dict.fromkeys(samples, name))
             elif held[1] != shape:
@@ -220,28 +272,49 @@ class Registry:
     def unregister(self, name: str) -> bool:
         """Forget the metric of that name; False where there is none. Its instruments go on counting, unread."""
         with self._lock:
-            if self._families.pop(name, None) is None:
+            held = self._families.pop(name, None)
+            if held is None:
                 return False
             self._written = {sample: owner for sample, owner in self._written.items() if owner != name}
-            return True
+        if self._store is not None:
+            for _, child in held[0].children():
+                self._store.forget(child)
+        return True
+
+    def collect_all(self) -> list[FamilySnapshot]:
+        """As `collect`, with the counts of all processes that share the registry's directory; alone, the same.
+
+        Counts of processes that have ended stay, their gauges go. Events are counted; those kept are this process' own.
+        """
+        if self._store is None:
+            return self.collect()
+        from .multiprocess.merging import merge
+
+        return merge([self.collect(), *self._store.others()])
+
+    def read(self, name: str) -> FamilySnapshot | None:
+        """The family of that name as it is now in this process; None where there is none."""
+        with self._lock:
+            held = self._families.get(name)
+        return None if held is None else self._read(held[0])
 
     def collect(self) -> list[FamilySnapshot]:
-        """All families as they are now, by name; at the end perfloop's own counts of what was refused or failed."""
+        """All families as they are now, by name; at the end perfloop's own counts of what was refused or failed.
+
+        Of this process alone.
+        """
         with self._lock:
             families = [family for family, _ in self._families.values()]
         snapshots = [self._read(family) for family in sorted(families, key=lambda family: family.name)]
         dropped = [(family.name, family.dropped) for family in families if family.dropped]
         failed = [(name, int(errors.value)) for name, errors in list(self._callback_errors.items())]
-        for name, text, counts in (
-            (_DROPPED, "Look-ups of label values beyond the bound, which count in the overflow series.", dropped),
-            (_CALLBACK_ERRORS, "Gauge callbacks that raised; their series were left out.", failed),
-        ):
+        for name, counts in ((DROPPED_LABELS, dropped), (CALLBACK_ERRORS, failed)):
             if counts:
                 snapshots.append(
                     FamilySnapshot(
                         name=name,
                         kind="counter",
-                        description=text,
+                        description=OWN_METRICS[name],
                         unit="",
                         label_names=("metric",),
                         series=[Series(labels=(metric,), value=count) for metric, count in sorted(counts)],
@@ -261,7 +334,11 @@ class Registry:
                 except Exception:
                     value = None
                     with self._lock:
-                        errors = self._callback_errors.setdefault(family.name, Counter())
+                        errors = self._callback_errors.get(family.name)
+                        if errors is None:
+                            store = self._store
+                            errors = Counter() if store is None else store.own_counter(CALLBACK_ERRORS, family.name)
+                            self._callback_errors[family.name] = errors
                     errors.inc()
             elif isinstance(instrument, Histogram | Event):
                 value = instrument.snapshot()
@@ -276,6 +353,7 @@ class Registry:
             unit=family.unit,
             label_names=family.label_names,
             series=series,
+            merge=family.merge,
         )
 
 
@@ -289,5 +367,8 @@ def _checked_max_series(max_series: int) -> int:
     return max_series
 
 
-DEFAULT_REGISTRY = Registry()
-"""The registry every part of perfloop publishes to unless it is given another."""
+DEFAULT_REGISTRY = Registry(directory=os.environ.get("PERFLOOP_METRICS_DIR") or None)
+"""The registry every part of perfloop publishes to unless it is given another.
+
+Of a service with several processes, the environment names the directory they share.
+"""

@@ -9,9 +9,11 @@ from msgspec import Struct
 
 from ..exceptions import InvalidValue
 
-__all__ = ["Distribution", "FamilySnapshot", "Kind", "Occurrence", "Occurrences", "Series"]
+__all__ = ["Distribution", "FamilySnapshot", "Kind", "Merge", "Occurrence", "Occurrences", "Series"]
 
 Kind = Literal["counter", "gauge", "histogram", "event"]
+Merge = Literal["sum", "max"]
+"""What the gauges of several processes make together."""
 
 
 class Distribution(Struct, frozen=True, kw_only=True):
@@ -95,3 +97,5 @@ class FamilySnapshot(Struct, frozen=True, kw_only=True):
     unit: str
     label_names: tuple[str, ...]
     series: list[Series]
+    merge: Merge = "sum"
+    """What this makes with the same gauge of other processes; all else is added."""

@@ -1,0 +1,208 @@
+"""A process' counts as a file: numbers that are changed in place, and what each of them counts.
+
+The file begins with a header; records of 16 bytes follow, appended and never moved:
+
+- a cell: number of its series (1 or more), index of the cell in the series, and the value, an 8-byte double;
+- a definition: `_DEFINITION`, the length of the JSON that follows in whole records, and the number it defines. Number 0
+  holds the names of the files whose counts this one has taken over.
+
+The first record of zeros is the end. A definition's text is written before its head, and a cell is defined before it is
+used, so whoever reads while it grows, or after its writer was killed, sees whole records only. Bytes are in the
+machine's order: the file is for processes of one machine.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from ...exceptions import InvalidValue
+from ..snapshots import Kind, Merge  # noqa: TC001  (msgspec reads them)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["FORGOTTEN", "NOWHERE", "CellWriter", "Definition", "Recorded", "encode", "parse", "read"]
+
+_MAGIC = b"perfloop metrics"
+_RECORD = struct.Struct("=Iid")
+_DEFINITION = 0xFFFF_FFFF
+FORGOTTEN = 0xFFFF_FFFE
+"""The series of cells that are read no more."""
+_LARGEST = 64 << 20
+"""Bytes a file may grow to, 4 million cells. Only what is used takes space."""
+_CHUNK = 64 << 10
+NOWHERE = len(_MAGIC) // 8 + 1
+"""The place of cells that found no room: its record is the first, and belongs to series `FORGOTTEN`."""
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """What a series counts."""
+
+    name: str
+    kind: Kind
+    description: str
+    unit: str
+    label_names: tuple[str, ...]
+    merge: Merge
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+    """Of histograms."""
+
+
+class Recorded(NamedTuple):
+    """What a file holds."""
+
+    series: list[tuple[Definition, dict[int, float]]]
+    """Each series with its cells: value by index, those of several threads added."""
+    merged: frozenset[str]
+    """Names of the files that are in this one already."""
+
+
+class CellWriter:
+    """Appends to a file, or to memory that nobody else sees. Not safe from several threads: the caller has a lock.
+
+    Args:
+        descriptor: of an empty file, open for reading and writing; -1 for memory.
+
+    Raises:
+        OSError: the file cannot be mapped, or there is no room on its disk.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        if descriptor >= 0:
+            os.ftruncate(descriptor, _LARGEST)
+        self._map = mmap.mmap(descriptor, _LARGEST)
+        self._reserved = 0
+        self._end = len(_MAGIC) + _RECORD.size
+        self._series = 0
+        self._reserve(self._end + _RECORD.size)
+        self._map[: len(_MAGIC)] = _MAGIC
+        _RECORD.pack_into(self._map, len(_MAGIC), FORGOTTEN, 0, 0.0)
+        self.values = memoryview(self._map).cast("d")
+        """All values, by the place that `cell` gave; the other half of each record lies between them."""
+
+    def _reserve(self, end: int) -> None:
+        """Have room on the disk up to `end` and for the record of zeros after it: a store without it would be fatal."""
+        if end > _LARGEST:
+            raise OSError(f"it holds {_LARGEST >> 20} MiB already")
+        while self._reserved < end:
+            if self._descriptor >= 0:
+                # Not through the map: where the disk is full, this is an error, and that would be SIGBUS.
+                os.pwrite(self._descriptor, bytes(_CHUNK), self._reserved)
+            self._reserved += _CHUNK
+
+    def define(self, definition: Definition) -> int:
+        """The number of a new series.
+
+        Raises:
+            OSError: there is no room.
+        """
+        self._define(msgspec.json.encode(definition), self._series + 1)
+        self._series += 1
+        return self._series
+
+    def take_over(self, names: Sequence[str]) -> None:
+        """Say that the counts of these files are in this one."""
+        self._define(msgspec.json.encode(list(names)), 0)
+
+    def _define(self, text: bytes, number: int) -> None:
+        records = -(-len(text) // _RECORD.size)
+        start = self._end + _RECORD.size
+        end = start + records * _RECORD.size
+        self._reserve(end + _RECORD.size)
+        self._map[start:end] = text.ljust(end - start)
+        _RECORD.pack_into(self._map, self._end, _DEFINITION, records, float(number))
+        self._end = end
+
+    def cell(self, series: int, index: int, value: float = 0.0) -> int:
+        """The place in `values` of a new cell of a series.
+
+        Raises:
+            OSError: there is no room.
+        """
+        self._reserve(self._end + 2 * _RECORD.size)
+        _RECORD.pack_into(self._map, self._end, series, index, value)
+        self._end += _RECORD.size
+        return self._end // 8 - 1
+
+    def forget(self, place: int) -> None:
+        """Count a cell no more."""
+        struct.pack_into("=I", self._map, (place - 1) * 8, FORGOTTEN)
+
+    def written(self) -> bytes:
+        """The file so far."""
+        return self._map[: self._end]
+
+    def close(self) -> None:
+        """Let go of the memory. Nothing may be stored any more."""
+        self.values.release()
+        self._map.close()
+
+
+def encode(series: Iterable[tuple[Definition, dict[int, float]]], merged: Sequence[str]) -> bytes:
+    """A whole file.
+
+    Raises:
+        OSError: it would be larger than a file may be.
+    """
+    writer = CellWriter(-1)
+    try:
+        writer.take_over(merged)
+        for definition, cells in series:
+            number = writer.define(definition)
+            for index, value in cells.items():
+                writer.cell(number, index, value)
+        return writer.written()
+    finally:
+        writer.close()
+
+
+def read(descriptor: int) -> bytes:
+    """The used part of a file, which may still be growing."""
+    data = bytearray()
+    while chunk := os.pread(descriptor, _CHUNK, len(data)):
+        data += chunk
+        if not any(chunk[-_RECORD.size :]):
+            break
+    return bytes(data)
+
+
+def parse(data: bytes) -> Recorded:
+    """What a file holds.
+
+    Raises:
+        InvalidValue: this is no such file, or it is damaged.
+    """
+    if not data.startswith(_MAGIC):
+        raise InvalidValue("Expected a file of perfloop's metrics", got=data[: len(_MAGIC)])
+    definitions: dict[int, Definition] = {}
+    cells: defaultdict[int, defaultdict[int, float]] = defaultdict(lambda: defaultdict(float))
+    merged: list[str] = []
+    at = len(_MAGIC)
+    try:
+        while at + _RECORD.size <= len(data):
+            series, index, value = _RECORD.unpack_from(data, at)
+            at += _RECORD.size
+            if series == _DEFINITION:
+                text = data[at : at + index * _RECORD.size]
+                at += len(text)
+                if value:
+                    definitions[int(value)] = msgspec.json.decode(text, type=Definition)
+                else:
+                    merged += msgspec.json.decode(text, type=list[str])
+            elif not series:
+                break
+            elif series != FORGOTTEN:
+                cells[series][index] += value
+        # A definition without cells is that of a series that was forgotten, or of one that is being made.
+        found = [(definition, dict(cells[number])) for number, definition in definitions.items() if number in cells]
+    except (msgspec.DecodeError, ValueError, OverflowError) as error:
+        raise InvalidValue(f"Expected a whole file of perfloop's metrics: {error}") from error
+    return Recorded(series=found, merged=frozenset(merged))

@@ -1,0 +1,209 @@
+"""The directory that the processes of a service share: a file for each, found, read, and tidied up.
+
+A process holds a lock (flock) on its file for as long as it lives; the kernel lets go of it however the process ends.
+So a file that can be locked is that of a process that has ended, whatever became of its number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...exceptions import ConfigurationError, InvalidValue
+from .cells import encode, parse, read
+from .merging import families_of
+
+if TYPE_CHECKING:
+    from ..snapshots import FamilySnapshot
+    from .cells import Definition
+
+__all__ = ["Process", "create", "prepare", "read_processes", "tidy"]
+
+_SUFFIX = ".metrics"
+_TIDY_LOCK = "tidying"
+_MOST_ENDED = 16
+"""So many files of ended processes may lie about before they become one."""
+_ATTEMPTS = 100
+
+
+class Process(NamedTuple):
+    """What one process counted."""
+
+    families: list[FamilySnapshot]
+    alive: bool
+
+
+class _File(NamedTuple):
+    name: str
+    alive: bool
+    series: list[tuple[Definition, dict[int, float]]]
+    merged: frozenset[str]
+
+
+def prepare(directory: Path) -> None:
+    """Make the directory where it is missing.
+
+    Raises:
+        ConfigurationError: it cannot be made or written to, is none, or others may change what is in it.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = directory.stat()
+        writable = os.access(directory, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Expected a directory for metrics: {error.strerror}", got=str(directory), where="PERFLOOP_METRICS_DIR"
+        ) from error
+    if not writable or status.st_mode & stat.S_IWOTH:
+        raise ConfigurationError(
+            "Expected a directory for metrics that this process can write to, and not everybody",
+            got=f"{directory}, mode {stat.S_IMODE(status.st_mode):o}",
+            where="PERFLOOP_METRICS_DIR",
+            hint="a directory of the service's own, such as /run/shop/metrics, mode 700",
+        )
+
+
+def create(directory: Path) -> tuple[int, Path]:
+    """A new file for this process, locked until the process ends or closes it: its descriptor and where it is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    name = f"{time.time_ns():020}-{os.getpid()}-{secrets.token_hex(4)}"
+    # Under another name until it is locked: else it could be taken for one whose process has ended.
+    new = directory / f"{name}.new"
+    descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path = new.with_suffix(_SUFFIX)
+        new.rename(path)
+    except BaseException:
+        os.close(descriptor)
+        new.unlink(missing_ok=True)
+        raise
+    return descriptor, path
+
+
+def read_processes(directory: str | os.PathLike[str], *, without: str = "") -> list[Process]:
+    """What every process counted that shares the directory, the ended ones too; the latest to start is the first.
+
+    Args:
+        directory: as in PERFLOOP_METRICS_DIR.
+        without: name of a file to leave out.
+
+    Raises:
+        ConfigurationError: the directory cannot be read.
+    """
+    files = _current(_files(Path(directory)))
+    return [Process(families_of(file.series, alive=file.alive), file.alive) for file in files if file.name != without]
+
+
+def _current(files: list[_File]) -> list[_File]:
+    """Those whose counts are not in another one."""
+    merged = frozenset[str]().union(*(file.merged for file in files))
+    return [file for file in files if file.name not in merged]
+
+
+def _files(directory: Path) -> list[_File]:
+    for _ in range(_ATTEMPTS):
+        names = _names(directory)
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for name in names:
+                file = _read(directory / name)
+                if file is not None:
+                    found.append(file)
+            # Files that were made one meanwhile may be missing from one list, and their sum from the other.
+            if _names(directory) == names:
+                return found
+    raise ConfigurationError(
+        "Expected a directory of metrics that comes to rest", got=str(directory), where="PERFLOOP_METRICS_DIR"
+    )
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return sorted((name for name in os.listdir(directory) if name.endswith(_SUFFIX)), reverse=True)  # noqa: PTH208
+    except OSError as error:
+        raise ConfigurationError(
+            f"Expected a directory of metrics: {error.strerror}", got=str(directory), where="PERFLOOP_METRICS_DIR"
+        ) from error
+
+
+def _read(path: Path) -> _File | None:
+    """A file's content; None for one that perfloop did not write, that is damaged, or that is not ours to read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return None
+    try:
+        # Asked before reading: what a process counts between the two, and then ends, is not lost.
+        alive = not _lock(descriptor, fcntl.LOCK_SH)
+        recorded = parse(read(descriptor))
+    except InvalidValue:
+        return None
+    finally:
+        os.close(descriptor)
+    return _File(path.name, alive, recorded.series, recorded.merged)
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def tidy(directory: Path, *, most: int = _MOST_ENDED) -> bool:
+    """Make one file of those whose processes have ended, if there are more than `most`; False where nothing was done.
+
+    Counts are in either at every moment: the new file says which ones it replaces. One process does it at a time.
+
+    Raises:
+        OSError: the directory cannot be written to.
+        ConfigurationError: it cannot be read.
+    """
+    if sum(1 for _ in directory.glob(f"*{_SUFFIX}")) <= most:
+        return False
+    lock = os.open(directory / _TIDY_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _lock(lock, fcntl.LOCK_EX):
+            return False
+        files = _files(directory)
+        current = _current(files)
+        for file in files:
+            if file not in current:  # whoever made the sum ended before it could
+                (directory / file.name).unlink(missing_ok=True)
+        ended = [file for file in current if not file.alive]
+        if len(ended) <= most:
+            return False
+        _replace(directory, ended)
+        return True
+    finally:
+        os.close(lock)
+
+
+def _replace(directory: Path, ended: list[_File]) -> None:
+    sums: dict[Definition, dict[int, float]] = {}
+    for file in ended:
+        for definition, cells in file.series:
+            if definition.kind == "gauge":
+                continue
+            known = sums.setdefault(definition, {})
+            for index, value in cells.items():
+                known[index] = known.get(index, 0.0) + value
+    # Its name says that it is as old as the latest of them.
+    new = directory / f"{ended[0].name.partition('-')[0]}-ended-{secrets.token_hex(4)}.new"
+    new.write_bytes(encode(sums.items(), [file.name for file in ended]))
+    new.rename(new.with_suffix(_SUFFIX))
+    for file in ended:
+        (directory / file.name).unlink(missing_ok=True)
