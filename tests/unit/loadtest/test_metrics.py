@@ -7,7 +7,7 @@ from perfloop.loadtest import LoadOptions, Request, metrics
 from perfloop.loadtest.tally import BUCKETS, tally
 from perfloop.stats import Histogram
 from perfloop.telemetry import Distribution
-from perfloop.telemetry.exporters.prometheus import render_families
+from perfloop.telemetry.exporters.text import render_families
 
 OPTIONS = LoadOptions(url="http://shop.example:8000/", rate=100)
 LABELS = metrics.attributes(OPTIONS)

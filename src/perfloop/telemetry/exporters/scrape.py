@@ -1,6 +1,6 @@
 """Metrics for Prometheus to scrape: a small HTTP server in a thread of its own.
 
-It writes the text of the same families once: however often it is scraped, the rest of the process pays for no more
+It writes the same families once in each format: however often it is scraped, the rest of the process pays for no more
 renderings than there are states to show.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...http_server import HttpServer, Request, Response
-from .prometheus import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, render_families
+from .prometheus import Format, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +26,8 @@ class ScrapeServer:
     Args:
         host: address to listen on.
         port: 0 takes a free one; `url` says which.
-        read: gives what to serve, asked in the server's thread at each scrape: a registry's `collect`, or what gives
-            the same list again while nothing has changed.
+        read: gives what to serve, asked in the server's thread at each scrape: a registry's `collect_all`, or what
+            gives the same list again while nothing has changed.
         where: the option the address came from, for messages.
 
     Raises:
@@ -38,7 +38,7 @@ class ScrapeServer:
         self, host: str, port: int, read: Callable[[], Sequence[FamilySnapshot]], *, where: str | None = None
     ) -> None:
         self._read = read
-        self._rendered: dict[bool, tuple[Sequence[FamilySnapshot], bytes]] = {}
+        self._rendered: dict[Format, tuple[Sequence[FamilySnapshot], bytes]] = {}
         self._server = HttpServer(host, port, self._answer, where=where)
 
     @property
@@ -58,13 +58,12 @@ class ScrapeServer:
     def _answer(self, request: Request) -> Response:
         if request.path != "/metrics":
             return Response.text(404, "metrics are at /metrics")
-        openmetrics = "application/openmetrics-text" in request.headers.get("accept", "")
-        return Response(200, OPENMETRICS_CONTENT_TYPE if openmetrics else TEXT_CONTENT_TYPE, self._render(openmetrics))
+        format = chosen(request.headers.get("accept", ""))  # noqa: A001
+        return Response(200, format.content_type, self._render(format))
 
-    def _render(self, openmetrics: bool) -> bytes:
+    def _render(self, format: Format) -> bytes:  # noqa: A002
         families = self._read()
-        known = self._rendered.get(openmetrics)
+        known = self._rendered.get(format)
         if known is None or known[0] is not families:
-            text = render_families(families, openmetrics=openmetrics).encode(errors="replace")
-            known = self._rendered[openmetrics] = (families, text)
+            known = self._rendered[format] = (families, format.render(families))
         return known[1]

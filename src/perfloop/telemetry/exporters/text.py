@@ -1,4 +1,4 @@
-"""A registry as Prometheus scrapes it: text exposition format 0.0.4, and OpenMetrics 1.0.
+"""Metrics as text: Prometheus' text exposition format 0.0.4, and OpenMetrics 1.0.
 
 Sources: prometheus.io/docs/instrumenting/exposition_formats and the OpenMetrics specification 1.0.
 """
@@ -9,29 +9,17 @@ import math
 from typing import TYPE_CHECKING
 
 from ..names import exposition_label, exposition_name
-from ..registry import DEFAULT_REGISTRY, Registry
-from ..snapshots import Distribution, FamilySnapshot, Occurrences
+from ..snapshots import Distribution, Occurrences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["OPENMETRICS_CONTENT_TYPE", "TEXT_CONTENT_TYPE", "render", "render_families"]
+    from ..snapshots import FamilySnapshot
+
+__all__ = ["OPENMETRICS_CONTENT_TYPE", "TEXT_CONTENT_TYPE", "render_families"]
 
 TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-
-def render(registry: Registry = DEFAULT_REGISTRY, *, accept: str = "") -> tuple[bytes, str]:
-    """All metrics of a registry and their content type.
-
-    Args:
-        registry: the one to read.
-        accept: the scraper's Accept header; OpenMetrics if it names that, else the text format.
-    """
-    openmetrics = "application/openmetrics-text" in accept
-    body = render_families(registry.collect(), openmetrics=openmetrics)
-    # replace: a lone surrogate in one label value must not cost the whole scrape.
-    return body.encode(errors="replace"), OPENMETRICS_CONTENT_TYPE if openmetrics else TEXT_CONTENT_TYPE
 
 
 def render_families(families: Iterable[FamilySnapshot], *, openmetrics: bool = False) -> str:

@@ -8,7 +8,8 @@ from prometheus_client import parser
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from perfloop.telemetry import DEFAULT_BUCKETS, Registry
-from perfloop.telemetry.exporters.prometheus import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, render
+from perfloop.telemetry.exporters.prometheus import render
+from perfloop.telemetry.exporters.text import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE
 
 NASTY = 'back\\slash "quote"\nnew line, é {brace} \\n'
 
