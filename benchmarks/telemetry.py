@@ -5,12 +5,14 @@ rounds of the ratio. One thread: prometheus_client's lock is then free, which fa
 
 - `counter_vs_prometheus`, `gauge_vs_prometheus`, `histogram_vs_prometheus`: `inc()`, `set(x)` and `observe(x)`;
 - `…_inc_vs_prometheus` and `labelled_…`: a gauge's `inc()`, a labelled child kept, and one looked up each time;
+- `shared_…_vs_prometheus`: the same of a service with several workers, beside prometheus_client in a process alone;
 - `exposition_vs_prometheus`: rendering 1,000 counters and 100 histograms as text.
 """
 
 from __future__ import annotations
 
 import statistics
+import tempfile
 import timeit
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +43,9 @@ def run(full: bool) -> dict[str, Any]:
     rounds = _ROUNDS * (4 if full else 1)
     figures: dict[str, float] = {}
     peers: dict[str, float] = {}
-    for name, (ours, theirs) in _pairs().items():
-        times = _interleaved(ours, theirs, rounds)
+    with tempfile.TemporaryDirectory() as directory:
+        times_of = {name: _interleaved(ours, theirs, rounds) for name, (ours, theirs) in _pairs(directory).items()}
+    for name, times in times_of.items():
         figures[f"{name}_vs_prometheus"] = statistics.median(our / their for our, their in times)
         figures[f"{name}_ns"] = statistics.median(our for our, _ in times)
         peers[f"prometheus_client_{name}_ns"] = statistics.median(their for _, their in times)
@@ -51,7 +54,7 @@ def run(full: bool) -> dict[str, Any]:
     return {"figures": figures, "peers": peers}
 
 
-def _pairs() -> dict[str, tuple[Statement, Statement]]:
+def _pairs(directory: str) -> dict[str, tuple[Statement, Statement]]:
     """For each operation, ours and prometheus_client's."""
     ours, theirs = Registry(), prometheus_client.CollectorRegistry()
     our_family = ours.counter("labelled", "Labelled.", labels=["method", "route"])
@@ -63,12 +66,16 @@ def _pairs() -> dict[str, tuple[Statement, Statement]]:
         ours.histogram("histogram", "Histogram."),
         prometheus_client.Histogram("histogram", "Histogram.", registry=theirs),
     )
+    shared = Registry(directory=directory)
     observe = "; ".join(f"it.observe({seconds})" for seconds in _SECONDS)
     return {
         "counter": _both("it.inc()", *counter),
         "gauge": _both("it.set(2.5)", *gauge),
         "gauge_inc": _both("it.inc()", *gauge),
         "histogram": _both(observe, *histogram),
+        "shared_counter": _both("it.inc()", shared.counter("counter", "Counter."), counter[1]),
+        "shared_gauge_inc": _both("it.inc()", shared.gauge("gauge", "Gauge."), gauge[1]),
+        "shared_histogram": _both(observe, shared.histogram("histogram", "Histogram."), histogram[1]),
         "labelled_child": _both("it.inc()", our_family.labels(*values), their_family.labels(*values)),
         "labelled_lookup": _both("it.labels('GET', '/orders/{id}').inc()", our_family, their_family),
     }
