@@ -1,0 +1,186 @@
+"""Samples every kind of resource now and then, from a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Protocol
+
+from ...clock import MONOTONIC, Clock
+from ...exceptions import InvalidValue
+from ...telemetry import DEFAULT_REGISTRY, Registry
+from .cpu import Cpu
+from .descriptors import Descriptors
+from .disk import Disk
+from .garbage import Garbage
+from .loop_lag import LoopLag, LoopWatch
+from .memory import Memory
+from .network import Network
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from .use import Use
+
+__all__ = ["KINDS", "Kind", "ResourceMonitor"]
+
+_LOGGER = logging.getLogger("perfloop.monitoring")
+_INTERVAL_SECONDS = 5.0
+
+
+class Kind(Protocol):
+    """One kind of resource: made with a registry, it publishes what it sees there."""
+
+    def start(self) -> None:
+        """Begin to count; again in a child process."""
+
+    def sample(self, elapsed: float) -> list[Use]:
+        """Publish what happened in the seconds since the last sample, and say how the resource fared."""
+
+    def stop(self) -> None:
+        """Give back what `start` took."""
+
+
+KINDS: tuple[Callable[[Registry], Kind], ...] = (
+    Cpu,
+    Memory,
+    Disk,
+    Network,
+    Descriptors,
+    Garbage,
+)
+
+
+class ResourceMonitor:
+    """Publishes the resources of this process and its machine, from `start` to `stop`.
+
+    In a process forked meanwhile it goes on, from zero. A kind that fails is left out of that sample, and said once.
+
+    Args:
+        registry: where it publishes.
+        interval: seconds between samples.
+        kinds: what is sampled beside the event loop.
+        clock: tells how far samples are apart.
+
+    Raises:
+        InvalidValue: an interval that is not above 0.
+    """
+
+    def __init__(
+        self,
+        registry: Registry = DEFAULT_REGISTRY,
+        *,
+        interval: float = _INTERVAL_SECONDS,
+        kinds: Sequence[Callable[[Registry], Kind]] = KINDS,
+        clock: Clock = MONOTONIC,
+    ) -> None:
+        if not interval > 0:
+            raise InvalidValue("Expected an interval above 0 seconds", got=interval)
+        self._interval = interval
+        self._clock = clock
+        self._lag = LoopLag(registry)
+        self._kinds: list[Kind] = [*(kind(registry) for kind in kinds), self._lag]
+        self._failed: set[str] = set()
+        self._uses: list[Use] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        # Apart, so that a kind may stop its monitor.
+        self._sampling = threading.Lock()
+        self._running: list[Kind] = []
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> ResourceMonitor:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin; nothing if it runs already."""
+        with self._lock:
+            if self._thread is None:
+                self._ended.clear()
+                self._running = [kind for kind in self._kinds if self._done(kind, kind.start)]
+                self._last = self._clock.now()
+                self._thread = threading.Thread(target=self._run, name="perfloop-resources", daemon=True)
+                self._thread.start()
+                _monitors.add(self)
+
+    def stop(self) -> None:
+        """End, and wait for a sample that is being taken; nothing if it has ended already."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            _monitors.discard(self)
+            self._ended.set()
+        if thread is None:
+            return
+        if thread is not threading.current_thread():
+            thread.join()
+        for kind in self._running:
+            self._done(kind, kind.stop)
+
+    def watch_loop(self, loop: asyncio.AbstractEventLoop | None = None) -> LoopWatch:
+        """Watch how late an event loop is, the running one unless another is given, until the watch is stopped.
+
+        Raises:
+            RuntimeError: no loop is running, and none was given.
+        """
+        return self._lag.watch(loop)
+
+    def uses(self) -> list[Use]:
+        """Utilisation, saturation and errors of every resource in the last sample; empty before the first."""
+        return self._uses
+
+    def sample(self) -> list[Use]:
+        """Take a sample now, in this thread. The monitor takes its own by itself."""
+        with self._sampling:
+            now = self._clock.now()
+            elapsed, self._last = now - self._last, now
+            uses: list[Use] = []
+            for kind in self._running:
+                self._done(kind, lambda kind=kind: uses.extend(kind.sample(elapsed)))  # type: ignore[misc]
+            self._uses = uses
+            return uses
+
+    def _run(self) -> None:
+        ended = self._ended
+        while not ended.wait(self._interval):
+            self.sample()
+
+    def _done(self, kind: Kind, work: Callable[[], object]) -> bool:
+        """Do it; False, said once, where it fails: one figure the system does not give must not cost the others."""
+        try:
+            work()
+        except Exception as error:
+            name = type(kind).__name__
+            if name not in self._failed:
+                self._failed.add(name)
+                _LOGGER.warning("resources: %s cannot be sampled: %s: %s", name, type(error).__name__, error)
+            return False
+        return True
+
+    def after_fork(self) -> None:
+        """Go on in a child process, which has none of its parent's threads."""
+        self._begin()
+        self.start()
+
+
+_monitors: weakref.WeakSet[ResourceMonitor] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for monitor in list(_monitors):
+        monitor.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
