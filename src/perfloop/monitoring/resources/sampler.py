@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
-import weakref
 from typing import TYPE_CHECKING, Protocol
 
 from ...clock import MONOTONIC, Clock
-from ...exceptions import InvalidValue
 from ...telemetry import DEFAULT_REGISTRY, Registry
+from ..periodic import Periodic
 from .cpu import Cpu
 from .descriptors import Descriptors
 from .disk import Disk
@@ -78,23 +76,20 @@ class ResourceMonitor:
         kinds: Sequence[Callable[[Registry], Kind]] = KINDS,
         clock: Clock = MONOTONIC,
     ) -> None:
-        if not interval > 0:
-            raise InvalidValue("Expected an interval above 0 seconds", got=interval)
-        self._interval = interval
         self._clock = clock
         self._lag = LoopLag(registry)
         self._kinds: list[Kind] = [*(kind(registry) for kind in kinds), self._lag]
+        self._running: list[Kind] = []
         self._failed: set[str] = set()
         self._uses: list[Use] = []
-        self._begin()
-
-    def _begin(self) -> None:
-        self._lock = threading.Lock()
-        # Apart, so that a kind may stop its monitor.
-        self._sampling = threading.Lock()
-        self._running: list[Kind] = []
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic(
+            self.sample,
+            interval,
+            name="perfloop-resources",
+            begin=self._start_kinds,
+            end=self._stop_kinds,
+            in_forks=True,
+        )
 
     def __enter__(self) -> ResourceMonitor:
         self.start()
@@ -107,25 +102,18 @@ class ResourceMonitor:
 
     def start(self) -> None:
         """Begin; nothing if it runs already."""
-        with self._lock:
-            if self._thread is None:
-                self._ended.clear()
-                self._running = [kind for kind in self._kinds if self._done(kind, kind.start)]
-                self._last = self._clock.now()
-                self._thread = threading.Thread(target=self._run, name="perfloop-resources", daemon=True)
-                self._thread.start()
-                _monitors.add(self)
+        self._periodic.start()
 
     def stop(self) -> None:
         """End, and wait for a sample that is being taken; nothing if it has ended already."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-            _monitors.discard(self)
-            self._ended.set()
-        if thread is None:
-            return
-        if thread is not threading.current_thread():
-            thread.join()
+        self._periodic.stop()
+
+    def _start_kinds(self) -> None:
+        self._sampling = threading.Lock()
+        self._running = [kind for kind in self._kinds if self._done(kind, kind.start)]
+        self._last = self._clock.now()
+
+    def _stop_kinds(self) -> None:
         for kind in self._running:
             self._done(kind, kind.stop)
 
@@ -142,7 +130,7 @@ class ResourceMonitor:
         return self._uses
 
     def sample(self) -> list[Use]:
-        """Take a sample now, in this thread. The monitor takes its own by itself."""
+        """Take a sample now, in this thread, between `start` and `stop`. The monitor takes its own by itself."""
         with self._sampling:
             now = self._clock.now()
             elapsed, self._last = now - self._last, now
@@ -151,11 +139,6 @@ class ResourceMonitor:
                 self._done(kind, lambda kind=kind: uses.extend(kind.sample(elapsed)))  # type: ignore[misc]
             self._uses = uses
             return uses
-
-    def _run(self) -> None:
-        ended = self._ended
-        while not ended.wait(self._interval):
-            self.sample()
 
     def _done(self, kind: Kind, work: Callable[[], object]) -> bool:
         """Do it; False, said once, where it fails: one figure the system does not give must not cost the others."""
@@ -168,19 +151,3 @@ class ResourceMonitor:
                 _LOGGER.warning("resources: %s cannot be sampled: %s: %s", name, type(error).__name__, error)
             return False
         return True
-
-    def after_fork(self) -> None:
-        """Go on in a child process, which has none of its parent's threads."""
-        self._begin()
-        self.start()
-
-
-_monitors: weakref.WeakSet[ResourceMonitor] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for monitor in list(_monitors):
-        monitor.after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -24,12 +24,13 @@ V2 = {
     "sys/fs/cgroup/app.slice/cpu.max": "150000 100000\n",
     "sys/fs/cgroup/app.slice/memory.max": "max\n",
     "sys/fs/cgroup/app.slice/shop/cpu.max": "max 100000\n",
-    "sys/fs/cgroup/app.slice/shop/cpu.stat": "usage_usec 2500000\nnr_periods 40\nnr_throttled 4\nthrottled_usec 500000\n",
+    "sys/fs/cgroup/app.slice/shop/cpu.stat": "usage_usec 2500000\nnr_periods 40\nnr_throttled 4\n"
+    "throttled_usec 500000\n",
     "sys/fs/cgroup/app.slice/shop/memory.max": "1000\n",
     "sys/fs/cgroup/app.slice/shop/memory.current": "700\n",
     "sys/fs/cgroup/app.slice/shop/memory.stat": "anon 500\ninactive_file 150\n",
     "sys/fs/cgroup/app.slice/shop/memory.events": "oom 3\noom_kill 2\n",
-    "sys/fs/cgroup/app.slice/shop/cpu.pressure": "some avg10=1.50 avg60=0.00 avg300=0.00 total=3000000\nfull avg10=0.00 total=9\n",
+    "sys/fs/cgroup/app.slice/shop/cpu.pressure": "some avg10=1.50 avg60=0.00 total=3000000\nfull total=9\n",
 }
 V1 = {
     "proc/self/cgroup": "9:name=systemd:/\n4:memory:/shop\n1:cpu,cpuacct:/shop\n0::/\n",

@@ -1,0 +1,107 @@
+"""Work that is done every few seconds in a thread of its own, from start to stop."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from ..exceptions import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Periodic"]
+
+
+def _nothing() -> None:
+    pass
+
+
+class Periodic:
+    """Starts and stops as often as one likes, from any thread, also from the work itself.
+
+    A process that is forked meanwhile has no such thread any more; there it starts again, or has stopped.
+
+    Args:
+        work: done every `interval`; what it raises ends the thread, so it should not.
+        interval: seconds from the end of one time to the beginning of the next.
+        name: of the thread.
+        begin: done first, when it starts.
+        end: done last, when it stops.
+        in_forks: whether it starts again in a forked process.
+
+    Raises:
+        InvalidValue: an interval that is not above 0.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], object],
+        interval: float,
+        *,
+        name: str,
+        begin: Callable[[], object] = _nothing,
+        end: Callable[[], object] = _nothing,
+        in_forks: bool = False,
+    ) -> None:
+        if not interval > 0:
+            raise InvalidValue("Expected an interval above 0 seconds", got=interval)
+        self._work = work
+        self._interval = interval
+        self._name = name
+        self._begin = begin
+        self._end = end
+        self._in_forks = in_forks
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin; nothing if it runs already."""
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._begin()
+            self._stop = threading.Event()
+            self._thread = threading.Thread(target=self._run, args=(self._stop,), name=self._name, daemon=True)
+            self._thread.start()
+            _running.add(self)
+
+    def stop(self) -> None:
+        """End, and wait for work that is being done; nothing if it does not run."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            _running.discard(self)
+            self._stop.set()
+        if thread is not None:
+            if thread is not threading.current_thread():
+                thread.join()
+            self._end()
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(self._interval):
+            self._work()
+
+    def after_fork(self) -> None:
+        """In a child process: start again, or have stopped."""
+        self._reset()
+        if self._in_forks:
+            self.start()
+        else:
+            _running.discard(self)
+
+
+_running: weakref.WeakSet[Periodic] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for periodic in list(_running):
+        periodic.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
