@@ -1,10 +1,15 @@
-"""Watching services: started with the agent inside, and what the agent saw."""
+"""Watching services: from inside one, and started with the agent inside.
+
+The names are loaded when they are first used.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .alerts import Alert, Alerts, ExitHook, HookChannel, LogChannel, WebhookChannel
+    from .objectives import Objective, ObjectiveMonitor
     from .observations import (
         PARTS,
         Explain,
@@ -18,28 +23,64 @@ if TYPE_CHECKING:
         Stack,
         StatementCall,
     )
+    from .resources import ResourceMonitor, Use
     from .service import Service
+
+_HOMES = {
+    "PARTS": "observations",
+    "Alert": "alerts",
+    "Alerts": "alerts",
+    "ExitHook": "alerts",
+    "Explain": "observations",
+    "Frame": "observations",
+    "GcPause": "observations",
+    "HookChannel": "alerts",
+    "LogChannel": "alerts",
+    "LongStep": "observations",
+    "Objective": "objectives",
+    "ObjectiveMonitor": "objectives",
+    "Observations": "observations",
+    "ProcessInfo": "observations",
+    "RequestTrace": "observations",
+    "ResourceMonitor": "resources",
+    "ResourceSample": "observations",
+    "Service": "service",
+    "Stack": "observations",
+    "StatementCall": "observations",
+    "Use": "resources",
+    "WebhookChannel": "alerts",
+}
 
 __all__ = [
     "PARTS",
+    "Alert",
+    "Alerts",
+    "ExitHook",
     "Explain",
     "Frame",
     "GcPause",
+    "HookChannel",
+    "LogChannel",
     "LongStep",
+    "Objective",
+    "ObjectiveMonitor",
     "Observations",
     "ProcessInfo",
     "RequestTrace",
+    "ResourceMonitor",
     "ResourceSample",
     "Service",
     "Stack",
     "StatementCall",
+    "Use",
+    "WebhookChannel",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    module = import_module(".service" if name == "Service" else ".observations", __name__)
-    return getattr(module, name)
+    return getattr(import_module(f".{home}", __name__), name)

@@ -1,8 +1,8 @@
 """How fast an error budget is used up: pure arithmetic over counts that somebody reads now and then.
 
 The multiwindow, multi-burn-rate rule of Google's Site Reliability Workbook, chapter 5
-(sre.google/workbook/alerting-on-slos). A burn rate of 1 uses up exactly the budget. It burns when the rate is high over a
-long window, and still is over a short one.
+(sre.google/workbook/alerting-on-slos). A burn rate of 1 uses up exactly the budget. It burns when the rate is high over
+a long window, and still is over a short one.
 """
 
 from __future__ import annotations
