@@ -67,6 +67,9 @@ class Recorded(NamedTuple):
 class CellWriter:
     """Appends to a file, or to memory that nobody else sees. Not safe from several threads: the caller has a lock.
 
+    Safe from itself: a finaliser or a signal handler may append while the same thread is doing so. Each claims its
+    place before it writes there.
+
     Args:
         descriptor: of an empty file, open for reading and writing; -1 for memory.
 
@@ -82,21 +85,33 @@ class CellWriter:
         self._reserved = 0
         self._end = len(_MAGIC) + _RECORD.size
         self._series = 0
-        self._reserve(self._end + _RECORD.size)
+        self._reserve(self._end)
         self._map[: len(_MAGIC)] = _MAGIC
         _RECORD.pack_into(self._map, len(_MAGIC), FORGOTTEN, 0, 0.0)
         self.values = memoryview(self._map).cast("d")
         """All values, by the place that `cell` gave; the other half of each record lies between them."""
 
     def _reserve(self, end: int) -> None:
-        """Have room on the disk up to `end` and for the record of zeros after it: a store without it would be fatal."""
-        if end > _LARGEST:
-            raise OSError(f"it holds {_LARGEST >> 20} MiB already")
-        while self._reserved < end:
+        """Have room on the disk up to `end`, and a chunk more for who comes between, and for the zeros at the end."""
+        while self._reserved < end + _CHUNK:
+            start = self._reserved
+            if start + _CHUNK > _LARGEST:
+                raise OSError(f"it holds {_LARGEST >> 20} MiB already")
+            self._reserved = start + _CHUNK
             if self._descriptor >= 0:
-                # Not through the map: where the disk is full, this is an error, and that would be SIGBUS.
-                os.pwrite(self._descriptor, bytes(_CHUNK), self._reserved)
-            self._reserved += _CHUNK
+                try:
+                    # Not through the map: where the disk is full, this is an error, and that would be SIGBUS.
+                    os.pwrite(self._descriptor, bytes(_CHUNK), start)
+                except OSError:
+                    self._reserved = start
+                    raise
+
+    def _claim(self, size: int) -> int:
+        """The beginning of so many bytes, which nobody else gets."""
+        self._reserve(self._end + size)
+        start = self._end
+        self._end = start + size
+        return start
 
     def define(self, definition: Definition) -> int:
         """The number of a new series.
@@ -104,9 +119,9 @@ class CellWriter:
         Raises:
             OSError: there is no room.
         """
-        self._define(msgspec.json.encode(definition), self._series + 1)
-        self._series += 1
-        return self._series
+        self._series = number = self._series + 1
+        self._define(msgspec.json.encode(definition), number)
+        return number
 
     def take_over(self, names: Sequence[str]) -> None:
         """Say that the counts of these files are in this one."""
@@ -114,12 +129,10 @@ class CellWriter:
 
     def _define(self, text: bytes, number: int) -> None:
         records = -(-len(text) // _RECORD.size)
-        start = self._end + _RECORD.size
-        end = start + records * _RECORD.size
-        self._reserve(end + _RECORD.size)
+        head = self._claim((1 + records) * _RECORD.size)
+        start, end = head + _RECORD.size, head + (1 + records) * _RECORD.size
         self._map[start:end] = text.ljust(end - start)
-        _RECORD.pack_into(self._map, self._end, _DEFINITION, records, float(number))
-        self._end = end
+        _RECORD.pack_into(self._map, head, _DEFINITION, records, float(number))
 
     def cell(self, series: int, index: int, value: float = 0.0) -> int:
         """The place in `values` of a new cell of a series.
@@ -127,10 +140,9 @@ class CellWriter:
         Raises:
             OSError: there is no room.
         """
-        self._reserve(self._end + 2 * _RECORD.size)
-        _RECORD.pack_into(self._map, self._end, series, index, value)
-        self._end += _RECORD.size
-        return self._end // 8 - 1
+        start = self._claim(_RECORD.size)
+        _RECORD.pack_into(self._map, start, series, index, value)
+        return start // 8 + 1
 
     def forget(self, place: int) -> None:
         """Count a cell no more."""

@@ -155,6 +155,17 @@ def _read(path: Path) -> _File | None:
     return _File(path.name, alive, recorded.series, recorded.merged)
 
 
+def _ended(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return _lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
 def _lock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -172,7 +183,7 @@ def tidy(directory: Path, *, most: int = _MOST_ENDED) -> bool:
         OSError: the directory cannot be written to.
         ConfigurationError: it cannot be read.
     """
-    if sum(1 for _ in directory.glob(f"*{_SUFFIX}")) <= most:
+    if sum(_ended(directory / name) for name in _names(directory)) <= most:
         return False
     lock = os.open(directory / _TIDY_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -120,6 +120,30 @@ def test_damaged_files_are_refused_or_read_but_never_worse(data: bytes) -> None:
             parse(text)
 
 
+def test_a_finaliser_that_counts_meanwhile_gets_a_place_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, descriptor: int
+) -> None:
+    writer = CellWriter(descriptor)
+    first, second = writer.define(definition("a")), writer.define(definition("b"))
+    nested: list[int] = []
+
+    class Interrupted(struct.Struct):
+        def pack_into(self, *arguments: object) -> None:  # type: ignore[override]
+            if not nested:
+                nested.append(0)
+                nested.append(writer.define(definition("c")))
+                nested.append(writer.cell(nested[1], 0))
+                nested.append(writer.cell(second, 0))
+            super().pack_into(*arguments)
+
+    monkeypatch.setattr(cells, "_RECORD", Interrupted("=Iid"))
+    place = writer.cell(first, 0)
+    for value, each in enumerate((place, *nested[2:]), start=1):
+        writer.values[each] = value
+    found = {each.name: cells for each, cells in parse(read(descriptor)).series}
+    assert found == {"a": {0: 1.0}, "b": {0: 3.0}, "c": {0: 2.0}}
+
+
 def test_a_full_disk_is_an_error_and_no_signal(monkeypatch: pytest.MonkeyPatch, descriptor: int) -> None:
     writer = CellWriter(descriptor)
     number = writer.define(definition())
@@ -134,7 +158,7 @@ def test_a_full_disk_is_an_error_and_no_signal(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_file_has_a_largest_size(monkeypatch: pytest.MonkeyPatch, descriptor: int) -> None:
-    monkeypatch.setattr(cells, "_LARGEST", 64 << 10)
+    monkeypatch.setattr(cells, "_LARGEST", 192 << 10)
     writer = CellWriter(descriptor)
     number = writer.define(definition())
     with pytest.raises(OSError, match="holds"):
