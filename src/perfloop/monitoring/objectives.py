@@ -221,9 +221,19 @@ class ObjectiveMonitor:
         self._clock = clock
         self._objectives = Objectives(targets, windows=windows)
         self._latest: list[Objective] = []
-        self._judging = threading.Lock()
         self._failed = False
-        self._periodic = Periodic(self._judge_safely, interval, name="perfloop-objectives")
+        self._burn_rate = registry.gauge(
+            "perfloop.objective.burn_rate",
+            "How many times too fast the error budget of a target is used up, over the long window.",
+            unit="1",
+            labels=["target", "window"],
+            merge="max",
+        )
+        self._begin()
+        self._periodic = Periodic(self._judge_safely, interval, name="perfloop-objectives", begin=self._begin)
+
+    def _begin(self) -> None:
+        self._judging = threading.Lock()
 
     def __enter__(self) -> ObjectiveMonitor:
         self.start()
@@ -253,6 +263,10 @@ class ObjectiveMonitor:
         with self._judging:
             self._latest = self._objectives.update(self._clock.now(), requests_of(family), uses)
             latest = self._latest
+        for objective in latest:
+            for burn in objective.burns:
+                if burn.long is not None:
+                    self._burn_rate.labels(objective.name, burn.window.name).set(burn.long)
         if self._tell is not None:
             self._tell(latest)
         return latest

@@ -7,6 +7,7 @@ from threading import RLock
 
 from ..clock import MONOTONIC, Clock
 from ..exceptions import InvalidValue
+from .forks import renew_lock_in_forks
 from .snapshots import Occurrence, Occurrences
 
 __all__ = ["Event"]
@@ -15,7 +16,7 @@ __all__ = ["Event"]
 class Event:
     """The last occurrences of one kind of event, and the count of all. Older ones give way and are counted."""
 
-    __slots__ = ("_count", "_dropped", "_lock", "_ring", "capacity", "clock")
+    __slots__ = ("__weakref__", "_count", "_dropped", "_lock", "_ring", "capacity", "clock")
 
     def __init__(self, *, capacity: int = 1000, clock: Clock = MONOTONIC) -> None:
         """No occurrences yet.
@@ -32,6 +33,7 @@ class Event:
         self._ring: deque[Occurrence] = deque(maxlen=capacity)
         # Reentrant: a finaliser or a signal handler may record while this thread is inside.
         self._lock = RLock()
+        renew_lock_in_forks(self)
         self.capacity = capacity
         self.clock = clock
         self._count = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..exceptions import InvalidValue
 from .counter import Counter
+from .forks import renew_lock_in_forks
 from .names import DROPPED_LABELS
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Family(Generic[Instrument]):
     """
 
     __slots__ = (
+        "__weakref__",
         "_children",
         "_lock",
         "_make",
@@ -72,6 +74,7 @@ class Family(Generic[Instrument]):
         self._refused = Counter() if store is None else store.own_counter(DROPPED_LABELS, name)
         # Reentrant: a finaliser that runs while a child is made may record too.
         self._lock = RLock()
+        renew_lock_in_forks(self)
 
     def labels(self, *values: object, **named: object) -> Instrument:
         """The instrument for these label values, given in the order of `label_names` or by name.

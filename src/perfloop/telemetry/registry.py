@@ -11,6 +11,7 @@ from ..exceptions import ConfigurationError, InvalidValue
 from .counter import Counter
 from .event import Event
 from .family import Family
+from .forks import renew_lock_in_forks
 from .gauge import Gauge, ObservableGauge
 from .histogram import DEFAULT_BUCKETS, Histogram
 from .names import CALLBACK_ERRORS, DROPPED_LABELS, OWN_METRICS, check_label_names, check_name, sample_names
@@ -68,6 +69,7 @@ class Registry:
 
             self._store = Store(directory)
         self._lock = RLock()
+        renew_lock_in_forks(self)
 
     @overload
     def counter(self, name: str, description: str, *, unit: str = "") -> Counter: ...

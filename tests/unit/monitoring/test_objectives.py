@@ -136,6 +136,18 @@ def test_a_clock_that_jumps_claims_nothing(service: Service, after: float) -> No
     assert service.judge()["latency_p99"].result.measured is not None
 
 
+def test_burn_rates_are_published() -> None:
+    service = Service()
+    monitor = ObjectiveMonitor(Targets(), service.registry)
+    monitor.judge()
+    service.serve(3.0, 20)
+    monitor.judge()
+    family = service.registry.read("perfloop.objective.burn_rate")
+    assert family is not None
+    rates = {series.labels: series.value for series in family.series}
+    assert rates["latency_p99", "fast"] == rates["latency_p99", "slow"] == pytest.approx(100)
+
+
 def test_the_monitor_judges_by_itself_and_tells() -> None:
     service, told, said = Service(), [], threading.Event()
 

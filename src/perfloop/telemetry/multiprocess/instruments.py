@@ -241,7 +241,7 @@ class SharedHistogram(Histogram):
 class SharedEvent(Event):
     """An event whose count lies in the file; what is kept of it stays in its process."""
 
-    __slots__ = ("__weakref__", "_counter")
+    __slots__ = ("_counter",)
 
     def __init__(self, store: Store, definition: Definition, *, capacity: int, clock: Clock) -> None:
         super().__init__(capacity=capacity, clock=clock)
