@@ -96,8 +96,11 @@ def exposition_label(name: str) -> str:
 def exposition_name(name: str, unit: str, kind: Kind) -> str:
     """The name of the metric family: `http.server.request.duration` in `s` as `http_server_request_duration_seconds`.
 
-    A counter's samples add `_total` to it.
+    A counter's samples add `_total` to it. A gauge such as `process.thread.count` loses its last part: in Prometheus
+    that is how samples of histograms are called.
     """
+    if kind == "gauge":
+        name = name.removesuffix(".count")
     base = _NOT_IN_NAME.sub("_", name)
     if kind in ("counter", "event"):
         base = base.removesuffix("_total")

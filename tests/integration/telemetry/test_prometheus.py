@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from perfloop.monitoring import Alerts, ObjectiveMonitor, ResourceMonitor
+from perfloop.targets import Targets
 from perfloop.telemetry import Registry
 from perfloop.telemetry.exporters.prometheus import render
 from perfloop.telemetry.exporters.scrape import ScrapeServer
@@ -34,6 +36,19 @@ def filled() -> Registry:
 def test_promtool_accepts_the_text() -> None:
     promtool = require("promtool", package="prometheus")
     body, _ = render(filled())
+    run = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, timeout=60)
+    assert (run.returncode, run.stdout + run.stderr) == (0, b"")
+
+
+def test_promtool_accepts_all_that_is_monitored() -> None:
+    promtool = require("promtool", package="prometheus")
+    registry = Registry()
+    Alerts([], registry=registry)
+    with ResourceMonitor(registry) as resources:
+        resources.sample()
+        ObjectiveMonitor(Targets(), registry, uses=resources.uses).judge()
+        body, _ = render(registry)
+    assert len(registry.collect()) > 20
     run = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, timeout=60)
     assert (run.returncode, run.stdout + run.stderr) == (0, b"")
 

@@ -22,6 +22,8 @@ from perfloop.telemetry.names import exposition_label, exposition_name
         ("a-b/c", "", "gauge", "a_b_c"),
         ("temperature", "Cel", "gauge", "temperature_Cel"),
         ("job:count", "", "gauge", "job:count"),
+        ("process.thread.count", "{thread}", "gauge", "process_thread"),
+        ("jobs_count", "", "gauge", "jobs_count"),
     ],
 )
 def test_opentelemetry_names_in_prometheus(name: str, unit: str, kind: str, expected: str) -> None:
