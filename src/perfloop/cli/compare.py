@@ -83,6 +83,15 @@ def compare(
             rich_help_panel="Load",
         ),
     ] = None,
+    step_duration: Annotated[
+        str,
+        typer.Option(
+            "--step-duration",
+            metavar="TIME",
+            help="How long the capacity of each run is measured, after half as long for warming up.",
+            rich_help_panel="Load",
+        ),
+    ] = "1s",
     ready: ReadyOption = None,
     startup_timeout: StartupTimeoutOption = "30s",
     fail_if_slower: Annotated[
@@ -113,7 +122,9 @@ def compare(
     if cmd and records:
         raise ConfigurationError("Expected two records or two --cmd, got both")
     if cmd:
-        options = _options(context, cmd, request or (), header or (), runs, duration, ready, startup_timeout)
+        options = _options(
+            context, cmd, request or (), header or (), runs, duration, step_duration, ready, startup_timeout
+        )
         record, interrupted, lost = _compare_commands(options, live=not no_live)
     else:
         record, interrupted, lost = _compare_records(records or ()), False, None
@@ -173,6 +184,7 @@ def _options(
     header: Sequence[str],
     runs: str | None,
     duration: str | None,
+    step_duration: str,
     ready: str | None,
     startup_timeout: str,
 ) -> ComparisonOptions:
@@ -198,6 +210,7 @@ def _options(
         duration=values.parse_positive_duration(
             "3s" if duration is None else duration, where=where(context, "duration")
         ),
+        step_duration=values.parse_positive_duration(step_duration, where=where(context, "step_duration")),
         ready_url=ready,
         startup_timeout=values.parse_positive_duration(startup_timeout, where=where(context, "startup_timeout")),
     )

@@ -78,6 +78,15 @@ def diagnose(
             rich_help_panel="Load",
         ),
     ] = None,
+    step_duration: Annotated[
+        str,
+        typer.Option(
+            "--step-duration",
+            metavar="TIME",
+            help="How long each step of the load curve lasts. Shorter steps give a rougher capacity.",
+            rich_help_panel="Load",
+        ),
+    ] = "1s",
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -121,7 +130,7 @@ def diagnose(
     defaults = (_RECORD, _REPORT) if default_files else (None, None)
     outputs = Outputs.of(json, output, html, reports, defaults)
     outputs.check("diagnosis")
-    options = _options(context, command, request or (), header or (), ready, startup_timeout, duration)
+    options = _options(context, command, request or (), header or (), ready, startup_timeout, duration, step_duration)
     ended: ServiceLost | None = None
     with Steps(enabled=not no_live) as steps:
         try:
@@ -148,6 +157,7 @@ def _options(
     ready: str | None,
     startup_timeout: str,
     duration: str | None,
+    step_duration: str,
 ) -> DiagnosisOptions:
     from ..diagnosis import DiagnosisOptions
     from . import values
@@ -165,6 +175,7 @@ def _options(
         duration=values.parse_positive_duration(
             "8s" if duration is None else duration, where=where(context, "duration")
         ),
+        step_duration=values.parse_positive_duration(step_duration, where=where(context, "step_duration")),
     )
 
 

@@ -41,12 +41,13 @@ def test_each_command_has_its_own_environment() -> None:
         ["Accept: text/html"],
         "7",
         "2s",
+        "400ms",
         "http://127.0.0.1:8000/ready",
         "5s",
     )
     assert (options.a, options.env_a) == (("uvicorn", "shop:app"), {})
     assert (options.b, options.env_b) == (("uvicorn", "shop:app"), {"SHOP_FIX": "n_plus_one"})
-    assert (options.runs, options.duration, options.startup_timeout) == (7, 2.0, 5.0)
+    assert (options.runs, options.duration, options.step_duration, options.startup_timeout) == (7, 2.0, 0.4, 5.0)
     assert options.ready_url == "http://127.0.0.1:8000/ready"
     (request,) = options.requests
     assert (request.weight, request.target, request.headers) == (2.0, "/orders", (("Accept", "text/html"),))
