@@ -37,9 +37,10 @@ class DemoFailed(Exception):
 
 @dataclass
 class Demo:
-    """Runs the steps; every file goes to `out`."""
+    """Runs the steps; every file goes to `out`. The quick one measures for shorter times."""
 
     out: Path
+    quick: bool = False
     started: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
@@ -64,13 +65,14 @@ class Demo:
             raise DemoFailed(f"expected the fixed shop to be faster; perfloop compare says: {comparison.verdict}")
 
         self.say("And what does a diagnosis of the fixed shop say?")
-        after = self.diagnose("after", "--duration", "5s", fix=FIX)
+        after = self.diagnose("after", *([] if self.quick else ["--duration", "5s"]), fix=FIX)
         if planted(after) is not None:
             raise DemoFailed(f"the fixed shop still has an {RULE} finding")
         self.summarise(before, finding, comparison, after)
 
     def diagnose(self, name: str, *options: str, fix: str = "") -> DiagnosisRecord:
-        arguments = ["diagnose", "--request", REQUEST, *options, *self.files(name), "--", *SERVER]
+        shorter = ["--duration", "3s", "--step-duration", "300ms"] if self.quick else []
+        arguments = ["diagnose", "--request", REQUEST, *options, *shorter, *self.files(name), "--", *SERVER]
         record = self.perfloop(arguments, name, SHOP_FIX=fix)
         assert isinstance(record, DiagnosisRecord)
         return record
@@ -78,9 +80,9 @@ class Demo:
     def compare(self) -> ComparisonRecord:
         server = shlex.join(SERVER)
         commands = ["--cmd", server, "--cmd", f"SHOP_FIX={FIX} {server}"]
-        record = self.perfloop(
-            ["compare", *commands, "--request", REQUEST, *self.files("comparison")], "comparison", SHOP_FIX=""
-        )
+        shorter = ["--duration", "1s", "--step-duration", "300ms"] if self.quick else []
+        arguments = ["compare", *commands, "--request", REQUEST, *shorter, *self.files("comparison")]
+        record = self.perfloop(arguments, "comparison", SHOP_FIX="")
         assert isinstance(record, ComparisonRecord)
         return record
 
@@ -184,10 +186,12 @@ def main() -> int:
     """Run the demo; the exit status is 0 when every step did what it shows."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo", help="directory for the data and reports")
-    out = parser.parse_args().out.absolute()
+    parser.add_argument("--quick", action="store_true", help="measure for shorter times; the figures are rougher")
+    chosen = parser.parse_args()
+    out = chosen.out.absolute()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        Demo(out).run()
+        Demo(out, chosen.quick).run()
     except (DemoFailed, PerfloopError, OSError) as error:
         print(f"\ndemo failed: {error}", file=sys.stderr)
         return 1

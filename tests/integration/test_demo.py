@@ -29,7 +29,7 @@ def run_demo(*arguments: str, timeout: float = 280) -> subprocess.CompletedProce
 
 @pytest.mark.timeout(300)
 def test_the_demo_finds_fixes_and_proves(tmp_path: Path) -> None:
-    run = run_demo("--out", str(tmp_path))
+    run = run_demo("--quick", "--out", str(tmp_path))
     assert run.returncode == 0, run.stdout + run.stderr
     summary = run.stdout.partition("── In short")[2]
     place = re.search(r"examples/shop/orders\.py:(\d+)", summary)
