@@ -20,7 +20,7 @@ from ..servers.uvicorn import LISTENS, REPOSITORY
 from .blocks import Block, blocks, commands, files, links, ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SCENARIOS = REPOSITORY / "examples" / "scenarios"
@@ -30,9 +30,11 @@ SHORT = """\
 [load]
 duration = "1s"
 [diagnose]
-duration = "2s"
-[compare]
 duration = "1s"
+step-duration = "200ms"
+[compare]
+duration = "500ms"
+step-duration = "200ms"
 runs = 2
 [capacity]
 probe = "100ms"
@@ -58,6 +60,23 @@ def shop_on(port: int, database: Path) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def serve_shops(shop_database: Path) -> Iterator[Callable[[list[int]], None]]:
+    """Have a shop on each of these ports, and on no other. They go on for the blocks after."""
+    running: dict[int, contextlib.ExitStack] = {}
+
+    def serve(ports: list[int]) -> None:
+        for port in running.keys() - set(ports):
+            running.pop(port).close()
+        for port in set(ports) - running.keys():
+            with contextlib.ExitStack() as starting:
+                starting.enter_context(shop_on(port, shop_database))
+                running[port] = starting.pop_all()
+
+    yield serve
+    serve([])
+
+
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop_database: Path) -> Path:
     (tmp_path / "perfloop.toml").write_text(SHORT)
@@ -75,42 +94,40 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop_database: Pa
 
 
 @pytest.mark.parametrize("block", of("python"), ids=str)
-def test_python_blocks_run(block: Block, workplace: Path, shop_database: Path) -> None:
-    with contextlib.ExitStack() as shops:
-        for port in ports(block.code):
-            shops.enter_context(shop_on(port, shop_database))
-        # A process of its own: an example may start an event loop or read the command line.
-        script = workplace / "example.py"
-        script.write_text("\n" * (block.line - 1) + block.code)
-        is_test = re.search(r"^def test_", block.code, re.MULTILINE)
-        runner = ["-m", "pytest", "-q", "--perfloop-update-baseline"] if is_test else []
-        run = subprocess.run([sys.executable, *runner, script], capture_output=True, text=True, timeout=60)
+def test_python_blocks_run(block: Block, workplace: Path, serve_shops: Callable[[list[int]], None]) -> None:
+    serve_shops(ports(block.code))
+    # A process of its own: an example may start an event loop or read the command line.
+    script = workplace / "example.py"
+    script.write_text("\n" * (block.line - 1) + block.code)
+    is_test = re.search(r"^def test_", block.code, re.MULTILINE)
+    runner = ["-m", "pytest", "-q", "--perfloop-update-baseline"] if is_test else []
+    run = subprocess.run([sys.executable, *runner, script], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, f"{block}\n{run.stdout}{run.stderr}"
 
 
 @pytest.mark.parametrize("block", [block for block in of("console") if commands(block.code)], ids=str)
-def test_perfloop_commands_run_as_printed(block: Block, workplace: Path, shop_database: Path) -> None:
-    with contextlib.ExitStack() as shops:
-        for port in ports(block.code):
-            shops.enter_context(shop_on(port, shop_database))
-        for words in commands(block.code):
-            env = dict(os.environ)
-            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
-                name, _, value = words.pop(0).partition("=")
-                env[name] = value
-            if words[0] in NOT_RUN_HERE:
-                continue
-            if words[0] == "make":
-                assert set(words[1:]) <= make_targets(), f"{block}: no such target in the Makefile"
-                continue
-            assert words[0] == "perfloop", f"{block}: this test does not know how to run {words[0]}"
-            run = subprocess.run(words, env=env, capture_output=True, text=True, timeout=90)
-            shown = run.stdout + run.stderr
-            # A busy machine may make a measurement untrustworthy; that it says so is right, and no fault of the page.
-            assert run.returncode in (0, 3), f"{block}: {words}\n{shown}"
-            excused = ("untrustworthy", "not enough data", "limited by the generator")
-            assert run.returncode == 0 or any(word in shown.lower() for word in excused), f"{block}: {words}\n{shown}"
-            assert shown, f"{block}: {words} printed nothing"
+def test_perfloop_commands_run_as_printed(
+    block: Block, workplace: Path, serve_shops: Callable[[list[int]], None]
+) -> None:
+    serve_shops(ports(block.code))
+    for words in commands(block.code):
+        env = dict(os.environ)
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            name, _, value = words.pop(0).partition("=")
+            env[name] = value
+        if words[0] in NOT_RUN_HERE:
+            continue
+        if words[0] == "make":
+            assert set(words[1:]) <= make_targets(), f"{block}: no such target in the Makefile"
+            continue
+        assert words[0] == "perfloop", f"{block}: this test does not know how to run {words[0]}"
+        run = subprocess.run(words, env=env, capture_output=True, text=True, timeout=90)
+        shown = run.stdout + run.stderr
+        # A busy machine may make a measurement untrustworthy; that it says so is right, and no fault of the page.
+        assert run.returncode in (0, 3), f"{block}: {words}\n{shown}"
+        excused = ("untrustworthy", "not enough data", "limited by the generator")
+        assert run.returncode == 0 or any(word in shown.lower() for word in excused), f"{block}: {words}\n{shown}"
+        assert shown, f"{block}: {words} printed nothing"
 
 
 def test_the_scenarios_page_shows_the_files_of_the_examples() -> None:
