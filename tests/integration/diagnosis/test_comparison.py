@@ -11,8 +11,6 @@ from perfloop.diagnosis import ComparisonOptions, compare_commands
 from perfloop.exceptions import ConfigurationError, NoServer, ServiceLost
 from perfloop.records import ComparisonRecord
 
-pytestmark = pytest.mark.alone
-
 TEXT = """
 import asyncio, os
 

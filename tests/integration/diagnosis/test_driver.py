@@ -19,8 +19,6 @@ from perfloop.loadtest import Request
 from perfloop.monitoring import Service
 from perfloop.records import DiagnosisRecord
 
-pytestmark = pytest.mark.alone
-
 SERVER = (sys.executable, "-m", "uvicorn", "service:app", "--port", "0", "--no-access-log")
 HEALTHY = """
 async def app(scope, receive, send):
@@ -39,6 +37,7 @@ def children() -> set[int]:
     return {child.pid for child in psutil.Process(os.getpid()).children(recursive=True)}
 
 
+@pytest.mark.alone
 async def test_a_healthy_service_has_a_whole_record_and_no_findings(tmp_path) -> None:
     before = children()
     told: list[str] = []
@@ -99,6 +98,7 @@ async def test_only_parameterless_gets_of_the_openapi_page_are_sent(tmp_path) ->
     assert sorted(route.route for route in record.routes) == ["GET /a", "GET /sent"]
 
 
+@pytest.mark.alone
 async def test_a_service_that_mostly_fails_is_not_judged(tmp_path) -> None:
     text = "import itertools\nTURNS = itertools.cycle((500, 500, 200))\n"
     text += HEALTHY.replace('"status": 200', '"status": next(TURNS)')
@@ -154,12 +154,21 @@ async def test_a_command_that_is_no_server(tmp_path) -> None:
         await diagnose(DiagnosisOptions(command=(sys.executable, "-c", "print('done')"), cwd=tmp_path))
 
 
-DYING = "import os, threading\nthreading.Timer({}, lambda: (print('out of memory', flush=True), os._exit(7))).start()\n"
+DYING = """
+import itertools, os
+COUNT = itertools.count()
+
+async def app(scope, receive, send, answer=app):
+    if next(COUNT) == 300:
+        print("out of memory", flush=True)
+        os._exit(7)
+    await answer(scope, receive, send)
+"""
 
 
 async def test_a_service_that_dies_before_the_judged_run(tmp_path) -> None:
     with pytest.raises(ServiceLost, match="exit status 7") as caught:
-        await diagnose(service(tmp_path, DYING.format(1.5) + HEALTHY))
+        await diagnose(service(tmp_path, HEALTHY + DYING))
     record = caught.value.record
     assert isinstance(record, DiagnosisRecord)
     assert record.partial

@@ -17,8 +17,6 @@ from perfloop.records import CapacityProbe, load_record, save_record
 
 from ...servers.processes import free_port
 
-pytestmark = pytest.mark.alone
-
 
 def options(url: str, **values) -> CapacityOptions:
     return CapacityOptions(
