@@ -188,14 +188,14 @@ class Objectives:
 class ObjectiveMonitor:
     """Judges the targets every few seconds in a thread of its own, from `start` to `stop`, and tells who wants to know.
 
-    Reads the histogram `http.server.request.duration` of a registry, with all processes that share it. In a process
-    forked meanwhile it does not go on: one of a service's processes is enough, and start it there.
+    Reads the histogram `http.server.request.duration` of a registry, with all processes that share it. Each of them may
+    have a monitor: one tells, and another when that has ended. In a process forked meanwhile it does not go on.
 
     Args:
         targets: what should be achieved.
         registry: where requests are counted.
         uses: gives how the resources fare just now: a `ResourceMonitor`'s `uses`.
-        tell: called in the monitor's thread with the objectives after each judgement.
+        tell: called in the monitor's thread with the objectives after each judgement, in one process of the service.
         interval: seconds between judgements.
         windows: over which budgets are watched.
         clock: what time it is.
@@ -257,7 +257,7 @@ class ObjectiveMonitor:
         return self._latest
 
     def judge(self) -> list[Objective]:
-        """Judge now, in this thread, and tell. The monitor does so by itself."""
+        """Judge now, in this thread, and tell if no other process does. The monitor does so by itself."""
         family = next((each for each in self._registry.collect_all() if each.name == DURATION), None)
         uses = self._uses()
         with self._judging:
@@ -267,7 +267,7 @@ class ObjectiveMonitor:
             for burn in objective.burns:
                 if burn.long is not None:
                     self._burn_rate.labels(objective.name, burn.window.name).set(burn.long)
-        if self._tell is not None:
+        if self._tell is not None and self._registry.leads():
             self._tell(latest)
         return latest
 

@@ -294,6 +294,13 @@ class Registry:
 
         return merge([self.collect(), *self._store.others()])
 
+    def leads(self) -> bool:
+        """Whether this process is the one, of all that share the registry's directory, to do what one should do.
+
+        It stays so until it ends; then the next one that asks is. Alone, it is.
+        """
+        return self._store is None or self._store.leads()
+
     def read(self, name: str) -> FamilySnapshot | None:
         """The family of that name as it is now in this process; None where there is none."""
         with self._lock:

@@ -11,6 +11,8 @@ from perfloop.targets import Targets
 from perfloop.telemetry import Registry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from perfloop.telemetry import Family, Histogram
 
 NAME = "http.server.request.duration"
@@ -162,6 +164,18 @@ def test_the_monitor_judges_by_itself_and_tells() -> None:
     monitor.stop()
     assert {each.name: each.result.outcome for each in told[0]}["memory"] == "missed"
     assert monitor.objectives()
+
+
+def test_one_of_several_processes_tells(tmp_path: Path) -> None:
+    told: list[int] = []
+    monitors = [
+        ObjectiveMonitor(Targets(), Registry(directory=tmp_path), tell=lambda _, number=number: told.append(number))  # type: ignore[misc]
+        for number in range(2)
+    ]
+    for _ in range(2):
+        for monitor in monitors:
+            assert monitor.judge()
+    assert told == [0, 0]
 
 
 def test_what_the_callbacks_raise_is_said_once_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:

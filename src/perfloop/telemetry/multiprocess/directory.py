@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from ..snapshots import FamilySnapshot
     from .cells import Definition
 
-__all__ = ["Process", "create", "prepare", "read_processes", "tidy"]
+__all__ = ["Process", "create", "prepare", "read_processes", "take_lead", "tidy"]
 
 _SUFFIX = ".metrics"
 _TIDY_LOCK = "tidying"
+_LEADER_LOCK = "leading"
 _MOST_ENDED = 16
 """So many files of ended processes may lie about before they become one."""
 _ATTEMPTS = 100
@@ -88,6 +89,21 @@ def create(directory: Path) -> tuple[int, Path]:
         new.unlink(missing_ok=True)
         raise
     return descriptor, path
+
+
+def take_lead(directory: Path) -> int | None:
+    """Be the one process of all that does what one should do, until it ends or closes the descriptor this gives.
+
+    None while another one is.
+
+    Raises:
+        OSError: the directory cannot be written to.
+    """
+    descriptor = os.open(directory / _LEADER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if _lock(descriptor, fcntl.LOCK_EX):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def read_processes(directory: str | os.PathLike[str], *, without: str = "") -> list[Process]:

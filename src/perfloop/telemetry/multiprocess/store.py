@@ -18,7 +18,7 @@ from ..gauge import Gauge, ObservableGauge
 from ..histogram import Histogram
 from ..names import OWN_METRICS
 from .cells import NOWHERE, CellWriter, Definition
-from .directory import create, prepare, read_processes, tidy
+from .directory import create, prepare, read_processes, take_lead, tidy
 from .instruments import SharedCounter, SharedEvent, SharedGauge, SharedHistogram, SharedObservableGauge
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class Store:
         self._close: weakref.finalize[..., Store] | None = None
         self._name = ""
         self._full = False
+        self._leave_lead: weakref.finalize[..., Store] | None = None
         self._publisher: threading.Thread | None = None
 
     def shared(self, family: Family[Any], labels: tuple[str, ...], instrument: Any) -> Any:
@@ -167,6 +168,20 @@ class Store:
         for observable in list(self._observables):
             observable.publish()
 
+    def leads(self) -> bool:
+        """Whether this is the one process that does what one should do; it stays so until it ends."""
+        with self._lock:
+            if self._leave_lead is None:
+                try:
+                    prepare(self._directory)
+                    descriptor = take_lead(self._directory)
+                except (OSError, ConfigurationError):
+                    return True  # alone, as `_open` says
+                if descriptor is not None:
+                    self._leave_lead = weakref.finalize(self, os.close, descriptor)
+                    self._leave_lead.atexit = False
+            return self._leave_lead is not None
+
     def others(self) -> list[list[FamilySnapshot]]:
         """What all other processes counted, the ended ones too; the latest to start is the first."""
         try:
@@ -183,9 +198,10 @@ class Store:
         if self._writer is not None:
             with contextlib.suppress(BufferError):
                 self._writer.close()
-        if self._close is not None:
-            # The lock is the parent's, and would outlive it in whoever keeps the file open.
-            self._close()
+        # The locks are the parent's, and would outlive it in whoever keeps the files open.
+        for close in (self._close, self._leave_lead):
+            if close is not None:
+                close()
         self._begin()
         for instrument in list(self._instruments):
             instrument.start_over()

@@ -172,3 +172,30 @@ def test_a_registry_that_is_gone_leaves_its_counts_and_no_thread_at_work(tmp_pat
     gc.collect()
     assert counts(Registry(directory=tmp_path))["c"] == 1
     assert [process.alive for process in read_processes(tmp_path)] == [False]
+
+
+def test_one_process_leads_and_another_when_it_has_ended(tmp_path: Path) -> None:
+    assert Registry().leads()
+    registries = [Registry(directory=tmp_path), Registry(directory=tmp_path)]
+    assert [each.leads() for each in registries] == [True, False]
+
+    def work() -> None:
+        assert [each.leads() for each in registries] == [False, False]
+
+    in_child(work)
+    assert [each.leads() for each in registries] == [True, False], "the child that ended had nothing to give back"
+    registries.pop(0)
+    gc.collect()
+    assert [each.leads() for each in registries] == [True]
+    (tmp_path / "file").touch()
+    assert Registry(directory=tmp_path / "file").leads(), "who has no directory is alone"
+
+
+def test_a_leader_that_is_killed_leads_no_more(tmp_path: Path) -> None:
+    registry = Registry(directory=tmp_path)
+
+    def lead() -> None:
+        assert registry.leads()
+
+    in_child(lead, kill=True)
+    assert registry.leads()
