@@ -27,6 +27,21 @@ def test_buckets_are_exact(buckets: list[float], values: list[float]) -> None:
     assert snapshot.sum == math.fsum(values) or math.isclose(snapshot.sum, math.fsum(values), abs_tol=1e-3)
 
 
+@given(
+    st.lists(st.floats(-1e3, 1e6), min_size=1, max_size=20, unique=True).map(sorted),
+    st.one_of(numbers, st.floats(0, 1e300), st.integers(-400, 400).map(lambda power: 2 ** (power / 32))),
+)
+def test_every_value_is_in_its_cell(buckets: list[float], value: float) -> None:
+    histogram = Histogram(buckets)
+    histogram.observe(value)
+    snapshot = histogram.snapshot()
+    [cell] = snapshot.cells
+    # At a cell's own bound, but not at a bucket's, rounding may take the next one.
+    assert cell == len(snapshot.bounds) or value <= snapshot.bounds[cell] * (1 + 1e-12) or snapshot.bounds[cell] < 0
+    assert cell == 0 or value > snapshot.bounds[cell - 1] * (1 - 1e-12) or snapshot.bounds[cell - 1] < 0
+    assert snapshot.cumulative() == [int(value <= bucket) for bucket in buckets]
+
+
 @given(st.lists(st.floats(1e-6, 3599), min_size=1), st.lists(st.floats(0, 100), min_size=1))
 def test_percentiles_rise_and_are_close(values: list[float], qs: list[float]) -> None:
     histogram = Histogram()

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from functools import lru_cache
 from itertools import pairwise
+from math import ceil, log2
 from typing import TYPE_CHECKING
 
 from ..exceptions import InvalidValue
@@ -48,6 +49,25 @@ def cell_bounds(buckets: tuple[float, ...]) -> list[float]:
     return sorted(cells)
 
 
+@lru_cache(maxsize=64)
+def cell_table(buckets: tuple[float, ...]) -> dict[int, int]:
+    """Index of the cell whose upper bound is 2^(k/32), by k; without those that a bucket's bound is in, or next to.
+
+    A logarithm finds k in a third of the time a search takes, but may be wrong by one where a value is at a bound.
+    """
+    bounds = cell_bounds(buckets)
+    table = {}
+    for index, bound in enumerate(bounds):
+        if index and bound not in buckets:
+            table[round(math.log2(bound) * CELLS_PER_DOUBLING)] = index
+    for bucket in buckets:
+        if bucket > 0:
+            at = math.ceil(math.log2(bucket) * CELLS_PER_DOUBLING)
+            for near in (at - 1, at, at + 1):
+                table.pop(near, None)
+    return table
+
+
 class _Shards(dict[int, "defaultdict[int, float]"]):
     """The cells of each thread: count by index, and the sum under `_SUM`."""
 
@@ -63,7 +83,7 @@ class Histogram:
     and for each thread its own, as in `Counter`. The classic buckets of an exposition are sums of whole cells.
     """
 
-    __slots__ = ("_bounds", "_shards", "buckets")
+    __slots__ = ("_bounds", "_shards", "_table", "buckets")
 
     buckets: tuple[float, ...]
     """The upper bounds of the classic buckets, rising, without the infinite one."""
@@ -84,6 +104,7 @@ class Histogram:
             raise InvalidValue("Expected bucket bounds that rise", got=tuple(buckets))
         self.buckets = finite
         self._bounds = cell_bounds(finite)
+        self._table = cell_table(finite)
         self._shards = _Shards()
 
     def observe(self, value: float) -> None:
@@ -92,13 +113,21 @@ class Histogram:
         Raises:
             InvalidValue: the value is NaN.
         """
+        try:
+            index = self._table[ceil(log2(value) * CELLS_PER_DOUBLING)]
+        except (KeyError, ValueError, OverflowError):
+            index = self._search(value)
+        cells = self._shards[get_ident()]
+        cells[index] += 1
+        cells[_SUM] += value
+
+    def _search(self, value: float) -> int:
+        """The index of a cell that the logarithm does not give: at a bucket's bound, beyond the cells, 0 and below."""
         index = bisect_left(self._bounds, value)
         # A NaN is below nothing, so it comes out first.
         if not index and value != value:
             raise InvalidValue("Expected a number", got=value)
-        cells = self._shards[get_ident()]
-        cells[index] += 1
-        cells[_SUM] += value
+        return index
 
     def snapshot(self) -> Distribution:
         """What was observed so far. An observation that another thread is making may show in the count alone."""

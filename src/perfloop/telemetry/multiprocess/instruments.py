@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from _thread import get_ident
-from bisect import bisect_left
 from collections import defaultdict
+from math import ceil, log2
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from ...exceptions import InvalidValue
 from ..counter import Counter
 from ..event import Event
 from ..gauge import Gauge, ObservableGauge
-from ..histogram import Histogram
+from ..histogram import CELLS_PER_DOUBLING, Histogram
 from ..snapshots import Distribution
 from .cells import FORGOTTEN
 from .merging import SUM, whole
@@ -205,10 +205,10 @@ class SharedHistogram(Histogram):
 
     def observe(self, value: float) -> None:
         """Count `value`, as `Histogram` does."""
-        index = bisect_left(self._bounds, value)
-        # A NaN is below nothing, so it comes out first.
-        if not index and value != value:
-            raise InvalidValue("Expected a number", got=value)
+        try:
+            index = self._table[ceil(log2(value) * CELLS_PER_DOUBLING)]
+        except (KeyError, ValueError, OverflowError):
+            index = self._search(value)
         places = self._places[get_ident()]
         place, sum_place = places[index], places[SUM]
         values = self._store.values
