@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["SharedCounter", "SharedEvent", "SharedGauge", "SharedHistogram", "SharedObservableGauge", "StoredSeries"]
 
 
+_BASE = -1
+"""In the place of a thread: what a gauge was set to."""
+
+
 class StoredSeries:
     """A series in the file of this process: its number there, 0 before it has one."""
 
@@ -106,7 +110,7 @@ class SharedCounter(Counter):
 
 
 class SharedGauge(Gauge):
-    """A gauge with one cell in the file, and a lock: threads set and move the same cell."""
+    """A gauge with a cell in the file for each thread that moves it, and one that `set` makes up the rest with."""
 
     __slots__ = ("__weakref__", "_lock", "_places", "_series", "_store")
 
@@ -119,9 +123,9 @@ class SharedGauge(Gauge):
     def start_over(self) -> None:
         """Begin at nothing, in the file of another process."""
         self._series.start_over()
-        # Reentrant: a finaliser or a signal handler may move it while this thread is inside.
+        # Reentrant: a finaliser or a signal handler may set it while this thread is inside.
         self._lock = RLock()
-        self._places = _Places(self._store, self._series)
+        self._places = _Places(self._store, self._series, 0)
 
     def leave(self) -> list[int]:
         """Have no cells that count from now on; gives those that did."""
@@ -129,27 +133,33 @@ class SharedGauge(Gauge):
         return list(self._places.values())
 
     def set(self, value: float) -> None:
-        """Make `value` the gauge's value."""
+        """Make `value` the gauge's value. A move that races with it is overwritten or counts, as in `Gauge`."""
         with self._lock:
-            place = self._places[0]
-            self._store.values[place] = value
+            place = self._places[_BASE]
+            values = self._store.values
+            moved = math.fsum([values[each] for thread, each in self._places.copy().items() if thread != _BASE])
+            values[place] = value - moved
 
     def inc(self, amount: float = 1) -> None:
         """Add `amount`, as `Gauge` does."""
         if not -math.inf < amount < math.inf:
             raise InvalidValue("Expected a finite amount", got=amount)
-        with self._lock:
-            place = self._places[0]
-            self._store.values[place] += amount
+        place = self._places[get_ident()]
+        self._store.values[place] += amount
 
     def dec(self, amount: float = 1) -> None:
         """Take `amount` away, as `Gauge` does."""
-        self.inc(-amount)
+        if not -math.inf < amount < math.inf:
+            raise InvalidValue("Expected a finite amount", got=amount)
+        place = self._places[get_ident()]
+        self._store.values[place] -= amount
 
     @property
     def value(self) -> float:
         """The value in this process."""
-        return whole(math.fsum([self._store.values[place] for place in list(self._places.values())]))
+        values = [self._store.values[place] for place in list(self._places.values())]
+        total = sum(values)
+        return whole(math.fsum(values)) if math.isfinite(total) else total
 
 
 class SharedObservableGauge(ObservableGauge):

@@ -88,6 +88,26 @@ def test_values_are_checked_alike(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "nothing was counted: there is no file"
 
 
+def test_a_gauge_is_what_it_was_set_to_and_then_moved(tmp_path: Path) -> None:
+    gauge = Registry(directory=tmp_path).gauge("g", "G.")
+
+    def move() -> None:
+        gauge.inc(10)
+        gauge.dec(3)
+
+    for _ in range(3):
+        thread = threading.Thread(target=move)
+        thread.start()
+        thread.join()
+    gauge.inc()
+    assert gauge.value == 22
+    for value in (5, math.inf, -2.5, math.nan, 0):
+        gauge.set(value)
+        assert gauge.value == value or (math.isnan(gauge.value) and math.isnan(value))
+    move()
+    assert gauge.value == 7
+
+
 def test_no_thread_loses_a_count(tmp_path: Path) -> None:
     registry = Registry(directory=tmp_path)
     counter, gauge = registry.counter("c", "C."), registry.gauge("g", "G.")
