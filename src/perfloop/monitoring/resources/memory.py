@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Memory", "MemoryReading", "read_memory"]
 
 _PSS_EVERY_SECONDS = 60.0
-"""The kernel walks all pages of the process for it: 1 ms for 200 MB, and the process' memory is locked meanwhile."""
+"""The kernel walks all pages of the process for it: 3 ms for 200 MB, and the process' memory is locked meanwhile."""
 
 
 class MemoryReading(NamedTuple):

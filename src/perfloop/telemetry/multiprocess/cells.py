@@ -72,16 +72,18 @@ class CellWriter:
 
     Args:
         descriptor: of an empty file, open for reading and writing; -1 for memory.
+        largest: bytes it may grow to.
 
     Raises:
         OSError: the file cannot be mapped, or there is no room on its disk.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, largest: int = _LARGEST) -> None:
         self._descriptor = descriptor
+        self._largest = largest
         if descriptor >= 0:
-            os.ftruncate(descriptor, _LARGEST)
-        self._map = mmap.mmap(descriptor, _LARGEST)
+            os.ftruncate(descriptor, largest)
+        self._map = mmap.mmap(descriptor, largest)
         self._reserved = 0
         self._end = len(_MAGIC) + _RECORD.size
         self._series = 0
@@ -95,8 +97,8 @@ class CellWriter:
         """Have room on the disk up to `end`, and a chunk more for who comes between, and for the zeros at the end."""
         while self._reserved < end + _CHUNK:
             start = self._reserved
-            if start + _CHUNK > _LARGEST:
-                raise OSError(f"it holds {_LARGEST >> 20} MiB already")
+            if start + _CHUNK > self._largest:
+                raise OSError(f"it holds {self._largest >> 20} MiB already")
             self._reserved = start + _CHUNK
             if self._descriptor >= 0:
                 try:

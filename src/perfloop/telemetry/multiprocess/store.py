@@ -30,6 +30,8 @@ __all__ = ["Store"]
 
 _LOGGER = logging.getLogger("perfloop.telemetry")
 _PUBLISHING_SECONDS = 5.0
+_ALONE_BYTES = 4 << 20
+"""Memory of a process that has no file: little, since that may have been the reason."""
 _SHARED: dict[type, Any] = {
     Counter: SharedCounter,
     Gauge: SharedGauge,
@@ -137,7 +139,7 @@ class Store:
             self._writer = CellWriter(descriptor)
         except (OSError, ConfigurationError) as error:
             _LOGGER.warning("this process is left out of its service's metrics: %s", error)
-            self._writer = CellWriter(-1)
+            self._writer = CellWriter(-1, largest=_ALONE_BYTES)
         self.values = self._writer.values
         if self._observables:
             self.start_publishing()

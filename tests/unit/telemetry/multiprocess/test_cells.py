@@ -157,9 +157,8 @@ def test_a_full_disk_is_an_error_and_no_signal(monkeypatch: pytest.MonkeyPatch, 
     assert len(parse(read(descriptor)).series[0][1]) > 4000
 
 
-def test_a_file_has_a_largest_size(monkeypatch: pytest.MonkeyPatch, descriptor: int) -> None:
-    monkeypatch.setattr(cells, "_LARGEST", 192 << 10)
-    writer = CellWriter(descriptor)
+def test_a_file_has_a_largest_size(descriptor: int) -> None:
+    writer = CellWriter(descriptor, largest=192 << 10)
     number = writer.define(definition())
     with pytest.raises(OSError, match="holds"):
         fill(writer, number)

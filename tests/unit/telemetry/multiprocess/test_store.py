@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import mmap
 import os
 import threading
 import traceback
@@ -142,6 +143,22 @@ def test_a_directory_that_cannot_be_used_costs_the_sum_alone(tmp_path: Path, cap
     said = [record.message for record in caplog.records]
     assert said[0].startswith("this process is left out of its service's metrics: Expected a directory")
     assert len([message for message in said if message.startswith("this process")]) == 1
+
+
+def test_where_memory_is_short_the_process_counts_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = mmap.mmap
+
+    def short(descriptor: int, length: int) -> mmap.mmap:
+        if length > 8 << 20:
+            raise OSError(12, "Cannot allocate memory")
+        return real(descriptor, length)
+
+    monkeypatch.setattr(mmap, "mmap", short)
+    registry = Registry(directory=tmp_path)
+    registry.counter("c", "C.").inc(3)
+    monkeypatch.undo()
+    assert counts(registry) == {"c": 3}
+    assert read_processes(tmp_path) == []
 
 
 def test_a_full_disk_leaves_out_what_is_new(
