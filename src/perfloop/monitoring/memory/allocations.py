@@ -139,7 +139,7 @@ def trace_window(
     )
 
 
-def allocating_lines(trace: Trace, *, limit: int = 3, share: float = 0.1) -> list[AllocatingLine]:
+def allocating_lines(trace: Trace, *, limit: int = 3, share: float = 0.1, least: float = 0.0) -> list[AllocatingLine]:
     """The lines whose allocations stay, those found in growing containers first, then by bytes.
 
     What counts is the smaller rate of the two halves of the window: what was allocated once, or only replaces what was
@@ -149,6 +149,7 @@ def allocating_lines(trace: Trace, *, limit: int = 3, share: float = 0.1) -> lis
         trace: of a window.
         limit: so many at most.
         share: lines with less than this of the bytes that stay are left out.
+        least: and so are those with fewer bytes a request (or second).
     """
     first, second = trace.requests
     if first <= 0 or second <= 0:
@@ -173,7 +174,7 @@ def allocating_lines(trace: Trace, *, limit: int = 3, share: float = 0.1) -> lis
             held=(file, line, through) in held,
         )
         for (file, line, through), (size, blocks) in sizes.items()
-        if size > 0 and (size >= share * total or (file, line, through) in held)
+        if size > least and (size >= share * total or (file, line, through) in held)
     ]
     return sorted(lines, key=lambda each: (not each.held, -each.bytes_each))[:limit]
 

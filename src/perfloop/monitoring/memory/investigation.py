@@ -21,6 +21,8 @@ __all__ = ["investigate"]
 
 # A container that grew by less than this share of the one that grew most is not what leaks.
 _WORTH_A_LOOK = 0.2
+# Nor is a line that accounts for less than this share of the growth.
+_WORTH_A_LINE = 0.05
 
 
 def investigate(
@@ -28,6 +30,7 @@ def investigate(
     options: LeakOptions,
     *,
     work: Callable[[], float],
+    bytes_each: float,
     cpu_each: float | None,
     wait: Callable[[float], bool],
 ) -> LeakEvidence | None:
@@ -39,6 +42,7 @@ def investigate(
         before: the heap when the suspicion arose.
         options: how long and how much is traced.
         work: requests answered so far, or seconds.
+        bytes_each: by how much memory grows a request (or second); lines with a small part of it are not named.
         cpu_each: CPU seconds a request (or second) took before.
         wait: waits so many seconds; True when the program stops meanwhile.
 
@@ -58,7 +62,7 @@ def investigate(
     )
     if filling is not None or not options.window_seconds:
         return found
-    lines, windows, each = _trace(before, options, work, cpu_each, wait)
+    lines, windows, each = _trace(before, options, work, bytes_each * _WORTH_A_LINE, cpu_each, wait)
     if each is None and wait(0):
         return None
     return LeakEvidence(
@@ -89,6 +93,7 @@ def _trace(
     before: Census,
     options: LeakOptions,
     work: Callable[[], float],
+    least: float,
     cpu_each: float | None,
     wait: Callable[[float], bool],
 ) -> tuple[list[AllocatingLine], list[WindowCost], float | None]:
@@ -111,11 +116,11 @@ def _trace(
     trace = window(1, options.window_seconds)
     if trace is None:
         return [], [], None
-    lines, windows = allocating_lines(trace), [trace.cost]
+    lines, windows = allocating_lines(trace, least=least), [trace.cost]
     each = sum(line.bytes_each for line in allocating_lines(trace, limit=1_000, share=0))
     if lines and is_library(lines[0].file) and options.frames > 1:
         deeper = window(options.frames, options.window_seconds / 2)
         if deeper is not None:
             windows.append(deeper.cost)
-            lines = allocating_lines(deeper) or lines
+            lines = allocating_lines(deeper, least=least) or lines
     return lines, windows, each

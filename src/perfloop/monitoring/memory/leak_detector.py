@@ -18,6 +18,7 @@ from .investigation import investigate
 from .options import LeakOptions
 from .samples import MemorySample, read_sample
 from .ticker import Ticker
+from .verdict import judge
 from .watch import LeakWatch
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class MemoryLeakDetector:
         self._collections = FullCollections(self._options.pause_budget)
         self._census: Census | None = None
         self._started = self._clock.now()
+        # What judging takes at most is taken now, before the baseline.
+        judge([read_sample(self._started)] * self._options.capacity, self._options.rule)
         self.report: LeakReport | None = None
         """The leak reported last; None when there was none."""
 
@@ -166,11 +169,17 @@ class MemoryLeakDetector:
         self.check()
 
     def _investigate(self) -> None:
+        slope = self._watch.verdict.bytes_each
         census = self._census or take_census()
         self._tracing = not tracemalloc.is_tracing()
         try:
             found = investigate(
-                census, self._options, work=self._work, cpu_each=self._cpu_each(), wait=self._ticker.wait
+                census,
+                self._options,
+                work=self._work,
+                bytes_each=slope[1] if slope is not None else 0.0,
+                cpu_each=self._cpu_each(),
+                wait=self._ticker.wait,
             )
         finally:
             self._tracing = False

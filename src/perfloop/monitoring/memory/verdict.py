@@ -34,6 +34,8 @@ _RISING = 0.3
 _STEADY = 0.6
 # Python takes blocks up to this size from its own pools, larger ones from malloc, where their bytes are seen.
 _LARGEST_POOLED = 512
+# A sample that is kept takes 8 blocks itself.
+_BLOCKS_A_SAMPLE = 12
 
 
 class LeakRule(Struct, frozen=True, kw_only=True):
@@ -127,7 +129,8 @@ def judge(
             kind="not enough data", reason=reason, per=per, bytes_each=None, p_value=None, samples=len(kept)
         )
     rss = course_of(x, [sample.rss for sample in kept], rule, least=rule.growth_bytes)
-    blocks = course_of(x, [sample.blocks for sample in kept], rule, least=rule.growth_bytes / _LARGEST_POOLED)
+    least_blocks = rule.growth_bytes / _LARGEST_POOLED + _BLOCKS_A_SAMPLE * len(kept)
+    blocks = course_of(x, [sample.blocks for sample in kept], rule, least=least_blocks)
     in_use = [sample.malloc_in_use for sample in kept if sample.malloc_in_use is not None]
     malloc = course_of(x, in_use, rule, least=rule.growth_bytes) if len(in_use) == len(kept) else None
     kind, decided, counted = _classify(rss, blocks, malloc, rule, traced_each)
