@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .alerts import Alert, Alerts, ExitHook, HookChannel, LogChannel, WebhookChannel
+    from .memory import (
+        LeakEvidence,
+        LeakOptions,
+        LeakReport,
+        LeakRule,
+        LeakVerdict,
+        MemoryLeakDetector,
+        MemoryMonitor,
+        MemoryOptions,
+        MemorySample,
+    )
     from .objectives import Objective, ObjectiveMonitor
     from .observations import (
         PARTS,
@@ -35,8 +46,17 @@ _HOMES = {
     "Frame": "observations",
     "GcPause": "observations",
     "HookChannel": "alerts",
+    "LeakEvidence": "memory",
+    "LeakOptions": "memory",
+    "LeakReport": "memory",
+    "LeakRule": "memory",
+    "LeakVerdict": "memory",
     "LogChannel": "alerts",
     "LongStep": "observations",
+    "MemoryLeakDetector": "memory",
+    "MemoryMonitor": "memory",
+    "MemoryOptions": "memory",
+    "MemorySample": "memory",
     "Objective": "objectives",
     "ObjectiveMonitor": "objectives",
     "Observations": "observations",
@@ -60,8 +80,17 @@ __all__ = [
     "Frame",
     "GcPause",
     "HookChannel",
+    "LeakEvidence",
+    "LeakOptions",
+    "LeakReport",
+    "LeakRule",
+    "LeakVerdict",
     "LogChannel",
     "LongStep",
+    "MemoryLeakDetector",
+    "MemoryMonitor",
+    "MemoryOptions",
+    "MemorySample",
     "Objective",
     "ObjectiveMonitor",
     "Observations",
