@@ -1,6 +1,6 @@
-"""Ten services whose memory grows, or does not, each for one known reason. Each gives one request's work as a coroutine.
+"""Ten services whose memory grows, or does not, each for one known reason: a coroutine for the work of one request.
 
-The line that allocates what a Python leak keeps ends in a comment `leaks`.
+A line that allocates what a Python leak keeps ends in `leaks in` and the name of the service.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from perfloop.monitoring.memory import LeakClass
 
-__all__ = ["SERVICES", "Planted", "planted_line"]
+__all__ = ["SERVICES", "Planted", "planted_lines"]
 
 STEADY = "constant 250 26s"
 BURSTS = "constant 150 3s, constant 700 1s, " * 6 + "constant 150 2s"
@@ -38,7 +38,7 @@ class Planted(NamedTuple):
 class _Line:
     def __init__(self, number: int) -> None:
         self.number = number
-        self.texts = [f"line {number}", f"order {number}"]
+        self.texts = [f"line {number}", f"order {number}"]  # leaks in objects_in_a_list
 
 
 _ORDERS: list[_Line] = []
@@ -51,7 +51,7 @@ async def objects_in_a_list(number: int) -> None:
     if len(_LATEST) > 500:
         _LATEST.popitem(last=False)
     for _ in range(5):
-        _ORDERS.append(_Line(number))  # leaks
+        _ORDERS.append(_Line(number))  # leaks in objects_in_a_list
 
 
 class _Sessions:
@@ -59,8 +59,8 @@ class _Sessions:
         self.by_token: dict[str, Any] = {}
 
     def open(self, number: int) -> None:
-        text = '{"user": %d, "roles": ["reader", "writer"], "seen": [1.5, 2.5, 3.5]}' % (number + 1_000_000)
-        self.by_token[f"token-{number}"] = json.loads(text)  # leaks
+        text = f'{{"user": {number + 1_000_000}, "roles": ["reader", "writer"], "seen": [1.5, 2.5, 3.5]}}'
+        self.by_token[f"token-{number}"] = json.loads(text)  # leaks in parsed_in_a_dictionary
 
 
 _SESSIONS = _Sessions()
@@ -78,7 +78,7 @@ _UPLOADS: list[bytearray] = []
 async def large_buffers(number: int) -> None:
     """Keeps one large buffer now and then: too few objects to be seen in a count of blocks."""
     if number % 10 == 0:
-        _UPLOADS.append(bytearray(b"x" * 40_000))  # leaks
+        _UPLOADS.append(bytearray(b"x" * 40_000))  # leaks in large_buffers
 
 
 _LIBC = ctypes.CDLL(None)
@@ -132,7 +132,7 @@ _held = 0
 
 
 async def fragmentation(number: int) -> None:
-    """Replaces random documents by ones that are a little larger each time: the bytes held stay, the holes do not fit."""
+    """Replaces random documents by ever larger ones: the bytes held stay the same, the holes do not fit."""
     global _held
     while _held < 30_000_000:
         _keep(800)
@@ -181,12 +181,7 @@ SERVICES: dict[str, Planted] = {
 }
 
 
-def planted_line(name: str) -> str | None:
-    """File and line whose allocations a service keeps, as `file:line`; None where it leaks no Python memory."""
-    lines = Path(__file__).read_text().splitlines()
-    start = next(at for at, line in enumerate(lines) if line.startswith(f"async def {name}("))
-    if "python leak" not in SERVICES[name].accepted:
-        return None
-    # The method of a class stands above its service.
-    found = [at for at, line in enumerate(lines) if line.endswith("# leaks")]
-    return f"{__file__}:{min(found, key=lambda at: abs(at - start)) + 1}"
+def planted_lines(name: str) -> frozenset[str]:
+    """The lines, as `file:line`, that allocate what a service keeps; none where it leaks no Python memory."""
+    lines = enumerate(Path(__file__).read_text().splitlines(), start=1)
+    return frozenset(f"{__file__}:{number}" for number, line in lines if line.endswith(f"# leaks in {name}"))

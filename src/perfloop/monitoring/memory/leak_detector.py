@@ -164,7 +164,7 @@ class MemoryLeakDetector:
         if self._clock.now() - self._started < self._options.warm_up:
             return
         while not self._collections.happened(self._clock.now()):
-            if self._ticker.wait(_POLL):
+            if self._ticker.wait(min(_POLL, self._options.interval)):
                 return
         self.check()
 
