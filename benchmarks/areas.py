@@ -66,6 +66,11 @@ AREAS = (
         },
     ),
     Area(
+        "leaks",
+        "does the leak detector tell leaks from growth that ends, and name the lines?",
+        {"correct": (">=", 10), "lines_named": (">=", 3), "false_alarms": ("<=", 0)},
+    ),
+    Area(
         "startup",
         "how long does it take to be there?",
         {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},

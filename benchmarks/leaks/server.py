@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["INTERVAL"]
 
 INTERVAL = 0.2
-"""Seconds between samples: 150 times as many as by default, for services that live 150 times as fast; so is the time for collections."""
+"""Seconds between samples: the services live 150 times as fast as the default of 30 s is meant for."""
 
+# A share of the time for collections that is larger by as much, too.
 _OPTIONS = LeakOptions(interval=INTERVAL, warm_up=1.0, pause_budget=0.15, window_seconds=1.0)
 
 
