@@ -97,11 +97,11 @@ def fit_trend(x: Sequence[float], y: Sequence[float], *, confidence: float = 0.9
     inflation = _inflation([value - slope * at for at, value in zip(x, y, strict=True)])
     deviation = math.sqrt(_variance(y) * inflation)
     margin = _NORMAL.inv_cdf(0.5 + confidence / 2) * deviation
-    last = len(slopes) - 1
+    tail = max(math.floor((len(slopes) - margin) / 2) - 1, 0)
     return Trend(
         slope=slope,
-        low=slopes[max(math.floor((len(slopes) - margin) / 2), 0)],
-        high=slopes[min(math.ceil((len(slopes) + margin) / 2), last)],
+        low=slopes[tail],
+        high=slopes[-1 - tail],
         p_value=_p_value(_statistic(y), deviation),
         points=len(y),
         inflation=inflation,

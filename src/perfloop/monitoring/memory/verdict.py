@@ -179,8 +179,9 @@ def course_of(x: Sequence[float], y: Sequence[float], rule: LeakRule, *, least: 
         return Course(shape="flat", growth=growth, trend=trend, rising_quarters=0)
     bounds = [round(len(y) * part / 4) for part in range(5)]
     rises = [_rise(x[start:end], y[start:end]) for start, end in pairwise(bounds)]
-    even = max(trend.slope, 0.0) * (x[-1] - x[0]) / 4
-    rising = [rise > _RISING * (even or growth / 4) for rise in rises]
+    # Growth in a step is no slope, and a slope beside a large step is a small part of the growth.
+    even = max(trend.slope * (x[-1] - x[0]) / 4, growth / 8)
+    rising = [rise > _RISING * even for rise in rises]
     shape: Shape = "once"
     if trend.p_value <= rule.significance and trend.low > 0:
         if sum(rising) >= 3 and rising[3] and _keeps_on(x, y, rule):
