@@ -11,7 +11,7 @@ import gc
 import sysconfig
 import time
 import tracemalloc
-from collections import Counter, defaultdict
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +30,8 @@ _OWN = str(Path(__file__).parent)
 
 Frames = tuple[tuple[str, int], ...]
 """File and line of each frame of a traceback, the innermost last."""
+Place = tuple[str, int, str | None]
+"""File and line of the program, and the library's line that it went through."""
 
 
 class AllocatingLine(Struct, frozen=True, kw_only=True):
@@ -154,15 +156,15 @@ def allocating_lines(trace: Trace, *, limit: int = 3, share: float = 0.1, least:
     first, second = trace.requests
     if first <= 0 or second <= 0:
         return []
-    sizes: defaultdict[tuple[str, int, str | None], list[float]] = defaultdict(lambda: [0.0, 0.0])
-    held: set[tuple[str, int, str | None]] = set()
-    for frames, (size, blocks) in trace.end.items():
-        size_before, blocks_before = trace.middle.get(frames, (0, 0))
-        place = _place(frames)
-        sizes[place][0] += max(min(size_before / first, (size - size_before) / second), 0.0)
-        sizes[place][1] += max(min(blocks_before / first, (blocks - blocks_before) / second), 0.0)
-        if frames in trace.held:
-            held.add(place)
+    middle, end = _by_place(trace.middle), _by_place(trace.end)
+    held = {_place(frames) for frames in trace.held}
+    sizes: dict[Place, tuple[float, float]] = {}
+    for place, (size, blocks) in end.items():
+        size_before, blocks_before = middle.get(place, (0, 0))
+        sizes[place] = (
+            max(min(size_before / first, (size - size_before) / second), 0.0),
+            max(min(blocks_before / first, (blocks - blocks_before) / second), 0.0),
+        )
     total = sum(size for size, _ in sizes.values())
     lines = [
         AllocatingLine(
@@ -190,7 +192,15 @@ def _libraries() -> tuple[str, ...]:
     return tuple({paths[name] + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
-def _place(frames: Frames) -> tuple[str, int, str | None]:
+def _by_place(survivors: dict[Frames, tuple[int, int]]) -> dict[Place, tuple[int, int]]:
+    totals: dict[Place, tuple[int, int]] = {}
+    for frames, (size, blocks) in survivors.items():
+        sum_size, sum_blocks = totals.get(place := _place(frames), (0, 0))
+        totals[place] = sum_size + size, sum_blocks + blocks
+    return totals
+
+
+def _place(frames: Frames) -> Place:
     """The program's innermost line, and the library's that it went through."""
     innermost = frames[-1]
     for file, line in reversed(frames):

@@ -56,7 +56,7 @@ class LeakReport(Struct, frozen=True, kw_only=True):
         for at, line in enumerate(found.lines):
             through = f" through {line.through}" if line.through else ""
             size = f"{format_bytes(line.bytes_each)} a {self.verdict.per}"
-            lines.append(f"  {'allocated at' if not at else '          and'}  {line}{through}, {size}")
+            lines.append(f"  {'allocated at' if not at else '         and'}  {line}{through}, {size}")
         if found.path is not None:
             lines.append(
                 f"  held by       {found.path.text}, {found.path_length:,} entries, {found.path_grew:,} of them new"

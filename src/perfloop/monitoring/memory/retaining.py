@@ -11,7 +11,16 @@ import gc
 import re
 import sys
 from itertools import islice
-from types import CellType, FrameType, FunctionType, GeneratorType, MethodType, ModuleType
+from types import (
+    AsyncGeneratorType,
+    CellType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+    ModuleType,
+)
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -27,6 +36,7 @@ _DEPTH = 8
 # Referrers looked at in a step: a popular object has thousands, and one path is enough.
 _BREADTH = 64
 _SCANNED = 10_000
+_SUSPENDED = (AsyncGeneratorType, CoroutineType, GeneratorType)
 _BOUND = re.compile(r"(?:^|_)(?:max_?size|max_?len|max_?length|max_?entries|max_?items|capacity)$")
 
 
@@ -103,7 +113,7 @@ def _rank(each: Any) -> int:
     """What explains most comes first: namespaces, then objects, then frames and other machinery."""
     if type(each) is dict:
         return 0
-    if _is_a(each, (FrameType, GeneratorType, CellType, FunctionType, MethodType)):
+    if _is_a(each, (FrameType, CellType, FunctionType, MethodType, *_SUSPENDED)):
         return 2
     return 1
 
@@ -134,6 +144,8 @@ def _edge(holder: Any, held: Any, *, namespace: bool) -> str:
         return f".{name}" if name is not None and (namespace or _is_namespace(holder)) else "[…]"
     if type(held) is CellType or _is_a(holder, (CellType, MethodType)):
         return ""
+    if _is_a(holder, _SUSPENDED):
+        return f" (local of {holder.__qualname__})"
     if _is_a(holder, (FunctionType,)):
         return f" (closure of {holder.__qualname__})"
     if _is_a(holder, (dict, list, tuple, set, frozenset)):
