@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # not from typing: that import alone would cost more than thi
         find_capacity,
         find_capacity_sync,
     )
-    from .monitoring import Service
+    from .monitoring import LeakOptions, MemoryLeakDetector, MemoryMonitor, MemoryOptions, Service
     from .records import load_record, save_record
     from .stats import Comparison, Histogram, compare
     from .targets import Targets
@@ -30,9 +30,13 @@ _HOMES = {
     "Comparison": "stats",
     "DiagnosisOptions": "diagnosis",
     "Histogram": "stats",
+    "LeakOptions": "monitoring",
     "LoadOptions": "loadtest",
     "LoadTest": "loadtest",
     "LoadTestResult": "loadtest",
+    "MemoryLeakDetector": "monitoring",
+    "MemoryMonitor": "monitoring",
+    "MemoryOptions": "monitoring",
     "PerfloopError": "exceptions",
     "Registry": "telemetry",
     "Request": "loadtest",
@@ -52,9 +56,13 @@ __all__ = [
     "Comparison",
     "DiagnosisOptions",
     "Histogram",
+    "LeakOptions",
     "LoadOptions",
     "LoadTest",
     "LoadTestResult",
+    "MemoryLeakDetector",
+    "MemoryMonitor",
+    "MemoryOptions",
     "PerfloopError",
     "Registry",
     "Request",
