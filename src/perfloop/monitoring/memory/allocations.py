@@ -183,13 +183,14 @@ def allocating_lines(trace: Trace, *, limit: int = 3, share: float = 0.1, least:
 
 def is_library(file: str) -> bool:
     """Whether a file belongs to the standard library or an installed package rather than to the program."""
-    return file.startswith(("<", _OWN, *_libraries()))
+    installed = "/site-packages/" in file or "/dist-packages/" in file
+    return installed or file.startswith(("<", _OWN, *_libraries()))
 
 
 @cache
 def _libraries() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    return tuple({paths[name] + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+    return tuple({paths[name] + "/" for name in ("stdlib", "platstdlib")})
 
 
 def _by_place(survivors: dict[Frames, tuple[int, int]]) -> dict[Place, tuple[int, int]]:

@@ -46,7 +46,7 @@ class MemoryLeakDetector:
     code that does little but allocate runs up to ten times slower; the report states what it was. The thread is a
     daemon and begins anew, with a new baseline, in a forked child.
 
-        with MemoryLeakDetector(requests=lambda: monitor.get_stats().count) as detector:
+        with MemoryLeakDetector(requests=lambda: answered.value) as detector:
             ...
     """
 
