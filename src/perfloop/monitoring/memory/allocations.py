@@ -62,7 +62,9 @@ class WindowCost(Struct, frozen=True, kw_only=True):
     memory_bytes: int
     """What the notes took at most."""
     cpu_ratio: float | None
-    """CPU time a request (or second) in the window ÷ just before it; None when it cannot be told."""
+    """CPU time a request (or second) in the window ÷ just before it, perfloop's own left out; None when not known."""
+    own_seconds: float
+    """CPU time of perfloop's own meanwhile: two full collections, and reading the notes."""
     cut_short: bool
     """It ended early: the bound on memory was reached, or the program stopped."""
 
@@ -106,7 +108,8 @@ def trace_window(
     if tracemalloc.is_tracing():
         return None
     gc.collect()
-    started, work_before, cpu_before = time.monotonic(), work(), time.process_time()
+    started, work_before = time.monotonic(), work()
+    cpu_before, own_before = time.process_time(), time.thread_time()
     tracemalloc.start(frames)
     try:
         end = _pass(seconds / 2, memory_bytes / 2, wait)
@@ -117,7 +120,8 @@ def trace_window(
             end = _pass(time.monotonic() - started, memory_bytes, wait)
         gc.collect()
         last, work_end = _survivors(), work()
-        used = time.process_time() - cpu_before
+        own = time.thread_time() - own_before
+        used = time.process_time() - cpu_before - own
         notes = tracemalloc.get_tracemalloc_memory()
         held = frozenset(_origins(growing()))
     finally:
@@ -136,6 +140,7 @@ def trace_window(
             frames=frames,
             memory_bytes=notes,
             cpu_ratio=used / done / cpu_each if cpu_each and done > 0 else None,
+            own_seconds=own,
             cut_short=end == "full",
         ),
     )

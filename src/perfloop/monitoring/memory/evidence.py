@@ -35,11 +35,6 @@ class LeakEvidence(Struct, frozen=True, kw_only=True):
     filling: str | None = None
     """Why this is a bounded cache with room left, in words; None when it is not."""
 
-    @property
-    def complete(self) -> bool:
-        """There is nothing more to be found: lines are named, or Python allocates nothing that stays."""
-        return bool(self.lines) or (self.traced_each is not None and self.path is None)
-
 
 class LeakReport(Struct, frozen=True, kw_only=True):
     """A leak, as it is reported."""
@@ -57,11 +52,13 @@ class LeakReport(Struct, frozen=True, kw_only=True):
             through = f" through {line.through}" if line.through else ""
             size = f"{format_bytes(line.bytes_each)} a {self.verdict.per}"
             lines.append(f"  {'allocated at' if not at else '         and'}  {line}{through}, {size}")
-        if found.path is not None:
+        # What Python holds explains no native memory.
+        python = self.verdict.kind == "python leak"
+        if found.path is not None and python:
             lines.append(
                 f"  held by       {found.path.text}, {found.path_length:,} entries, {found.path_grew:,} of them new"
             )
-        if found.types:
+        if found.types and python:
             grown = ", ".join(f"{each.name} +{each.grew:,}" for each in found.types)
             lines.append(f"  growing       {grown}")
         lines.append(f"  looked at     the heap for {format_duration(found.pause_seconds)}")
@@ -69,6 +66,6 @@ class LeakReport(Struct, frozen=True, kw_only=True):
             slower = "" if window.cpu_ratio is None else f", {window.cpu_ratio:.1f} × the CPU time a {self.verdict.per}"
             lines.append(
                 f"  traced        {window.seconds:.1f} s, {window.requests:,.0f} {self.verdict.per}s{slower}, "
-                f"{format_bytes(window.memory_bytes)} of notes"
+                f"{format_bytes(window.memory_bytes)} of notes, {format_duration(window.own_seconds)} to read them"
             )
         return "\n".join(lines)

@@ -91,15 +91,15 @@ def growing_types(before: Census, after: Census, *, limit: int = 5) -> list[Type
 def growing_containers(before: Census, *, limit: int = 5) -> tuple[Census, list[GrowingContainer]]:
     """Count the heap again; gives the later count, and the containers that grew most since, the longest gain first.
 
-    One that did not exist before counts with its whole length.
+    One that was too short to be noted before, or did not exist, counts from the shortest length that is.
     """
     types, containers = _walk()
     grown: list[GrowingContainer] = []
     lengths: dict[int, tuple[int, type]] = {}
     for each, length in containers:
         lengths[id(each)] = (length, type(each))
-        earlier, kind = before.lengths.get(id(each), (0, type(each)))
-        grew = length - (earlier if kind is type(each) else 0)
+        earlier, kind = before.lengths.get(id(each), (_LEAST_LENGTH, type(each)))
+        grew = length - (earlier if kind is type(each) else _LEAST_LENGTH)
         if grew > 0 and each is not before.types and each is not before.lengths:
             grown.append(GrowingContainer(container=each, length=length, grew=grew))
     grown.sort(key=lambda each: -each.grew)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,7 +55,7 @@ class MemorySample(Struct, frozen=True, kw_only=True):
     in_flight: float | None = None
     """Requests being worked on."""
     cpu_seconds: float = 0.0
-    """CPU time the process has used since its start."""
+    """CPU time the process has used since its start, but for the thread that takes the samples."""
 
 
 def read_sample(
@@ -86,7 +87,7 @@ def read_sample(
         pss=proportional_bytes() if pss else None,
         requests=None if requests is None else float(requests()),
         in_flight=None if in_flight is None else float(in_flight()),
-        cpu_seconds=times.user + times.system,
+        cpu_seconds=times.user + times.system - time.thread_time(),
     )
 
 

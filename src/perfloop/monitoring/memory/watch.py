@@ -66,12 +66,13 @@ class LeakWatch:
     def learned(self, evidence: LeakEvidence) -> None:
         """Take what an investigation found into account. The next one, if anything is missing, comes much later."""
         self.evidence = evidence
-        if evidence.complete:
+        self._judge()
+        traced = evidence.traced_each is not None
+        if evidence.lines or (traced and self.verdict.kind == "native leak"):
             self._looks = self._options.looks
         elif evidence.filling is None:
             self._looks += 1
         self._next_look = self._streak + 10 * self._options.confirmations
-        self._judge()
 
     def report(self) -> bool:
         """Whether a leak is to be reported now, which then counts as done."""

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from perfloop.monitoring.memory.allocations import Frames
 
-COST = WindowCost(seconds=2, requests=200, frames=1, memory_bytes=1_000, cpu_ratio=2.0, cut_short=False)
+COST = WindowCost(
+    seconds=2, requests=200, frames=1, memory_bytes=1_000, cpu_ratio=2.0, own_seconds=0.1, cut_short=False
+)
 APP, OTHER, LIBRARY = ("/srv/shop.py", 10), ("/srv/shop.py", 20), (json.__file__, 5)
 
 

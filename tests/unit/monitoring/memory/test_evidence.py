@@ -6,7 +6,9 @@ from perfloop.monitoring.memory import AllocatingLine, RetainingPath, TypeGrowth
 from .series import series
 
 VERDICT = judge(series(rss=lambda at: 2e5 * at, blocks=lambda at: 2e3 * at, noise=0))
-WINDOW = WindowCost(seconds=2.04, requests=1_340, frames=1, memory_bytes=315_000, cpu_ratio=3.52, cut_short=False)
+WINDOW = WindowCost(
+    seconds=2.04, requests=1_340, frames=1, memory_bytes=315_000, cpu_ratio=3.52, own_seconds=0.1, cut_short=False
+)
 
 
 def test_a_report_reads_as_a_whole() -> None:
@@ -30,7 +32,7 @@ def test_a_report_reads_as_a_whole() -> None:
         "  held by       shop.cart.LINES, 6,700 entries, 485 of them new",
         "  growing       shop.cart.Line +485",
         "  looked at     the heap for 12.3 ms",
-        "  traced        2.0 s, 1,340 requests, 3.5 × the CPU time a request, 315 kB of notes",
+        "  traced        2.0 s, 1,340 requests, 3.5 × the CPU time a request, 315 kB of notes, 100 ms to read them",
     ]
 
 
@@ -38,10 +40,14 @@ def test_a_report_without_an_investigation_is_its_verdict() -> None:
     assert str(LeakReport(verdict=VERDICT, evidence=None)) == f"python leak: {VERDICT.reason}"
 
 
-def test_evidence_is_complete_with_lines_or_when_python_keeps_nothing() -> None:
-    line = AllocatingLine(file="a.py", line=1, bytes_each=1, blocks_each=1)
-    path = RetainingPath(text="shop.A", complete=True, bound=None)
-    assert LeakEvidence(lines=(line,), path=path, traced_each=5).complete
-    assert LeakEvidence(traced_each=0.0).complete
-    assert not LeakEvidence(path=path, traced_each=0.0).complete
-    assert not LeakEvidence(path=path).complete
+def test_what_python_holds_is_not_shown_for_native_memory() -> None:
+    verdict = judge(series(rss=lambda at: 2e5 * at, malloc=lambda at: 2e5 * at, noise=0))
+    evidence = LeakEvidence(
+        types=(TypeGrowth(name="list", count=70, grew=20),),
+        path=RetainingPath(text="shop.A", complete=True, bound=None),
+        traced_each=0.0,
+    )
+    assert [line[:12] for line in str(LeakReport(verdict=verdict, evidence=evidence)).splitlines()] == [
+        "native leak:",
+        "  looked at ",
+    ]

@@ -47,6 +47,17 @@ def test_a_leak_that_is_understood_is_not_looked_at_again() -> None:
     assert set(steps(watch, rest)) == {"wait"}
 
 
+def test_native_memory_that_python_has_no_part_in_is_not_looked_at_again() -> None:
+    watch = LeakWatch(OPTIONS)
+    samples = series(80, rss=lambda at: 2e5 * at, malloc=lambda at: 2e5 * at)
+    while watch.add(samples.pop(0)) != "investigate":
+        pass
+    watch.learned(LeakEvidence(traced_each=0.5))
+    assert watch.verdict.kind == "native leak"
+    assert watch.report()
+    assert set(steps(watch, samples)) == {"wait"}
+
+
 def test_a_look_that_found_nothing_is_repeated_later_and_not_for_ever() -> None:
     watch = LeakWatch(LeakOptions(capacity=40, confirmations=1, looks=2))
     looks = []
