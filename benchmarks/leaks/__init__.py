@@ -18,8 +18,10 @@ from __future__ import annotations
 import asyncio
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ __all__ = ["run"]
 
 REPOSITORY = Path(__file__).parents[2]
 AT_A_TIME = 2
+_PATIENCE = 120
 
 
 def run(full: bool) -> dict[str, Any]:
@@ -77,21 +80,20 @@ def _true(name: str, said: dict[str, Any]) -> bool:
 
 async def _watched(name: str) -> dict[str, Any]:
     """What the detector in one service said at the end of its load."""
-    with tempfile.TemporaryFile() as errors:
-        service = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "benchmarks.leaks.server",
-            name,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
-            cwd=REPOSITORY,
-        )
+    command = [sys.executable, "-m", "benchmarks.leaks.server", name]
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=REPOSITORY
+        ) as service,
+    ):
         assert service.stdin is not None
         assert service.stdout is not None
+        # Whatever happens, reading from it ends, and with it the thread that does.
+        deadline = threading.Timer(_PATIENCE, service.kill)
+        deadline.start()
         try:
-            port = int(await asyncio.wait_for(service.stdout.readline(), 30))
+            port = int(await asyncio.to_thread(service.stdout.readline))
             await loadtest.run(
                 loadtest.LoadOptions(
                     url=f"http://127.0.0.1:{port}/",
@@ -102,15 +104,13 @@ async def _watched(name: str) -> dict[str, Any]:
                 )
             )
             service.stdin.close()
-            answer = await asyncio.wait_for(service.stdout.readline(), 60)
-            said: dict[str, Any] = json.loads(answer)
-        except (ValueError, TimeoutError) as error:
+            said: dict[str, Any] = json.loads(await asyncio.to_thread(service.stdout.readline))
+        except ValueError as error:
             errors.seek(0)
-            raise RuntimeError(f"{name} did not answer: {errors.read().decode(errors='replace')[-2000:]}") from error
+            raise RuntimeError(f"{name} did not answer: {errors.read()[-2000:]}") from error
         finally:
-            if service.returncode is None:
-                service.kill()
-            await service.wait()
+            deadline.cancel()
+            service.kill()
     true = "true" if _true(name, said) else "WRONG"
     say(f"{name}: {said['kind']}, {true} ({said['requests']:,} requests, {said['samples']} samples): {said['reason']}")
     if said["report"]:
