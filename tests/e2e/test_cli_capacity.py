@@ -48,6 +48,15 @@ def test_json_prints_the_record_and_its_secrets_are_gone(perfloop: Perfloop, ser
     assert "s3cret" not in run.stdout + run.stderr
 
 
+def test_connections_are_used_as_asked(perfloop: Perfloop, service: str) -> None:
+    short = ("--budget", "300ms", "--probe", "100ms", "--json", "--no-live")
+    run = perfloop("capacity", f"{service}/products", "--no-keep-alive", *short)
+    assert json.loads(run.stdout)["plan"]["keep_alive"] is False
+    refused = perfloop("capacity", f"{service}/products", "--http2", *short)
+    assert refused.returncode == 2
+    assert "leave out --http2" in refused.stderr
+
+
 def test_a_service_that_only_fails_has_no_capacity(perfloop: Perfloop, service: str) -> None:
     run = perfloop("capacity", f"{service}/broken", "--budget", "1s", "--probe", "100ms")
     assert run.returncode == 3, run.stderr

@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .command import naming_options, where
+from .connections import (
+    Http2Option,
+    KeepAliveOption,
+    StreamsOption,
+    TlsResumeOption,
+    over_connections,
+)
 from .help import Example
 from .options import (  # noqa: TC001  # typer reads them
     ArrivalOption,
@@ -33,8 +40,11 @@ if TYPE_CHECKING:
 
     from ..loadtest import CapacityOptions, LoadOptions
     from ..records import AnyRecord, CapacityProbe, CapacityRecord
+    from .steps import Mark
 
 __all__ = ["EXAMPLES", "capacity", "probe_line"]
+
+_MARKS: dict[str, Mark] = {"missed": "✗", "untrustworthy": "!", "too few samples": "!"}
 
 EXAMPLES = (
     Example(
@@ -112,10 +122,15 @@ def capacity(
             "--connections",
             "-c",
             metavar="N",
-            help="The most connections to open; it opens as many as the throughput needs.",
+            help="The most requests in flight, over HTTP/1.1 each on a connection of its own; it opens as many as the "
+            "throughput needs.",
             rich_help_panel="Load",
         ),
     ] = "512",
+    keep_alive: KeepAliveOption = True,
+    tls_resume: TlsResumeOption = False,
+    http2: Http2Option = False,
+    streams: StreamsOption = "10",
     timeout: TimeoutOption = "10s",
     method: MethodOption = None,
     header: HeaderOption = None,
@@ -153,14 +168,14 @@ def capacity(
 
     outputs = Outputs.of(json, output, html, reports)
     outputs.check("capacity")
+    load = _load_options(context, url, arrival, timeout, method, header or (), data, insecure, expect_status, seed)
     options = _options(
         context,
-        _load_options(context, url, arrival, timeout, method, header or (), data, insecure, expect_status, seed),
+        over_connections(context, load, connections, keep_alive, tls_resume, http2, streams),
         target or (),
         precision,
         budget,
         probe,
-        connections,
     )
     with naming_options(context):
         options.validate()
@@ -205,7 +220,6 @@ def _options(
     precision: str,
     budget: str | None,
     probe: str | None,
-    connections: str,
 ) -> CapacityOptions:
     from ..loadtest import CapacityOptions
     from ..loadtest.capacity import goals_of, parse_goals
@@ -219,7 +233,7 @@ def _options(
     return CapacityOptions(
         load=load,
         targets=goals,
-        most_connections=values.parse_count(connections, where=where(context, "connections")),
+        most_connections=load.connections,
         precision=parse_fraction(precision, where=where(context, "precision")),
         budget=None if budget is None else values.parse_positive_duration(budget, where=where(context, "budget")),
         probe=None if probe is None else values.parse_positive_duration(probe, where=where(context, "probe")),
@@ -241,10 +255,12 @@ def _measure(options: CapacityOptions, resumed: AnyRecord | None, *, live: bool)
     from .steps import Steps
 
     with Steps(enabled=live) as steps:
+
+        def tell(probe: CapacityProbe) -> None:
+            steps.done(probe_line(probe), mark=_MARKS.get(probe.verdict, "✓"))
+
         record, _ = run_until_stopped(
-            lambda stop: loadtest.find_capacity(
-                options, on_probe=lambda probe: steps.done(probe_line(probe)), stop=stop, resume=resumed
-            )
+            lambda stop: loadtest.find_capacity(options, on_probe=tell, stop=stop, resume=resumed)
         )
     return msgspec.structs.replace(record, command=redact_command(["perfloop", *sys.argv[1:]]))
 

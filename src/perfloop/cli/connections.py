@@ -1,4 +1,4 @@
-"""How a load goes over connections: options of `perfloop load`."""
+"""How a load goes over connections: options of `perfloop load` and `perfloop capacity`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 import threading
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from ..clock import MONOTONIC, Clock
 from ..reporting.figures import visible
@@ -15,8 +15,10 @@ from ..reporting.figures import visible
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Steps"]
+__all__ = ["Mark", "Steps"]
 
+Mark = Literal["✓", "✗", "!"]
+_COLOURS: dict[Mark, int] = {"✓": 32, "✗": 31, "!": 33}
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _REDRAW_SECONDS = 0.2
 _DOUBTFUL = "untrustworthy"
@@ -52,18 +54,17 @@ class Steps:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def done(self, text: str) -> None:
-        """One step is done; `text` says which, with its figures."""
+    def done(self, text: str, *, mark: Mark = "✓") -> None:
+        """One step is done; `text` says which, with its figures, and `mark` how it went."""
         text = visible(text)
-        mark, colour = ("!", 33) if text.startswith(_DOUBTFUL) else ("✓", 32)
-        if self._coloured:
-            mark = f"\x1b[{colour}m{mark}\x1b[0m"
+        mark = "!" if text.startswith(_DOUBTFUL) else mark
+        shown = f"\x1b[{_COLOURS[mark]}m{mark}\x1b[0m" if self._coloured else mark
         self._began = self._clock.now()
         if self._enabled:
             if self._terminal:
                 width = max(40, shutil.get_terminal_size((80, 24)).columns - 1)
                 text = textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  ")[2:]
-            self._write(f"{self._clear()}{mark} {text}\n")
+            self._write(f"{self._clear()}{shown} {text}\n")
 
     def __enter__(self) -> Steps:
         self._began = self._clock.now()

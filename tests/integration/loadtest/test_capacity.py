@@ -16,6 +16,7 @@ from perfloop.loadtest import CapacityOptions, LoadOptions, find_capacity, find_
 from perfloop.records import CapacityProbe, load_record, save_record
 
 from ...servers.processes import free_port
+from .http2_serving import nginx
 
 
 def options(url: str, **values) -> CapacityOptions:
@@ -93,3 +94,12 @@ def test_overload_is_ended_early_and_waited_for() -> None:
 def test_nobody_there_is_an_error() -> None:
     with pytest.raises(UnreachableTarget):
         find_capacity_sync(options(f"http://127.0.0.1:{free_port()}/"))
+
+
+def test_over_http2_what_counts_is_requests_in_flight(tmp_path) -> None:
+    with nginx(tmp_path) as url:
+        load = LoadOptions(url=url, http2=True, streams=4)
+        record = find_capacity_sync(options(url, load=load, probe=0.2, budget=1.0, most_connections=8))
+    assert [probe.connections for probe in record.probes if probe.model == "closed"][:4] == [1, 2, 4, 8]
+    assert sum(probe.errors for probe in record.probes) == 0
+    assert (record.plan.connections, record.plan.streams) == (2, 4)

@@ -44,6 +44,16 @@ def test_elsewhere_each_step_is_one_plain_line() -> None:
     assert stream.getvalue() == "✓ service up\n✓ warm-up over\n"
 
 
+@pytest.mark.parametrize(("mark", "colour"), [("✓", 32), ("✗", 31), ("!", 33)])
+def test_a_step_shows_how_it_went(mark, colour: int) -> None:
+    stream, terminal = io.StringIO(), Terminal()
+    for each in (stream, terminal):
+        with Steps(stream=each) as steps:
+            steps.done("400 requests/s: p99 146 ms", mark=mark)
+    assert stream.getvalue() == f"{mark} 400 requests/s: p99 146 ms\n"
+    assert f"\x1b[{colour}m{mark}\x1b[0m 400 requests/s" in terminal.getvalue()
+
+
 def test_on_a_terminal_the_running_step_is_timed_and_cleared_away() -> None:
     terminal = Terminal()
     with Steps(stream=terminal, interval=0.001, clock=FixedClock()) as steps:

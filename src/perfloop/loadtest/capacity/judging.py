@@ -163,7 +163,7 @@ def open_probe(
     return CapacityProbe(
         model="open",
         rate=plan.rate,
-        connections=plan.connections,
+        connections=plan.connections * (plan.streams or 1),
         seconds=lasted,
         ended_early=lost is not None,
         requests=summary.requests,
@@ -183,7 +183,7 @@ def closed_probe(outcome: LoadOutcome) -> CapacityProbe:
     return CapacityProbe(
         model="closed",
         rate=None,
-        connections=outcome.plan.connections,
+        connections=outcome.plan.connections * (outcome.plan.streams or 1),
         seconds=summary.elapsed_seconds,
         requests=summary.requests,
         errors=summary.errors,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ...exceptions import InvalidValue
 from ...targets import Targets
@@ -31,7 +31,8 @@ class CapacityOptions(Struct, frozen=True, kw_only=True):
         targets: what a rate must meet: `"p99<200ms"`, `"errors<0.1%"`; mean, max, any percentile of latency, and the
             share of errors. Default: the latency targets of `perfloop.targets`. Without one on errors, `errors<=0.1%`
             is added.
-        most_connections: how many connections it may open at most; it opens what the throughput needs.
+        most_connections: how many requests may be in flight at most, over HTTP/1.1 each on a connection of its own; it
+            opens what the throughput needs.
         precision: the width of the interval, as a share of the estimate, at which the search ends.
         budget: seconds that all probes may take together; then the answer is what is known. None: 30 probes.
         probe: seconds of each probe; up to four times as long where a percentile needs the samples. None: 4, and 10
@@ -60,6 +61,11 @@ class CapacityOptions(Struct, frozen=True, kw_only=True):
             if value is not None and not (math.isfinite(value) and 0 < value <= most):
                 expected = "a share above 0, up to 1" if name == "precision" else "a number of seconds above 0"
                 raise InvalidValue(f"Expected {expected}", got=value, where=name)
+
+    def sending(self, in_flight: int) -> LoadOptions:
+        """The load with at most so many requests in flight, a power of two of them on each connection over HTTP/2."""
+        streams = 1 << (min(self.load.streams, in_flight).bit_length() - 1) if self.load.http2 else 1
+        return structs.replace(self.load, connections=-(-in_flight // streams), streams=streams)
 
     def settings(self, spent: float = 0.0) -> Settings:
         """What the decisions go by.

@@ -18,7 +18,8 @@ __all__ = ["common_plan", "earlier_probes"]
 
 def common_plan(options: CapacityOptions) -> LoadPlan:
     """What all probes of a search have in common."""
-    plan = msgspec.structs.replace(options.load, connections=options.most_connections, rate=1.0, profile=None).plan()
+    load = options.sending(options.most_connections)
+    plan = msgspec.structs.replace(load, rate=1.0, profile=None).plan()
     return msgspec.structs.replace(plan, rate=None, duration_seconds=None, request_limit=None)
 
 
@@ -37,6 +38,8 @@ def earlier_probes(record: AnyRecord, options: CapacityOptions) -> list[Capacity
         ("targets", record.goals, goal_texts(options)),
         ("requests", record.plan.requests, plan.requests),
         ("arrival", record.plan.arrival, plan.arrival),
+        ("keep-alive", record.plan.keep_alive, plan.keep_alive),
+        ("streams", record.plan.streams, plan.streams),
         ("timeout", record.plan.timeout_seconds, plan.timeout_seconds),
     )
     for name, before, now in asked:

@@ -150,10 +150,9 @@ class _Search:
         on_progress: Callable[[Progress], None] | None = None,
         request_limit: int | None = None,
     ) -> LoadOutcome:
-        load = self._options.load
+        load = self._options.sending(wanted.connections)
         options = msgspec.structs.replace(
             load,
-            connections=wanted.connections,
             rate=wanted.rate,
             profile=None,
             think_time=None,

@@ -28,6 +28,16 @@ def test_wrong_options_are_named(values: dict[str, Any], where: str) -> None:
     assert where in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("in_flight", "connections", "streams"), [(1, 1, 1), (2, 1, 2), (8, 1, 8), (16, 2, 8), (100, 13, 8)]
+)
+def test_over_http2_requests_in_flight_share_connections(in_flight: int, connections: int, streams: int) -> None:
+    over_http2 = CapacityOptions(load=LoadOptions(url="http://127.0.0.1:1/", http2=True, streams=10))
+    load = over_http2.sending(in_flight)
+    assert (load.connections, load.streams) == (connections, streams)
+    assert CapacityOptions(load=LOAD).sending(in_flight).connections == in_flight
+
+
 def test_the_defaults_are_those_of_the_targets() -> None:
     options = CapacityOptions(load=LOAD)
     options.validate()

@@ -47,6 +47,8 @@ def test_the_probes_of_the_same_question_count() -> None:
         ({"load": msgspec.structs.replace(OPTIONS.load, arrival="poisson")}, "arrival"),
         ({"load": msgspec.structs.replace(OPTIONS.load, method="POST")}, "requests"),
         ({"load": msgspec.structs.replace(OPTIONS.load, timeout=1.0)}, "timeout"),
+        ({"load": msgspec.structs.replace(OPTIONS.load, keep_alive=False)}, "keep-alive"),
+        ({"load": msgspec.structs.replace(OPTIONS.load, http2=True)}, "streams"),
     ],
 )
 def test_another_question_is_refused(changed, where: str) -> None:
