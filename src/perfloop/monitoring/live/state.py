@@ -1,0 +1,88 @@
+"""What a service does now: the figures that the live page, the terminal and `--json` show alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from ...records import TargetResult
+    from .resources import Usage
+    from .slowest import SlowRequest
+
+__all__ = ["LiveState", "Memory", "Points", "RouteFigures"]
+
+
+class RouteFigures(Struct, frozen=True, kw_only=True):
+    """One route, or all of them, in the window."""
+
+    route: str
+    """`GET /orders/{id}`; `all routes` for the sum."""
+    requests: int
+    failed: int
+    """Answered with 5xx, or ended by an exception."""
+    rate: float
+    """Requests a second."""
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    parts_ms: dict[str, float]
+    """Milliseconds of a mean request by part of the latency breakdown; empty where nothing tells."""
+
+
+class Points(Struct, frozen=True, kw_only=True):
+    """The last minutes by second, in columns; None where nothing was measured."""
+
+    at: list[float]
+    """Seconds since 1970, at the start of each."""
+    rate: list[float]
+    p50_ms: list[float | None]
+    p99_ms: list[float | None]
+    errors: list[float]
+    cpu: list[float | None]
+    """Processors in use."""
+    rss_bytes: list[float | None]
+
+
+class Memory(Struct, frozen=True, kw_only=True):
+    """Whether memory leaks, of the process of which that is the surest."""
+
+    kind: str
+    """`python leak`, `native leak`, `fragmentation`, `cache fill`, `none`, or `not enough data`."""
+    leaking: bool
+    reason: str
+    """In words."""
+    pid: int | None = None
+
+
+class LiveState(Struct, frozen=True, kw_only=True):
+    """Everything at one moment."""
+
+    at: float
+    """Seconds since 1970."""
+    title: str
+    """What is watched."""
+    status: str
+    """`starting`, `running`, `idle` (no request in the window) or `ended`."""
+    uptime_seconds: float
+    """Since it is watched."""
+    window_seconds: int
+    """What rates, percentiles and errors are of."""
+    requests: int
+    """All that were seen."""
+    failed: int
+    all_routes: RouteFigures
+    routes: list[RouteFigures]
+    """Those that took the most time first."""
+    usage: Usage | None
+    targets: list[TargetResult]
+    memory: Memory | None
+    """None where it is not watched."""
+    slowest: list[SlowRequest]
+    """Of the last minutes, slowest first."""
+    events: list[tuple[float, str]]
+    """Processes that came and went, oldest first, each with its moment in seconds since 1970."""
+    notes: list[str]
+    """What the figures lack, in words."""
+    points: Points | None = None
