@@ -30,7 +30,6 @@ _MOST_CONNECTIONS = 64
 _MOST_STREAMS = 16
 _MOST_UNREAD = 1_000_000
 """Bytes that a stream's reader may be behind."""
-_TICK_SECONDS = 1.0
 _ENDING_SECONDS = 0.3
 """How long the last bytes may take to those who read."""
 
@@ -43,6 +42,8 @@ class Request(NamedTuple):
     """Without the query."""
     headers: dict[str, str]
     """By their name in lower case; several of one name are joined by commas."""
+    query: str = ""
+    """What stands behind the question mark."""
 
 
 class Response(NamedTuple):
@@ -68,7 +69,8 @@ class HttpServer:
         host: address to listen on.
         port: 0 takes a free one; `url` says which.
         answer: called in the server's thread with each request.
-        tick: called in the server's thread once a second and once at the end; what it gives goes to every stream.
+        tick: called in the server's thread regularly and once at the end; what it gives goes to every stream.
+        every: seconds between two ticks.
         serves: what is served, for messages.
         where: the option the address came from, for messages.
 
@@ -83,11 +85,13 @@ class HttpServer:
         answer: Callable[[Request], Response],
         *,
         tick: Callable[[], bytes] | None = None,
+        every: float = 1.0,
         serves: str = "metrics",
         where: str | None = None,
     ) -> None:
         self._answer = answer
         self._tick = tick
+        self._every = every
         self._stop = asyncio.Event()
         self._emptied = asyncio.Event()
         self._connections: dict[_Connection, None] = {}
@@ -130,7 +134,7 @@ class HttpServer:
         server = await self._loop.create_server(lambda: _Connection(self, self._loop), sock=self._socket)
         while not self._stop.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), _TICK_SECONDS)
+                await asyncio.wait_for(self._stop.wait(), self._every)
             self._publish()
         server.close()
         for connection in list(self._connections):
@@ -251,7 +255,8 @@ def _parsed(head: bytes) -> Request | None:
             return None
         name, value = name.lower(), value.strip()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Request(method, target.partition("?")[0], headers)
+    path, _, query = target.partition("?")
+    return Request(method, path, headers, query)
 
 
 def _written(response: Response, whole: bool) -> bytes:

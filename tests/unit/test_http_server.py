@@ -131,11 +131,14 @@ def test_the_newest_of_too_many_is_answered(monkeypatch: pytest.MonkeyPatch) -> 
         assert len(server._connections) <= 64
 
 
-def test_a_stream_goes_on_with_every_tick_and_ends_with_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "_TICK_SECONDS", 0.001)
+def test_a_stream_goes_on_with_every_tick_and_ends_with_the_last() -> None:
     ended = threading.Event()
     with ExitStack() as stack:
-        with HttpServer("127.0.0.1", 0, stream, tick=lambda: b"end." if ended.is_set() else b"more;") as server:
+
+        def tick() -> bytes:
+            return b"end." if ended.is_set() else b"more;"
+
+        with HttpServer("127.0.0.1", 0, stream, tick=tick, every=0.001) as server:
             client = stack.enter_context(connected(server, b"GET / HTTP/1.1\r\n\r\n"))
             got = b""
             while b"first;more;more;" not in got:
@@ -156,10 +159,9 @@ def test_a_stream_has_so_many_readers_and_they_say_nothing() -> None:
         assert b"first;" in stack.enter_context(connected(server, b"GET / HTTP/1.1\r\n\r\n")).recv(65_536)
 
 
-def test_a_reader_who_has_stopped_reading_has_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "_TICK_SECONDS", 0.001)
+def test_a_reader_who_has_stopped_reading_has_to_go() -> None:
     with (
-        HttpServer("127.0.0.1", 0, stream, tick=lambda: b"x" * 2_000_000) as server,
+        HttpServer("127.0.0.1", 0, stream, tick=lambda: b"x" * 2_000_000, every=0.001) as server,
         connected(server, b"GET / HTTP/1.1\r\n\r\n") as lazy,
     ):
         while b"first;" not in lazy.recv(1000):

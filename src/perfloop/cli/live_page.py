@@ -7,14 +7,12 @@ charts need, and sends it to whoever watches.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import math
-import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
+from ..http_access import AddressAccess, page_headers
 from ..http_server import HttpServer, Request, Response
 from ..reporting import figures
 from ..units import format_duration
@@ -140,20 +138,12 @@ class LivePage:
             return
         from ..reporting.live_page import render_live_page
 
-        self._host, port = parse_address(address, where="--live-web")
+        host, port = parse_address(address, where="--live-web")
         page, policy = render_live_page()
         self._page = page.encode()
-        self._headers = (
-            ("Content-Security-Policy", policy),
-            ("X-Content-Type-Options", "nosniff"),
-            ("X-Frame-Options", "DENY"),
-            ("Referrer-Policy", "no-referrer"),
-            ("Cross-Origin-Resource-Policy", "same-origin"),
-            ("Cache-Control", "no-store"),
-        )
-        self._server = HttpServer(
-            self._host, port, self._answer, tick=self._tick, serves="the live page", where="--live-web"
-        )
+        self._headers = page_headers(policy)
+        self._access = AddressAccess(host)
+        self._server = HttpServer(host, port, self._answer, tick=self._tick, serves="the live page", where="--live-web")
 
     def update(self, progress: Progress) -> None:
         """Take the latest progress; called by the engine."""
@@ -177,9 +167,9 @@ class LivePage:
         self._stack.close()
 
     def _answer(self, request: Request) -> Response:
-        if not _is_ours(request.headers.get("host", ""), self._host):
-            # A name of somebody's that leads here: a page of theirs could read the answer (DNS rebinding).
-            return Response.text(421, "expected the address that perfloop printed, or localhost")
+        refusal = self._access.refusal(request)
+        if refusal is not None:
+            return refusal
         if request.method != "GET":
             return Response.text(405, "expected GET", ("Allow", "GET"))
         if request.path == "/":
@@ -196,17 +186,6 @@ class LivePage:
     def _event(self) -> bytes:
         now = state(self._plan, self._latest, self._history, self._summary, partial=self._partial, over=self._over)
         return b"data: " + msgspec.json.encode(now) + b"\n\n"
-
-
-def _is_ours(host: str, bound: str) -> bool:
-    """Whether a Host header names this server in a way that nobody else can: no name of a domain but our own."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    with contextlib.suppress(ValueError):
-        return bool(ipaddress.ip_address(name))
-    return name in ("localhost", bound.lower(), socket.gethostname().lower())
 
 
 def state(

@@ -19,6 +19,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("load", "perfloop.cli.load", "Load test a URL, at a given rate or as fast as it answers"),
     CommandEntry("capacity", "perfloop.cli.capacity", "Find the highest rate at which a service meets its targets"),
     CommandEntry("diagnose", "perfloop.cli.diagnose", "Run a service, load it, name its bottleneck and the fix"),
+    CommandEntry("monitor", "perfloop.cli.monitor", "Run a service and watch it on a live page and in the terminal"),
     CommandEntry("compare", "perfloop.cli.compare", "Say whether B is faster than A: two records, or two commands"),
     CommandEntry("report", "perfloop.cli.report", "Show a record again: terminal, HTML, JSON, Markdown, CSV, JUnit …"),
 )

@@ -19,9 +19,9 @@ def style(*more: str) -> Markup:
     return _joined("style.css", *more, DARK=dark)
 
 
-def script(name: str) -> Markup:
-    """The script of all pages, and that of one of them."""
-    return _joined("theme.js", name)
+def script(*more: str) -> Markup:
+    """The script of all pages, and that of `more` files."""
+    return _joined("theme.js", *more)
 
 
 def _joined(*names: str, **words: str) -> Markup:

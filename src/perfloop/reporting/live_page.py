@@ -29,7 +29,7 @@ def render_live_page() -> tuple[str, str]:
 
     The script takes the run's state from `events` beside the page, and writes it as text, never as markup.
     """
-    css, js = style("live.css"), script("live.js")
+    css, js = style("live.css"), script("charts.js", "live.js")
     environment = Environment(
         loader=PackageLoader("perfloop.reporting"),
         autoescape=True,

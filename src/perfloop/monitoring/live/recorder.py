@@ -30,6 +30,7 @@ _MOST_ROUTES = 100
 _MOST_EVENTS = 20
 _MOST_TRACED = 100
 _LAG_SECONDS = 10.0
+_APART = 4
 
 
 class LiveRecorder:
@@ -246,9 +247,13 @@ class LiveRecorder:
         while self._lags and self._lags[0][0] < now - _LAG_SECONDS:
             self._lags.popleft()
 
+    def _used_about(self, second: int) -> Usage | None:
+        """What was read in this second, or else a little earlier: readings are not on the second."""
+        return next((self._course[at] for at in range(second, second - _APART, -1) if at in self._course), None)
+
     def _points(self, now: float) -> Points:
         course: list[Second] = self._all.course(now, min(_COURSE, int(now) - int(self._began)))
-        used = [self._course.get(second.at) for second in course]
+        used = [self._used_about(second.at) for second in course]
         return Points(
             at=[round(self._epoch + second.at, 1) for second in course],
             rate=[float(second.requests) for second in course],

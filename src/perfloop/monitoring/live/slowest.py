@@ -96,11 +96,11 @@ class SlowestRequests:
         return [request for _, _, request in heapq.nlargest(self._most, entries)]
 
     def find(self, span_id: str) -> SlowRequest | None:
-        """The latest one kept that came with this number; None when there is none."""
+        """The latest one kept that came with this number; None when there is none. Any thread may ask."""
         found = [
             (number, request)
-            for heap in self._kept.values()
-            for _, number, request in heap
+            for heap in list(self._kept.values())
+            for _, number, request in list(heap)
             if request.span_id == span_id
         ]
         return max(found, key=lambda entry: entry[0])[1] if found else None

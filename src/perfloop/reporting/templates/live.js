@@ -1,127 +1,16 @@
 (() => {
   "use strict";
-  const SVG = "http://www.w3.org/2000/svg";
-  const LEFT = 56, RIGHT = 8, TOP = 10, FLOOR = 24;
   // As often as it cannot be reached in a row, the run is over.
   const PATIENCE = 4;
 
   const find = (id) => document.getElementById(id);
-  const figures = (value) => {
-    const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-    return value.toLocaleString("en-US", { maximumFractionDigits: digits });
-  };
-  const rate = (value) => figures(value) + "/s";
-  const milliseconds = (value) =>
-    value >= 1000 ? figures(value / 1000) + " s" : value >= 1 || value === 0 ? figures(value) + " ms" : figures(value * 1000) + " µs";
-  const moment = (seconds) => {
-    const whole = Math.round(seconds);
-    if (whole < 120) return whole + " s";
-    const minutes = Math.floor(whole / 60) % 60, hours = Math.floor(whole / 3600);
-    const two = (number) => String(number).padStart(2, "0");
-    return (hours ? hours + ":" + two(minutes) : String(minutes)) + ":" + two(whole % 60);
-  };
-
-  // A chart: its figure, how its values read, its series in the order they are drawn.
-  const CHARTS = [
+  const { rate, milliseconds, figures } = liveCharts;
+  const draw = liveCharts.start([
     { name: "rate", words: rate, series: [["planned", "planned"], ["rate", "finished", "area"]] },
     { name: "latency", words: milliseconds, log: true, series: [["p99", "p99"], ["p50", "p50"]] },
     { name: "errors", words: rate, series: [["errors", "failed", "area"]], rare: true },
     { name: "waiting", words: figures, series: [["waiting", "due and waiting", "area"]], rare: true },
-  ];
-
-  const make = (parent, tag, attributes, text) => {
-    const node = document.createElementNS(SVG, tag);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    if (text !== undefined) node.textContent = text;
-    parent.append(node);
-    return node;
-  };
-
-  // From zero to a round figure above the greatest; of logarithms from a power of ten to another.
-  const axis = (values, log) => {
-    const top = Math.max(...values), positive = values.filter((value) => value > 0);
-    if (!log || !positive.length) {
-      const power = 10 ** Math.floor(Math.log10(top || 1));
-      const round = [1, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= top * 0.999) || 1;
-      return { at: (value) => value / round, ticks: [0, round / 2, round] };
-    }
-    const low = Math.floor(Math.log10(Math.min(...positive))), high = Math.max(low + 1, Math.ceil(Math.log10(top)));
-    const ticks = [];
-    for (let power = low; power <= high; power += Math.ceil((high - low) / 4)) ticks.push(10 ** power);
-    return { at: (value) => (Math.log10(Math.max(value, 10 ** low)) - low) / (high - low), ticks };
-  };
-
-  const moments = (last) => {
-    const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
-    const step = steps.find((each) => last / each <= 5) || Math.ceil(last / 5);
-    return Array.from({ length: Math.floor(last / step) + 1 }, (_, index) => index * step);
-  };
-
-  const values = (figure, chart, points, i) => {
-    const parts = chart.series.filter(([key]) => points[key][i] !== null).map(([key, words]) => {
-      const part = document.createElement("span"), number = document.createElement("b");
-      number.className = "series-" + key;
-      number.textContent = chart.words(points[key][i]);
-      part.append(number, " " + words);
-      return part;
-    });
-    figure.querySelector(".values").replaceChildren("at " + moment(points.at[i]), ...parts.flatMap((part) => [" · ", part]));
-  };
-
-  let points = null;
-  const hovered = {};
-
-  const draw = (chart) => {
-    const figure = find("chart-" + chart.name), svg = figure.querySelector("svg");
-    const known = chart.series.flatMap(([key]) => points[key]).filter((value) => value !== null);
-    figure.hidden = !known.length || (chart.rare && !known.some((value) => value > 0));
-    if (figure.hidden) return;
-    const width = svg.clientWidth, height = svg.clientHeight, floor = height - FLOOR;
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    svg.replaceChildren();
-    const last = Math.max(points.at[points.at.length - 1], 1);
-    const x = (seconds) => LEFT + (seconds / last) * (width - LEFT - RIGHT);
-    const scale = axis(known, chart.log);
-    const y = (value) => floor - scale.at(value) * (floor - TOP);
-    for (const tick of scale.ticks) {
-      make(svg, "line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick) });
-      make(svg, "text", { x: LEFT - 8, y: y(tick) + 4, "text-anchor": "end" }, chart.words(tick));
-    }
-    for (const tick of moments(last)) {
-      const end = x(tick) > width - 30;
-      make(svg, "text", { x: end ? width : x(tick), y: height - 6, "text-anchor": end ? "end" : "middle" }, moment(tick));
-    }
-    for (const [key, , area] of chart.series) {
-      let path = "", closed = "", run = [];
-      const finish = () => {
-        if (!run.length) return;
-        const line = "M" + run.map(([left, up]) => left.toFixed(1) + " " + up.toFixed(1)).join("L");
-        path += run.length > 1 ? line : line + "h1";
-        closed += `${line}V${floor}H${run[0][0].toFixed(1)}Z`;
-        run = [];
-      };
-      points[key].forEach((value, i) => { if (value === null) finish(); else run.push([x(points.at[i]), y(value)]); });
-      finish();
-      if (area) make(svg, "path", { class: "area series-" + key, d: closed });
-      make(svg, "path", { class: "line series-" + key, d: path });
-    }
-    const i = Math.min(hovered[chart.name] ?? Infinity, points.at.length - 1);
-    if (chart.name in hovered) {
-      make(make(svg, "g", { class: "cursor" }), "line", { x1: x(points.at[i]), x2: x(points.at[i]), y1: TOP, y2: floor });
-    }
-    values(figure, chart, points, i);
-    svg.onpointermove = svg.onpointerdown = (event) => {
-      const at = ((event.clientX - svg.getBoundingClientRect().left - LEFT) / (width - LEFT - RIGHT)) * last;
-      let nearest = 0;
-      points.at.forEach((seconds, index) => {
-        if (Math.abs(seconds - at) < Math.abs(points.at[nearest] - at)) nearest = index;
-      });
-      hovered[chart.name] = nearest;
-      draw(chart);
-    };
-    svg.onpointerleave = () => { delete hovered[chart.name]; draw(chart); };
-  };
-  const redraw = () => { if (points && points.at.length) CHARTS.forEach(draw); };
+  ]);
 
   const stamp = (words, tone, note) => {
     find("head").className = "verdict " + tone;
@@ -152,8 +41,7 @@
       tile.querySelector("dd span").textContent = note;
     }
     find("errors").classList.toggle("bad", state.failing);
-    points = state.points;
-    redraw();
+    draw(state.points);
   };
 
   let refused = 0, shown = false;
@@ -172,5 +60,4 @@
     else if (refused < PATIENCE) stamp("Connection lost", "warning", "Trying again.");
     else over("Run over", shown ? "perfloop does not answer any more: these are the last figures it sent." : "perfloop does not answer any more.");
   };
-  new ResizeObserver(redraw).observe(find("chart-rate").parentElement);
 })();

@@ -1,0 +1,160 @@
+(() => {
+  "use strict";
+  const find = (id) => document.getElementById(id);
+  const { rate, milliseconds, figures, bytes } = liveCharts;
+  const draw = liveCharts.start([
+    { name: "rate", words: rate, series: [["rate", "finished", "area"]] },
+    { name: "latency", words: milliseconds, log: true, series: [["p99_ms", "p99"], ["p50_ms", "p50"]] },
+    { name: "errors", words: rate, series: [["errors", "failed", "area"]], rare: true },
+    { name: "cpu", words: figures, series: [["cpu", "processors in use", "area"]] },
+    { name: "memory", words: bytes, series: [["rss_bytes", "resident", "area"]] },
+  ], { fromNow: true });
+
+  const node = (tag, className, ...inside) => {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    made.append(...inside);
+    return made;
+  };
+  const time = (epoch) => new Date(epoch * 1000).toLocaleTimeString([], { hour12: false });
+
+  // Where the time went, as one bar of parts: [class, name, words, share].
+  const bar = (parts) => {
+    const svg = liveCharts.make(node("i"), "svg", {
+      class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", role: "img",
+      "aria-label": parts.map(([, name, words]) => name + " " + words).join(", "),
+    });
+    let x = 0;
+    for (const [kind, name, words, share] of parts) {
+      const rect = liveCharts.make(svg, "rect", { class: "part-" + kind, x, width: share * 100, y: 0, height: 10 });
+      liveCharts.make(rect, "title", {}, name + " " + words);
+      x += share * 100;
+    }
+    return svg;
+  };
+  const swatch = (kind) => {
+    const svg = liveCharts.make(node("i"), "svg", { class: "swatch", viewBox: "0 0 10 10", "aria-hidden": "true" });
+    liveCharts.make(svg, "rect", { class: "part-" + kind, width: 10, height: 10 });
+    return svg;
+  };
+
+  const stamp = (words, tone, note) => {
+    find("head").className = "verdict " + tone;
+    if (find("state").textContent !== words) find("state").textContent = words;
+    find("note").textContent = note;
+  };
+
+  const whole = (request) => {
+    const rows = request.parts.map(([kind, name, words, share]) => node(
+      "tr", "", node("th", "", swatch(kind), name), node("td", "", words), node("td", "", Math.round(share * 100) + " %")));
+    const calls = request.statements.map(({ sql, calls, total, place }) => node(
+      "li", "", node("p", "sql", node("code", "", sql)), node("p", "small", `${calls} in ${total}${place ? " · " + place : ""}`)));
+    const ids = [`process ${request.pid}`, `first byte after ${request.first_byte}`];
+    if (request.span) ids.unshift(`span ${request.span}`);
+    if (request.error) ids.unshift(request.error);
+    return node("div", "whole", node("table", "parts", node("tbody", "", ...rows)),
+      ...(calls.length ? [node("ul", "statements", ...calls)] : []), node("p", "ids", ids.join(" · ")));
+  };
+  const entry = (request) => {
+    const answer = node("span", request.failed ? "answer bad" : "answer", request.answer);
+    const details = node("details", "", node("summary", "",
+      node("span", "when", time(request.at)), node("span", "path", request.request), answer,
+      node("span", "took", request.took), bar(request.parts)));
+    details.addEventListener("toggle", () => {
+      if (details.open && details.childElementCount === 1) details.append(whole(request));
+    });
+    return details;
+  };
+
+  // Those that are shown already stay as they are: open, or in the hand of a reader.
+  let shown = new Map();
+  const showSlowest = (requests) => {
+    const list = find("slowest").querySelector(".list"), next = new Map();
+    for (const request of requests) next.set(request.key, shown.get(request.key) || entry(request));
+    for (const [key, details] of shown) if (!next.has(key)) details.remove();
+    [...next.values()].forEach((details, index) => {
+      if (list.children[index] !== details) list.insertBefore(details, list.children[index] || null);
+    });
+    shown = next;
+    find("slowest").hidden = !requests.length;
+  };
+
+  const showRoutes = (routes, legend) => {
+    find("routes").hidden = !routes.length;
+    find("routes").querySelector("tbody").replaceChildren(...routes.map((route) => {
+      const cell = (label, words, className) => {
+        const made = node("td", className || "", words);
+        made.dataset.label = label;
+        return made;
+      };
+      return node("tr", "", node("th", "", route.route), cell("rate", route.rate), cell("p50", route.p50),
+        cell("p95", route.p95), cell("p99", route.p99), cell("errors", route.errors, route.failing ? "outcome bad" : ""),
+        cell("where the time goes", route.parts.length ? bar(route.parts) : "–", "words whole"));
+    }));
+    find("legend").replaceChildren(...legend.map(([kind, name]) => node("li", "", swatch(kind), name)));
+  };
+
+  const show = (state) => {
+    stamp(state.state, state.tone, state.note);
+    find("title").textContent = state.title;
+    document.title = `${state.state}: ${state.title} – perfloop`;
+    for (const [name, value, note, bad] of state.tiles) {
+      const tile = find(name);
+      tile.querySelector("b").textContent = value;
+      tile.querySelector("dd span").textContent = note;
+      tile.classList.toggle("bad", bad);
+    }
+    find("window").textContent = state.window;
+    showRoutes(state.routes, state.legend);
+    showSlowest(state.slowest);
+    find("targets").hidden = !state.targets.length;
+    find("targets").querySelector("ul").replaceChildren(...state.targets.map(({ name, outcome, tone, words }) =>
+      node("li", tone, node("b", "", outcome), node("span", "", name), node("span", "", words))));
+    find("memory").hidden = !state.memory;
+    if (state.memory) {
+      find("memory").className = state.memory.tone;
+      find("memory").querySelector("b").textContent = state.memory.verdict;
+      find("memory").querySelector("span").textContent = state.memory.words;
+    }
+    find("events").hidden = !state.events.length;
+    find("events").querySelector("ul").replaceChildren(...state.events.map(([at, words]) => node("li", "", `${time(at)} ${words}`)));
+    draw(state.points);
+  };
+
+  find("lookup").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    // The whole header may be given, or the span id alone.
+    const words = find("span").value.trim().split("-"), span = (words.length > 2 ? words[2] : words[0]).toLowerCase();
+    if (!/^[0-9a-f]{1,16}$/.test(span)) {
+      find("found").textContent = "A span id has 16 hexadecimal digits.";
+      return;
+    }
+    try {
+      const answer = await fetch("requests/" + span.padStart(16, "0"));
+      if (!answer.ok) throw new Error(String(answer.status));
+      const request = await answer.json();
+      if (request === null) {
+        find("found").textContent = "Not among the slowest requests of the last five minutes that came with a traceparent header.";
+        return;
+      }
+      const details = entry(request);
+      details.open = true;
+      find("found").replaceChildren(node("div", "list", details));
+    } catch {
+      find("found").textContent = "perfloop does not answer.";
+    }
+  });
+
+  // A service or a monitor that is started anew is found again: the browser tries on its own until it gets an answer
+  // that is no stream, as of a proxy, and from then on we do.
+  const RETRY = 1000;
+  const watch = () => {
+    const events = new EventSource("events");
+    events.onmessage = (event) => show(JSON.parse(event.data));
+    events.onerror = () => {
+      stamp("Connection lost", "warning", "These are the last figures; trying again.");
+      if (events.readyState === EventSource.CLOSED) setTimeout(watch, RETRY);
+    };
+  };
+  watch();
+})();

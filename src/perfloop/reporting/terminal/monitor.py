@@ -1,0 +1,134 @@
+"""What a service does now, on a terminal: the figures of the live page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...units import format_bytes, format_duration
+from .. import figures
+from ..monitor_page import status_words
+from .paper import Cell, Paper, sparkline
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...monitoring.live import LiveState, RouteFigures
+
+__all__ = ["monitor_line", "render_monitor"]
+
+_STYLES = {"good": "green", "bad": "bold red", "warning": "yellow", "neutral": "dim"}
+_COURSE = 60
+
+
+def render_monitor(state: LiveState, console: Console, *, most: int = 8) -> None:
+    """Write the figures of one moment.
+
+    Args:
+        state: of the moment.
+        console: what to write on.
+        most: routes, and slow requests, that are shown at most.
+    """
+    paper = Paper(console)
+    words, tone = status_words(state)
+    paper.line((figures.clean(state.title), "bold"), right=(words, _STYLES[tone]))
+    for note in state.notes:
+        paper.line((figures.clean(note), "yellow"))
+    paper.blank()
+    everything, points = state.all_routes, state.points
+    width = max(paper.width - 30, 10)
+    for name, value, course in (
+        ("throughput", f"{figures.number(everything.rate)}/s", points.rate if points else []),
+        ("p99", figures.milliseconds(everything.p99_ms), points.p99_ms if points else []),
+        ("p50", figures.milliseconds(everything.p50_ms), points.p50_ms if points else []),
+    ):
+        paper.line(f"{name:<11}{value:>11}   ", (sparkline(course[-_COURSE:], width), "cyan"))
+    failed = (f"{figures.count(everything.failed):>11}", "red" if everything.failed else "")
+    paper.line(f"{'errors':<11}", failed, f"   in the last {format_duration(state.window_seconds)}")
+    paper.line(*_resources(state))
+    if state.memory is not None:
+        paper.line(
+            f"{'leak':<11}",
+            (state.memory.kind, "red" if state.memory.leaking else "dim"),
+            f"   {figures.clean(state.memory.reason)}",
+        )
+    missed = [target for target in state.targets if target.outcome == "missed"]
+    for target in missed:
+        measured = figures.with_unit(target.measured, target.unit, short=True)
+        wanted = figures.with_unit(target.target, target.unit, short=True)
+        paper.line((f"✗ {figures.spaced(target.name)} {measured}, target {wanted}", "red"))
+    if state.routes:
+        paper.blank()
+        rows: list[list[Cell]] = [
+            [(head, "dim") for head in ("route", "rate", "p50", "p95", "p99", "errors", "most time in")]
+        ]
+        rows += [_row(route) for route in state.routes[:most]]
+        paper.table(rows, "<>>>>><")
+        if len(state.routes) > most:
+            paper.line((f"and {figures.plural(len(state.routes) - most, 'route')} more", "dim"))
+    if state.slowest:
+        paper.blank()
+        rows = [[(head, "dim") for head in ("slowest requests", "took", "status", "most time in")]]
+        rows += [
+            [
+                figures.clean(f"{request.method} {request.route}"),
+                figures.milliseconds(request.duration_ms),
+                str(request.status or "–"),
+                _largest(request.parts_ms),
+            ]
+            for request in state.slowest[:most]
+        ]
+        paper.table(rows, "<>><")
+
+
+def monitor_line(state: LiveState) -> str:
+    """The figures of one moment in one line, for logs."""
+    everything, usage = state.all_routes, state.usage
+    parts = [
+        status_words(state)[0].lower(),
+        f"{figures.number(everything.rate)}/s",
+        f"p50 {figures.milliseconds(everything.p50_ms)}",
+        f"p99 {figures.milliseconds(everything.p99_ms)}",
+        figures.plural(everything.failed, "error"),
+    ]
+    if usage is not None and usage.cpu is not None:
+        parts.append(f"cpu {figures.number(round(usage.cpu, 2))}")
+    if usage is not None and usage.rss_bytes is not None:
+        parts.append(f"memory {format_bytes(usage.rss_bytes)}")
+    if state.routes:
+        slowest = max(state.routes, key=lambda route: route.p99_ms or 0.0)
+        parts.append(f"slowest {figures.clean(slowest.route)} {figures.milliseconds(slowest.p99_ms)}")
+    missed = [figures.spaced(target.name) for target in state.targets if target.outcome == "missed"]
+    return "  ".join(parts) + (f"  missed: {', '.join(missed)}" if missed else "")
+
+
+def _resources(state: LiveState) -> list[Cell]:
+    usage = state.usage
+    if usage is None:
+        return [f"{'processors':<11}{'–':>11}"]
+    cpu = "–" if usage.cpu is None else figures.number(round(usage.cpu, 2))
+    words = [figures.plural(usage.processes, "process", "processes")]
+    if usage.rss_bytes is not None:
+        words.append(f"{format_bytes(usage.rss_bytes)} resident")
+    if usage.loop_lag_ms is not None:
+        words.append(f"loop lag {figures.milliseconds(usage.loop_lag_ms)}")
+    return [f"{'processors':<11}{cpu:>11}   {' · '.join(words)}"]
+
+
+def _row(route: RouteFigures) -> list[Cell]:
+    return [
+        figures.clean(route.route),
+        f"{figures.number(route.rate)}/s",
+        figures.milliseconds(route.p50_ms),
+        figures.milliseconds(route.p95_ms),
+        figures.milliseconds(route.p99_ms),
+        (figures.count(route.failed), "red" if route.failed else ""),
+        _largest(route.parts_ms),
+    ]
+
+
+def _largest(parts_ms: dict[str, float]) -> str:
+    total = sum(parts_ms.values())
+    if not total:
+        return "–"
+    part = max(parts_ms, key=lambda each: parts_ms[each])
+    return f"{figures.part_name(part)} {figures.share(parts_ms[part] / total)}"
