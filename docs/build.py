@@ -35,6 +35,7 @@ body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.6 syst
 nav { margin-bottom: 2rem; } nav a { margin-right: 1rem; }
 pre { padding: 1rem; overflow-x: auto; background: #8882; border-radius: 4px; line-height: 1.35; }
 code { font-size: 0.9em; } table { border-collapse: collapse; }
+img { max-width: 100%; }
 td, th { padding: 0.3rem 0.8rem; border-bottom: 1px solid #8884; text-align: left; vertical-align: top; }
 """
 
@@ -60,8 +61,8 @@ def build(out: Path, sources: Sequence[Path]) -> list[Path]:
             f"<nav>{navigation}</nav>\n<main>\n{body}</main>\n</html>\n"
         )
         written.append(target)
-    shutil.copy(SCHEMA, out / SCHEMA.name)
-    return [*written, out / SCHEMA.name]
+    beside = [SCHEMA, *sorted(PAGES.glob("*.png"))]
+    return [*written, *(Path(shutil.copy(file, out / file.name)) for file in beside)]
 
 
 def pages() -> list[Path]:
@@ -92,7 +93,8 @@ def _linked(body: str, source: Path) -> str:
             raise ValueError(f"{source.name}: links to {path}, which is not there")
         if target.suffix == ".md" and (target.parent == PAGES or target == ROOT / "README.md"):
             return f'<a href="{target.stem}.html{"#" + anchor if anchor else ""}">{match[2]}</a>'
-        return f'<a href="{SCHEMA.name}">{match[2]}</a>' if target == SCHEMA else match[2]
+        beside = target == SCHEMA or (target.parent == PAGES and target.suffix == ".png")
+        return f'<a href="{target.name}">{match[2]}</a>' if beside else match[2]
 
     return re.sub(r'<a href="(?![a-z]+:|#)([^"]+)">(.*?)</a>', replace, body, flags=re.DOTALL)
 

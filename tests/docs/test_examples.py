@@ -39,6 +39,8 @@ runs = 2
 [capacity]
 probe = "100ms"
 budget = "1s"
+[monitor]
+live-web = "0"
 """
 # What a reader does once, and what other tests run.
 NOT_RUN_HERE = {"git", "cd", "pip", "python", "uv"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from ..exceptions import ServiceDied, ServiceLost
 from ..monitoring.live import LiveRecorder, read_processes
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ async def watch(
         seconds: end by itself so long after that.
 
     Raises:
-        ServiceLost: the service has ended, or did not start.
-        ConfigurationError: it cannot be started.
+        ServiceLost: the service has ended after it had started.
+        ConfigurationError, NoServer, PortInUse, ServiceDied, ServiceNotReady: it did not start, see `Service`.
     """
     ready = False
 
@@ -79,7 +80,7 @@ async def watch(
         end = None if seconds is None else time.monotonic() + seconds
         read = 0.0
         while not stop.is_set() and (end is None or time.monotonic() < end):
-            service.check_alive()
+            _check_alive(service)
             recorder.add(await service.take_observations(), time.monotonic())
             now = time.monotonic()
             if now - read >= _READINGS_EVERY:
@@ -108,6 +109,13 @@ async def _start(service: Service, stop: asyncio.Event, tell: Callable[[], None]
             entering.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await entering
+
+
+def _check_alive(service: Service) -> None:
+    try:
+        service.check_alive()
+    except ServiceDied as died:
+        raise ServiceLost.keeping(died, None) from died
 
 
 def _read(service: Service, now: float) -> Reading:

@@ -58,7 +58,7 @@
   const entry = (request) => {
     const answer = node("span", request.failed ? "answer bad" : "answer", request.answer);
     const details = node("details", "", node("summary", "",
-      node("span", "when", time(request.at)), node("span", "path", request.request), answer,
+      node("span", "moment", time(request.at)), node("span", "path", request.request), answer,
       node("span", "took", request.took), bar(request.parts)));
     details.addEventListener("toggle", () => {
       if (details.open && details.childElementCount === 1) details.append(whole(request));

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+import json
+import time
+from typing import TYPE_CHECKING
+
+from perfloop.cli.monitor_view import MonitorView
+
+from ..reporting.test_monitor_page import STATE
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Closed(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def shown(view: MonitorView, stream: io.StringIO) -> str:
+    with view:
+        view.show(STATE)
+        deadline = time.monotonic() + 30
+        while "1.21 s" not in stream.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    return stream.getvalue()
+
+
+def test_a_terminal_is_redrawn_and_given_back_with_the_last_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    view = MonitorView(stream=stream, interval=0.01)
+    assert view.redraws
+    text = shown(view, stream)
+    assert text.startswith("\x1b[?1049h")
+    _, _, last = text.partition("\x1b[?1049l")
+    assert "uvicorn shop:app" in last
+    assert "\x1b" not in last
+
+
+def test_lines_elsewhere() -> None:
+    stream = io.StringIO()
+    view = MonitorView(stream=stream, interval=0.01)
+    assert not view.redraws
+    assert shown(view, stream).splitlines()[-1].startswith("running  2/s  p50 12.5 ms")
+
+
+def test_json_goes_to_stdout_without_the_points(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    with MonitorView(json=True, enabled=False, interval=30) as view:
+        view.show(STATE)
+    (line,) = capfdbinary.readouterr().out.splitlines()
+    state = json.loads(line)
+    assert (state["requests"], state["points"]) == (1234, None)
+
+
+def test_nothing_is_shown_where_nothing_is_wanted_or_known() -> None:
+    stream = io.StringIO()
+    with MonitorView(stream=stream, enabled=False, interval=0.01) as view:
+        view.show(STATE)
+    with MonitorView(stream=stream, interval=0.01):
+        pass
+    assert stream.getvalue() == ""
+
+
+def test_a_stream_that_is_closed_ends_the_view_alone() -> None:
+    with MonitorView(stream=Closed(), interval=0.01) as view:
+        view.show(STATE)

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from perfloop.monitoring.live import LiveState, Memory, Points, RouteFigures, SlowRequest, SlowStatement, Usage
+from perfloop.records import TargetResult
+from perfloop.reporting.monitor_page import page_state, render_monitor_page, shown_request, status_words
+from perfloop.reporting.terminal.monitor import monitor_line, render_monitor
+
+ROUTE = RouteFigures(
+    route="GET /orders/{id}",
+    requests=120,
+    failed=3,
+    rate=2.0,
+    p50_ms=12.5,
+    p95_ms=80.0,
+    p99_ms=1210.0,
+    parts_ms={"unaccounted": 5.0, "database": 15.0, "cpu": 4.0, "gc": 0.001},
+)
+REQUEST = SlowRequest(
+    method="GET",
+    route="/orders/{id}",
+    status=503,
+    error="ValueError",
+    ended=1_700_000_000.0,
+    duration_ms=1210.0,
+    first_byte_ms=1200.0,
+    parts_ms={"database": 1200.0, "cpu": 10.0},
+    statements=[SlowStatement(sql="SELECT ?", place="orders.py:42 in list_orders", calls=51, total_ms=900.0)],
+    span_id="00000000000002f1",
+    pid=7,
+)
+MISSED = TargetResult(name="latency_p99", target=1000.0, measured=1210.0, unit="ms", outcome="missed")
+UNKNOWN = TargetResult(
+    name="disk", target=40.0, measured=None, unit="%", outcome="not measured", why="not read", configured=False
+)
+STATE = LiveState(
+    at=1_700_000_001.0,
+    title="uvicorn shop:app",
+    status="running",
+    uptime_seconds=61.0,
+    window_seconds=60,
+    requests=1234,
+    failed=3,
+    all_routes=replace(ROUTE, route="all routes"),
+    routes=[ROUTE],
+    usage=Usage(
+        processes=2, threads=9, cpu=0.5, cpu_share=0.25, rss_bytes=50_000_000, memory_share=0.1, loop_lag_ms=3.0
+    ),
+    targets=[MISSED, UNKNOWN],
+    memory=Memory(kind="python leak", leaking=True, reason="2 kB a request", pid=7),
+    slowest=[REQUEST],
+    events=[(1.0, "process 7 serves"), (2.0, "process 8 serves")],
+    notes=[],
+    points=Points(
+        at=[1000.0, 1001.0],
+        rate=[1.0, 2.0],
+        p50_ms=[None, 1.0],
+        p99_ms=[None, 2.0],
+        errors=[0.0, 0.0],
+        cpu=[None, 0.5],
+        rss_bytes=[None, 5e7],
+    ),
+)
+EMPTY = replace(
+    STATE,
+    status="starting",
+    requests=0,
+    failed=0,
+    all_routes=RouteFigures(
+        route="all routes", requests=0, failed=0, rate=0.0, p50_ms=None, p95_ms=None, p99_ms=None, parts_ms={}
+    ),
+    routes=[],
+    usage=None,
+    targets=[],
+    memory=None,
+    slowest=[],
+    events=[],
+    points=None,
+)
+
+
+def drawn(state: LiveState, width: int = 90) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    render_monitor(state, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_page_is_whole_and_its_policy_lets_nothing_else_run() -> None:
+    page, policy = render_monitor_page()
+    for kind in ("style", "script"):
+        (text,) = re.findall(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert "connect-src 'self'" in policy
+    assert re.findall(r"(?:src|href)=\"(?!data:)", page) == []
+    assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", page)
+
+
+def test_what_the_page_is_sent() -> None:
+    shown = page_state(STATE)
+    assert (shown["state"], shown["tone"], shown["note"]) == ("Running", "warning", "Targets missed: latency p99")
+    tiles = {name: (value, remark, bad) for name, value, remark, bad in shown["tiles"]}
+    assert tiles["throughput"] == ("2/s", "1,234 requests seen", False)
+    assert tiles["slow"] == ("1.21 s", "in the last 60 s", True)
+    assert tiles["failures"] == ("3", "2.5 % in the last 60 s · 3 in all", True)
+    assert tiles["processors"] == ("0.5", "25 % of all · loop lag 3 ms", False)
+    assert tiles["resident"] == ("50 MB", "2 processes, 9 threads", False)
+    (route,) = shown["routes"]
+    # Parts too small to be seen are left out; what is not known comes last.
+    assert [part[0] for part in route["parts"]] == ["database", "cpu", "unaccounted"]
+    assert sum(part[3] for part in route["parts"]) == pytest.approx(1, abs=0.001)
+    assert [name for _, name in shown["legend"]] == ["database", "on CPU", "unaccounted"]
+    (target,) = shown["targets"]  # a default that cannot be measured is not spoken of
+    assert target == {
+        "name": "latency p99",
+        "outcome": "✗ missed",
+        "tone": "bad",
+        "words": "1.21 s, target 1 s",
+    }
+    assert shown["memory"] == {"verdict": "Python leak", "words": "2 kB a request (process 7)", "tone": "bad"}
+    assert shown["points"]["at"] == [-1.0, 0.0]
+    assert shown["events"][0][1] == "process 8 serves"
+    assert len(msgspec.json.encode(shown)) < 10_000
+
+
+def test_a_slow_request_as_it_is_shown() -> None:
+    shown = shown_request(REQUEST)
+    assert (shown["request"], shown["answer"], shown["failed"]) == ("GET /orders/{id}", "status 503", True)
+    assert (shown["took"], shown["span"]) == ("1.21 s", "00000000000002f1")
+    assert shown["statements"][0] == {
+        "sql": "SELECT ?",
+        "place": "orders.py:42 in list_orders",
+        "calls": "51 calls",
+        "total": "900 ms",
+    }
+    assert shown_request(replace(REQUEST, status=0))["answer"] == "no answer"
+
+
+def test_what_comes_from_outside_controls_nothing() -> None:
+    bad = "\x1b[31m\u202eevil\n"
+    state = replace(
+        STATE,
+        title=bad,
+        routes=[replace(ROUTE, route=bad)],
+        slowest=[replace(REQUEST, route=bad, error=bad)],
+        notes=[bad],
+        memory=Memory(kind="none", leaking=False, reason=bad),
+    )
+    for text in (str(page_state(state)), drawn(state), monitor_line(state)):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"status": "starting"}, ("Starting", "neutral")),
+        ({"status": "idle"}, ("No requests", "neutral")),
+        ({"status": "ended"}, ("Ended", "bad")),
+        ({"targets": [], "memory": None, "all_routes": replace(ROUTE, failed=0)}, ("Running", "good")),
+        ({"targets": [], "memory": None}, ("Running", "warning")),
+        ({"targets": [], "all_routes": replace(ROUTE, failed=0)}, ("Running", "warning")),
+    ],
+)
+def test_the_state_in_words(changes: dict[str, Any], words: tuple[str, str]) -> None:
+    assert status_words(replace(STATE, **changes)) == words
+
+
+def test_before_anything_is_known() -> None:
+    shown = page_state(EMPTY)
+    assert [tile[1] for tile in shown["tiles"]] == ["0/s", "–", "–", "0", "–", "–"]
+    assert shown["points"]["at"] == []
+    assert shown["memory"] is None
+    assert "Starting" in drawn(EMPTY)
+    assert monitor_line(EMPTY) == "starting  0/s  p50 –  p99 –  0 errors"
+
+
+def test_the_terminal_shows_the_same_figures() -> None:
+    text = drawn(STATE)
+    assert max(len(line) for line in text.splitlines()) <= 90
+    for figure in (
+        "uvicorn shop:app",
+        "Running",
+        "1.21 s",
+        "12.5 ms",
+        "python leak",
+        "✗ latency p99 1.21 s, target 1 s",
+    ):
+        assert figure in text
+    assert re.search(r"GET /orders/\{id\} +2/s +12\.5 ms +80 ms +1\.21 s +3 +database 62 %", text)
+    assert re.search(r"GET /orders/\{id\} +1\.21 s +503 +database 99\.2 %", text)
+    many = replace(STATE, routes=[replace(ROUTE, route=f"GET /{number}") for number in range(20)])
+    assert "and 12 routes more" in drawn(many)
+
+
+def test_one_line_for_logs() -> None:
+    assert monitor_line(STATE) == (
+        "running  2/s  p50 12.5 ms  p99 1.21 s  3 errors  cpu 0.5  memory 50 MB  slowest GET /orders/{id} 1.21 s  "
+        "missed: latency p99"
+    )
