@@ -33,7 +33,7 @@ def test_every_page_is_built_and_links_lead_to_html(tmp_path: Path) -> None:
 
 def test_links_within_the_pages_have_their_anchors(tmp_path: Path) -> None:
     for path in build(tmp_path / "docs", pages()):
-        text = path.read_text()
+        text = path.read_text(errors="replace")
         wanted = set(re.findall(r'href="#([^"]+)"', text))
         assert wanted <= set(re.findall(r'id="([^"]+)"', text)), path.name
 

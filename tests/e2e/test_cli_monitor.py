@@ -178,6 +178,7 @@ def test_the_page_shows_a_slow_request_and_where_its_time_went(
         assert ask(f"{service}/slow", traceparent=f"00-{'ab' * 16}-{SPAN}-01")[0] == 200
         slowest = page.locator("#slowest details:has(svg[aria-label*='asyncio.sleep'])").first
         slowest.locator("summary").click()
+        slowest.locator(".whole").wait_for()
         assert "asyncio.sleep" in slowest.inner_text()
         assert f"span {SPAN}" in slowest.inner_text()
         ask(f"{service}/broken")
