@@ -238,7 +238,13 @@ def _latencies(summary: LoadSummary, phases: Sequence[PhaseTime] = ()) -> str:
     phase_rows = ((figures.PHASE_NAMES[phase.name], phase.time_ms) for phase in phases)
     rows = [
         (name, *(figures.milliseconds(value) for value in (f.mean, f.p50, f.p95, f.p99, f.p999, f.max)))
-        for name, f in (("latency", summary.latency_ms), ("service time", summary.service_time_ms), *phase_rows)
+        for name, f in (
+            ("latency", summary.latency_ms),
+            ("service time", summary.service_time_ms),
+            ("queue", summary.queue_ms),
+            ("send lag", summary.send_lag_ms),
+            *phase_rows,
+        )
     ]
     return _table(("", "mean", "p50", "p95", "p99", "p99.9", "max"), rows)
 

@@ -12,6 +12,7 @@ from . import figures
 from .breakdown import parts_of, slowest_name
 from .charts import (
     Axis,
+    Band,
     BeforeAfter,
     IntervalRow,
     LineChart,
@@ -26,7 +27,7 @@ from .charts import (
 )
 from .charts.scale import Scale, time_ticks
 from .knee import knee
-from .over_time import over_time
+from .over_time import OverTime, over_time
 from .verdict import before, finding_title, latency_of, leading_gain
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def latency_over_time(results: LoadResults, summary: LoadSummary) -> Chart | Non
             y_axis=Axis("latency", figures.milliseconds),
             titles=_moments(run.seconds, run.step_seconds),
             x_scale=_time_scale(run.seconds[-1]),
+            bands=_warm_up(run, summary),
         )
     )
 
@@ -116,10 +118,16 @@ def throughput_over_time(results: LoadResults, summary: LoadSummary) -> Chart | 
             y_axis=Axis("finished requests a second", figures.number),
             titles=_moments(run.seconds, run.step_seconds),
             x_scale=_time_scale(run.seconds[-1]),
+            bands=_warm_up(run, summary),
             y_log=False,
             height=230,
         )
     )
+
+
+def _warm_up(run: OverTime, summary: LoadSummary) -> list[Band]:
+    end = min(summary.warm_up_seconds, run.seconds[-1])
+    return [Band(0.0, end, "warm-up, left out")] if end else []
 
 
 def percentile_curve(results: LoadResults) -> Chart | None:

@@ -39,6 +39,16 @@ def test_throughput_shows_errors_only_where_there_are_some() -> None:
         assert [series["name"] for series in json.loads(chart.hover)["series"]] == names
 
 
+def test_a_warm_up_is_shown_as_left_out() -> None:
+    record = load()
+    warmed = msgspec.structs.replace(record.summary, warm_up_seconds=3.0)
+    for picture in (pictures.latency_over_time, pictures.throughput_over_time):
+        assert "warm-up, left out" not in words(parsed(picture(record.results, record.summary).wide))
+        root = parsed(picture(record.results, warmed).wide)
+        assert "warm-up, left out" in words(root)
+        assert len(named(root, "g", "band")) == 1
+
+
 def test_a_run_without_two_seconds_has_no_charts_over_time() -> None:
     record = empty_load()
     assert pictures.latency_over_time(record.results, record.summary) is None
