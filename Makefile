@@ -23,7 +23,9 @@ DEBIAN_PACKAGES := postgresql redis-server nginx-light wrk apache2-utils nghttp2
 	@.ci/debian $(DEBIAN_PACKAGES)
 	@touch $@
 
-setup: .venv/.dev .venv/.debian
+# Beside each other: one computes while the other downloads.
+setup: .venv/.demo
+	@$(MAKE) -s --no-print-directory -j 2 .venv/.dev .venv/.debian
 
 demo: .venv/.demo
 	@$(BIN)/python -m examples.demo
