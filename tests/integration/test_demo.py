@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.alone
 
 
+# Each demo itself tries a step three times on a machine that is busy with other work.
+DEMOS = 3
+
+
 def run_demo(*arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "examples.demo", *arguments],
@@ -27,9 +31,14 @@ def run_demo(*arguments: str, timeout: float = 280) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_demo_finds_fixes_and_proves(tmp_path: Path) -> None:
-    run = run_demo("--quick", "--out", str(tmp_path))
+    for _ in range(DEMOS):
+        run = run_demo("--quick", "--out", str(tmp_path))
+        if "this machine is too busy" not in run.stderr:
+            break
+    else:
+        pytest.xfail(run.stderr)  # as perfloop_slo: what cannot be measured is no failure, and no success
     assert run.returncode == 0, run.stdout + run.stderr
     summary = run.stdout.partition("── In short")[2]
     place = re.search(r"examples/shop/orders\.py:(\d+)", summary)
