@@ -32,7 +32,8 @@ class Explainer:
 
     def consider(self, statement: int, duration: int, connection: Any, sql: Any, parameters: Any) -> None:
         """After a call of at least SLOW: explain the statement if it is very slow, or slow for the second time."""
-        settled = LIGHT or self._seen.get(statement)
+        # A closed channel: the hooks of a middleware, which takes no plans.
+        settled = LIGHT or not CHANNEL.open or self._seen.get(statement)
         if settled or (settled is None and len(self._seen) >= 5_000):
             return
         if settled is None and duration < _VERY_SLOW:

@@ -1,0 +1,179 @@
+"""Where a request's time went, from the agent: the one that was injected, or its hooks of client libraries alone.
+
+Injected (`perfloop diagnose`, `perfloop monitor`), the agent accounts for the whole of a request. Without it the
+middleware applies the hooks that cost nothing until a library is called: statements, upstream calls, waits for
+connections and threads are known then, and on threads of a WSGI server what was on the processor; the rest of an ASGI
+request counts as unaccounted. A call of a hooked library costs some microseconds more (a statement of sqlite3: 3).
+"""
+
+from __future__ import annotations
+
+import sys
+from threading import RLock
+from time import monotonic_ns, thread_time_ns
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ...agent.accounting import account
+from ...agent.events import STATEMENT, THREAD, WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["LIGHT_HOOKS", "ThreadTrace", "Trace", "begin_thread_trace", "begin_trace"]
+
+LIGHT_HOOKS = (
+    "aiohttp.client",
+    "aiosqlite.core",
+    "anyio.to_thread",
+    "http.client",
+    "httpx._client",
+    "sqlalchemy.util.queue",
+    "sqlite3.dbapi2",
+    "urllib3.connection",
+)
+"""The modules whose hooks the middleware applies itself: none of the event loop, of sockets or of frameworks."""
+
+_INJECTED = "_perfloop_agent"
+_LOCK = RLock()
+_applied = False
+
+
+class Trace(Protocol):
+    """What the agent knows of one request."""
+
+    live: bool
+    """False once the request is over: what its tasks and threads still do is their own."""
+
+    def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
+        """Seconds by part between two moments of the monotonic clock, and the count of statements."""
+
+
+class ThreadTrace(Trace, Protocol):
+    """That of a request which has a thread while it runs."""
+
+    def leave(self) -> None:
+        """The thread goes on to other things."""
+
+    def resume(self) -> None:
+        """This thread goes on with the request."""
+
+
+def begin_trace() -> Callable[[], Trace]:
+    """Gives the trace of the request that a context begins; hooks are applied where no agent was injected."""
+    return _begin_injected if _INJECTED in sys.modules else _light()
+
+
+def begin_thread_trace() -> Callable[[], ThreadTrace]:
+    """As `begin_trace`, for servers that give a request a thread: its processor time tells computing from waiting."""
+    return _begin_injected if _INJECTED in sys.modules else _on_threads()
+
+
+def _apply_hooks() -> None:
+    global _applied
+    from ...agent import imports
+    from ...agent.hooks import HOOKS
+
+    with _LOCK:
+        if not _applied:
+            _applied = True
+            imports.install({module: HOOKS[module] for module in LIGHT_HOOKS})
+
+
+class _InjectedTrace:
+    """The request of the agent that was there first, which begins and ends its requests itself."""
+
+    __slots__ = ("_request", "live")
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        self.live = True
+
+    def leave(self) -> None:
+        pass
+
+    resume = leave
+
+    def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
+        request = self._request
+        if request is None:
+            return {}, 0
+        events = list(request.events)
+        thread = _injected("originals").get_ident()
+        segment = _injected("active").ACTIVE.get(thread)
+        if request.started and segment is not None and segment.request is request:
+            # It is not over yet.
+            cpu = thread_time_ns() - segment.start_cpu
+            events += (segment.kind, thread, segment.start, monotonic_ns() - segment.start, cpu, 0, 0, 0)
+        return _parts(events, started, ended)
+
+
+def _begin_injected() -> _InjectedTrace:
+    return _InjectedTrace(_injected("state").CURRENT.get())
+
+
+def _injected(module: str) -> Any:
+    return sys.modules[f"{_INJECTED}.{module}"]
+
+
+def _light() -> Callable[[], Trace]:
+    """Traces on an event loop: what the hooks see, and no step of the loop."""
+    from ...agent.state import CURRENT, Request
+
+    class LightRequest(Request):
+        """A request whose fields are made when a hook has something to say: most never are."""
+
+        __slots__ = ()
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in Request.__slots__:
+                raise AttributeError(name)
+            Request.__init__(self, "", None)
+            return object.__getattribute__(self, name)
+
+        def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
+            return _parts(self.events, started, ended)
+
+    new, enter = LightRequest.__new__, CURRENT.set
+
+    def begin() -> LightRequest:
+        request = new(LightRequest)
+        enter(request)
+        return request
+
+    _apply_hooks()
+    return begin
+
+
+def _on_threads() -> Callable[[], ThreadTrace]:
+    """Traces on threads: what the hooks see, and segments of the thread's own."""
+    from ...agent.state import CURRENT, Request, Segment, close_segment, open_segment
+
+    class ThreadRequest(Request):
+        __slots__ = ("segment",)
+
+        def __init__(self) -> None:
+            super().__init__("", None)
+            self.segment: Segment | None = None
+            self.resume()
+
+        def leave(self) -> None:
+            segment, self.segment = self.segment, None
+            if segment is not None:
+                close_segment(segment)
+                CURRENT.set(None)
+
+        def resume(self) -> None:
+            CURRENT.set(self)
+            self.segment = open_segment(self, THREAD)
+
+        def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
+            return _parts(self.events, started, ended)
+
+    _apply_hooks()
+    return ThreadRequest
+
+
+def _parts(events: list[int], started: float, ended: float) -> tuple[dict[str, float], int]:
+    parts = account(int(started * 1e9), int(ended * 1e9), events)
+    statements = sum(kind == STATEMENT for kind in events[::WIDTH])
+    return {part: spent / 1e9 for part, spent in parts.items() if spent}, statements

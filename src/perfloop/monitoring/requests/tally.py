@@ -1,0 +1,178 @@
+"""What the requests of a process add up to, published through telemetry under OpenTelemetry's names."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from threading import RLock
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from ...telemetry import DEFAULT_REGISTRY, Registry
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+    from .slow import SlowRequest
+
+__all__ = [
+    "LABELS",
+    "METHODS",
+    "NOTEWORTHY_AFTER",
+    "OTHER_METHOD",
+    "Tally",
+    "requests_in_flight",
+    "slow_requests",
+    "tally_of",
+]
+
+LABELS = ("http.request.method", "http.route", "http.response.status_code", "error.type")
+"""The labels of every metric of requests. A value that does not apply is empty, which Prometheus takes for absent."""
+
+METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
+OTHER_METHOD = "_OTHER"
+"""The method label of what is none of `METHODS`: clients choose it, so it must not make series."""
+
+NOTEWORTHY_AFTER = 0.001
+"""Seconds: what comes after the last byte and takes less is the framework's return, no work worth a figure."""
+
+_SLOW_KEPT = 100
+
+
+class _Series:
+    """The instruments of one combination of label values, looked up once."""
+
+    __slots__ = ("observe_after", "observe_duration", "observe_first_byte", "receive", "send")
+
+    def __init__(self, tally: Tally, values: tuple[str, ...]) -> None:
+        self.observe_duration = tally.durations.labels(*values).observe
+        self.observe_first_byte = tally.first_bytes.labels(*values).observe
+        self.observe_after = tally.afters.labels(*values).observe
+        self.receive = tally.received.labels(*values).inc
+        self.send = tally.sent.labels(*values).inc
+
+
+class Tally:
+    """The requests of one registry: all middlewares that publish to it share this one. Safe from many threads."""
+
+    def __init__(self, registry: Registry) -> None:
+        """Register the instruments.
+
+        Raises:
+            ConfigurationError: one of the names is taken by something else.
+        """
+        self.durations = registry.histogram(
+            "http.server.request.duration", "Time until the last byte of the response.", labels=LABELS
+        )
+        self.first_bytes = registry.histogram(
+            "http.server.request.first_byte.duration", "Time until the head of the response.", labels=LABELS
+        )
+        self.afters = registry.histogram(
+            "http.server.request.after_response.duration",
+            "Work after the last byte, of the requests where it took a millisecond or more: background tasks, closing.",
+            labels=LABELS,
+        )
+        self.received = registry.counter(
+            "http.server.request.bytes", "Bytes of request bodies.", unit="By", labels=LABELS
+        )
+        self.sent = registry.counter(
+            "http.server.response.bytes", "Bytes of response bodies.", unit="By", labels=LABELS
+        )
+        self.failures = registry.counter(
+            "perfloop.monitoring.failures", "Requests that could not be recorded or logged; they were served."
+        )
+        self.active: set[Exchange] = set()
+        """The requests in flight, those of the work after the response included."""
+        registry.observable_gauge(
+            "http.server.active_requests",
+            "Requests in flight.",
+            unit="{request}",
+            callback=lambda: len(self.active),
+        )
+        self.slow: deque[SlowRequest] = deque(maxlen=_SLOW_KEPT)
+        self._series: dict[tuple[str, str, int, str], _Series] = {}
+
+    def record(self, exchange: Exchange, method: str, route: str, ended: float) -> float:
+        """Count a request that is over.
+
+        Args:
+            exchange: what happened.
+            method: as the client sent it.
+            route: the route's template; empty where none matched.
+            ended: when the application was done, the work after the response included.
+
+        Returns:
+            Seconds until the last byte, or until the end where none was sent.
+        """
+        started, first, last = exchange.started, exchange.first, exchange.last
+        status, error = exchange.status, ""
+        if not last or status >= 500 or exchange.disconnected or exchange.raised is not None:
+            status, error = exchange.outcome()
+            last = last or ended
+        try:
+            series = self._series[method, route, status, error]
+        except KeyError:
+            series = self._find(method, route, status, error)
+        duration = last - started
+        series.observe_duration(duration if duration > 0 else 0.0)
+        if first:
+            until_first = first - started
+            series.observe_first_byte(until_first if until_first > 0 else 0.0)
+        if ended - last >= NOTEWORTHY_AFTER:
+            series.observe_after(ended - last)
+        if exchange.received:
+            series.receive(exchange.received)
+        if exchange.sent:
+            series.send(exchange.sent)
+        return duration
+
+    def slow_requests(self) -> list[SlowRequest]:
+        """The last 100 requests that took longer than their middleware allows, the newest first; from any thread."""
+        return list(self.slow.copy())[::-1]
+
+    def _find(self, method: str, route: str, status: int, error: str) -> _Series:
+        key = (method if method in METHODS else OTHER_METHOD, route, status, error)
+        series = self._series.get(key)
+        if series is None:
+            series = _Series(self, (key[0], route, str(status) if status else "", error))
+            # Beyond the bound the families give their overflow series, and count how often they were asked for it.
+            if len(self._series) < self.durations.max_series:
+                self._series[key] = series
+        return series
+
+
+_TALLIES: WeakKeyDictionary[Registry, Tally] = WeakKeyDictionary()
+_LOCK = RLock()
+
+
+def tally_of(registry: Registry) -> Tally:
+    """The tally that publishes to `registry`.
+
+    Raises:
+        ConfigurationError: one of its metrics' names is taken by something else.
+    """
+    with _LOCK:
+        tally = _TALLIES.get(registry)
+        if tally is None:
+            tally = _TALLIES[registry] = Tally(registry)
+        return tally
+
+
+def slow_requests(registry: Registry = DEFAULT_REGISTRY) -> list[SlowRequest]:
+    """The last 100 slow requests of the middlewares that publish to `registry`, the newest first; from any thread."""
+    return tally_of(registry).slow_requests()
+
+
+def requests_in_flight(registry: Registry = DEFAULT_REGISTRY) -> int:
+    """Requests that those middlewares are serving now, those at work after their response included."""
+    return len(tally_of(registry).active)
+
+
+def _forget_active() -> None:
+    """In a forked child: what is in flight is the parent's."""
+    global _LOCK
+    _LOCK = RLock()
+    for tally in list(_TALLIES.values()):
+        tally.active.clear()
+
+
+os.register_at_fork(after_in_child=_forget_active)
