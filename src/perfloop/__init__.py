@@ -18,7 +18,16 @@ if TYPE_CHECKING:  # not from typing: that import alone would cost more than thi
         find_capacity,
         find_capacity_sync,
     )
-    from .monitoring import LeakOptions, MemoryLeakDetector, MemoryMonitor, MemoryOptions, Service
+    from .monitoring import (
+        LeakOptions,
+        MemoryLeakDetector,
+        MemoryMonitor,
+        MemoryOptions,
+        PerformanceMiddleware,
+        PerformanceMonitor,
+        Service,
+        WSGIPerformanceMiddleware,
+    )
     from .records import load_record, save_record
     from .stats import Comparison, Histogram, compare
     from .targets import Targets
@@ -38,10 +47,13 @@ _HOMES = {
     "MemoryMonitor": "monitoring",
     "MemoryOptions": "monitoring",
     "PerfloopError": "exceptions",
+    "PerformanceMiddleware": "monitoring",
+    "PerformanceMonitor": "monitoring",
     "Registry": "telemetry",
     "Request": "loadtest",
     "Service": "monitoring",
     "Targets": "targets",
+    "WSGIPerformanceMiddleware": "monitoring",
     "compare": "stats",
     "diagnose": "diagnosis",
     "find_capacity": "loadtest",
@@ -64,10 +76,13 @@ __all__ = [
     "MemoryMonitor",
     "MemoryOptions",
     "PerfloopError",
+    "PerformanceMiddleware",
+    "PerformanceMonitor",
     "Registry",
     "Request",
     "Service",
     "Targets",
+    "WSGIPerformanceMiddleware",
     "__version__",
     "compare",
     "diagnose",

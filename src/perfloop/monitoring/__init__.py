@@ -34,6 +34,14 @@ if TYPE_CHECKING:
         Stack,
         StatementCall,
     )
+    from .performance_monitor import PerformanceMonitor, RequestStats
+    from .requests import (
+        PerformanceMiddleware,
+        SlowRequest,
+        WSGIPerformanceMiddleware,
+        requests_in_flight,
+        slow_requests,
+    )
     from .resources import ResourceMonitor, Use
     from .service import Service
 
@@ -60,15 +68,22 @@ _HOMES = {
     "Objective": "objectives",
     "ObjectiveMonitor": "objectives",
     "Observations": "observations",
+    "PerformanceMiddleware": "requests",
+    "PerformanceMonitor": "performance_monitor",
     "ProcessInfo": "observations",
+    "RequestStats": "performance_monitor",
     "RequestTrace": "observations",
     "ResourceMonitor": "resources",
     "ResourceSample": "observations",
     "Service": "service",
+    "SlowRequest": "requests",
     "Stack": "observations",
     "StatementCall": "observations",
     "Use": "resources",
+    "WSGIPerformanceMiddleware": "requests",
     "WebhookChannel": "alerts",
+    "requests_in_flight": "requests",
+    "slow_requests": "requests",
 }
 
 __all__ = [
@@ -94,15 +109,22 @@ __all__ = [
     "Objective",
     "ObjectiveMonitor",
     "Observations",
+    "PerformanceMiddleware",
+    "PerformanceMonitor",
     "ProcessInfo",
+    "RequestStats",
     "RequestTrace",
     "ResourceMonitor",
     "ResourceSample",
     "Service",
+    "SlowRequest",
     "Stack",
     "StatementCall",
     "Use",
+    "WSGIPerformanceMiddleware",
     "WebhookChannel",
+    "requests_in_flight",
+    "slow_requests",
 ]
 
 
