@@ -24,6 +24,9 @@ _MAX_SQL = 100_000
 class Explainer:
     """Decides which statement to explain, and does it on the connection it ran on."""
 
+    wanted = not LIGHT
+    """Somebody takes the plans; for all of them at once."""
+
     def __init__(self, plain_cursor: Any) -> None:
         """`plain_cursor`: sqlite3's own cursor class, not a subclass of ours."""
         self._cursor = plain_cursor
@@ -32,8 +35,7 @@ class Explainer:
 
     def consider(self, statement: int, duration: int, connection: Any, sql: Any, parameters: Any) -> None:
         """After a call of at least SLOW: explain the statement if it is very slow, or slow for the second time."""
-        # A closed channel: the hooks of a middleware, which takes no plans.
-        settled = LIGHT or not CHANNEL.open or self._seen.get(statement)
+        settled = not self.wanted or self._seen.get(statement)
         if settled or (settled is None and len(self._seen) >= 5_000):
             return
         if settled is None and duration < _VERY_SLOW:

@@ -71,12 +71,22 @@ def begin_thread_trace() -> Callable[[], ThreadTrace]:
 def _apply_hooks() -> None:
     global _applied
     from ...agent import imports
+    from ...agent.explain import Explainer
     from ...agent.hooks import HOOKS
 
     with _LOCK:
-        if not _applied:
-            _applied = True
-            imports.install({module: HOOKS[module] for module in LIGHT_HOOKS})
+        if _applied:
+            return
+        _applied = True
+        Explainer.wanted = False
+        module, package = sys.modules.get("sqlite3.dbapi2"), sys.modules.get("sqlite3")
+        before = vars(module).copy() if module is not None else {}
+        imports.install({name: HOOKS[name] for name in LIGHT_HOOKS})
+        if module is not None and package is not None:
+            # The package took its names from the module when it was imported.
+            for name in ("Connection", "Cursor", "connect"):
+                if getattr(package, name) is before[name]:
+                    setattr(package, name, getattr(module, name))
 
 
 class _InjectedTrace:

@@ -218,6 +218,7 @@ class _Body:
             request.raised = type(error)
             raise
         finally:
+            request.leave()
             request.end()
 
     def __getattr__(self, name: str) -> Any:

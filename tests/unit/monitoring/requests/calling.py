@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import setup_testing_defaults
 
-from perfloop.telemetry import Distribution, Registry
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from perfloop.telemetry import Distribution, Registry
 
 Labels = tuple[str, str, str, str]
 
@@ -57,10 +57,13 @@ async def acall(
     app: Any, path: str = "/", method: str = "GET", *, messages: Iterable[Any] = (), **more: Any
 ) -> list[Any]:
     sent: list[Any] = []
-    incoming = iter(messages)
+    incoming = iter([*messages, {"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> Any:
-        return next(incoming, {"type": "http.request", "body": b"", "more_body": False})
+        message = next(incoming, None)
+        if message is None:
+            await asyncio.Event().wait()  # as long as the client stays
+        return message
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -101,8 +104,5 @@ def distributions(registry: Registry, name: str) -> dict[Labels, Distribution]:
 
 def values(registry: Registry, name: str) -> dict[Any, Any]:
     return {
-        series.labels: series.value
-        for family in registry.collect()
-        if family.name == name
-        for series in family.series
+        series.labels: series.value for family in registry.collect() if family.name == name for series in family.series
     }
