@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Objective", "ObjectiveMonitor", "Objectives", "Requests", "requests_of"]
 
-_LOGGER = logging.getLogger("perfloop.monitoring")
 DURATION = "http.server.request.duration"
 _STATUS = "http.response.status_code"
 _LATENCIES = {"latency_p50": 0.50, "latency_p95": 0.05, "latency_p99": 0.01}
@@ -221,7 +219,6 @@ class ObjectiveMonitor:
         self._clock = clock
         self._objectives = Objectives(targets, windows=windows)
         self._latest: list[Objective] = []
-        self._failed = False
         self._burn_rate = registry.gauge(
             "perfloop.objective.burn_rate",
             "How many times too fast the error budget of a target is used up, over the long window.",
@@ -230,7 +227,7 @@ class ObjectiveMonitor:
             merge="max",
         )
         self._begin()
-        self._periodic = Periodic(self._judge_safely, interval, name="perfloop-objectives", begin=self._begin)
+        self._periodic = Periodic(self.judge, interval, name="perfloop-objectives", begin=self._begin)
 
     def _begin(self) -> None:
         self._judging = threading.Lock()
@@ -270,11 +267,3 @@ class ObjectiveMonitor:
         if self._tell is not None and self._registry.leads():
             self._tell(latest)
         return latest
-
-    def _judge_safely(self) -> None:
-        try:
-            self.judge()
-        except Exception as error:  # what `uses` or `tell` raises must not end the watch
-            if not self._failed:
-                self._failed = True
-                _LOGGER.warning("objectives cannot be judged: %s: %s", type(error).__name__, error)

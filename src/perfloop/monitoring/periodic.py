@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Periodic"]
 
+_LOG = logging.getLogger("perfloop.monitoring")
+_running: weakref.WeakSet[Periodic] = weakref.WeakSet()
+
 
 def _nothing() -> None:
     pass
@@ -22,15 +26,16 @@ def _nothing() -> None:
 class Periodic:
     """Starts and stops as often as one likes, from any thread, also from the work itself.
 
-    A process that is forked meanwhile has no such thread any more; there it starts again, or has stopped.
+    What the work raises is logged, once of each kind, and it goes on. A process that is forked meanwhile has no such
+    thread any more; there it starts again, or has stopped.
 
     Args:
-        work: done every `interval`; what it raises ends the thread, so it should not.
+        work: done every `interval`.
         interval: seconds from the end of one time to the beginning of the next.
         name: of the thread.
         begin: done first, when it starts.
         end: done last, when it stops.
-        in_forks: whether it starts again in a forked process.
+        forked: done in a forked process before it starts again there; None: there it has stopped.
 
     Raises:
         InvalidValue: an interval that is not above 0.
@@ -44,7 +49,7 @@ class Periodic:
         name: str,
         begin: Callable[[], object] = _nothing,
         end: Callable[[], object] = _nothing,
-        in_forks: bool = False,
+        forked: Callable[[], object] | None = None,
     ) -> None:
         if not interval > 0:
             raise InvalidValue("Expected an interval above 0 seconds", got=interval)
@@ -53,13 +58,19 @@ class Periodic:
         self._name = name
         self._begin = begin
         self._end = end
-        self._in_forks = in_forks
+        self._forked = forked
+        self._complained: set[type[Exception]] = set()
         self._reset()
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Started, and not stopped."""
+        return self._thread is not None
 
     def start(self) -> None:
         """Begin; nothing if it runs already."""
@@ -83,20 +94,27 @@ class Periodic:
                 thread.join()
             self._end()
 
+    def wait(self, seconds: float) -> bool:
+        """Let time pass in the work; True at once when it is being stopped."""
+        return self._stop.wait(seconds)
+
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(self._interval):
-            self._work()
+            try:
+                self._work()
+            except Exception as error:
+                if type(error) not in self._complained:
+                    self._complained.add(type(error))
+                    _LOG.exception("%s failed, and goes on", self._name)
 
     def after_fork(self) -> None:
         """In a child process: start again, or have stopped."""
         self._reset()
-        if self._in_forks:
-            self.start()
-        else:
+        if self._forked is None:
             _running.discard(self)
-
-
-_running: weakref.WeakSet[Periodic] = weakref.WeakSet()
+        else:
+            self._forked()
+            self.start()
 
 
 def _after_fork() -> None:

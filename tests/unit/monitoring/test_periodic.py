@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import threading
 
@@ -38,10 +39,45 @@ def test_the_work_may_stop_it() -> None:
     assert ended.wait(30)
 
 
+def test_work_that_raises_is_logged_once_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    done = threading.Semaphore(0)
+
+    def work() -> None:
+        done.release()
+        raise ValueError("broken count of requests")
+
+    periodic = Periodic(work, 0.001, name="p-raises")
+    with caplog.at_level(logging.ERROR, logger="perfloop.monitoring"):
+        periodic.start()
+        for _ in range(4):
+            assert done.acquire(timeout=30)
+        periodic.stop()
+    assert caplog.text.count("ValueError: broken count of requests") == 1
+    assert "p-raises failed, and goes on" in caplog.text
+
+
+def test_waiting_in_the_work_ends_when_it_is_stopped() -> None:
+    waiting, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        waiting.set()
+        if periodic.wait(300):
+            ended.set()
+
+    periodic = Periodic(work, 0.001, name="p-waits")
+    periodic.start()
+    assert periodic.running
+    assert waiting.wait(30)
+    periodic.stop()
+    assert not periodic.running
+    assert ended.is_set()
+
+
 @pytest.mark.parametrize("in_forks", [True, False])
 def test_a_fork(in_forks: bool) -> None:
     done = threading.Event()
-    periodic = Periodic(lambda: done.set(), 0.001, name="p-fork", in_forks=in_forks)
+    forked = threading.Event()
+    periodic = Periodic(lambda: done.set(), 0.001, name="p-fork", forked=forked.set if in_forks else None)
     periodic.start()
     assert done.wait(30)
     child = os.fork()
@@ -50,7 +86,7 @@ def test_a_fork(in_forks: bool) -> None:
         try:
             if in_forks:
                 done = threading.Event()
-                status = 0 if done.wait(30) else 2
+                status = 0 if done.wait(30) and forked.is_set() else 2
             elif threads("p-fork") == 0:
                 periodic.stop()
                 periodic.start()

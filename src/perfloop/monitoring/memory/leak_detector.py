@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...clock import MONOTONIC, Clock
 from ...telemetry import DEFAULT_REGISTRY, Registry
 from ...units import format_bytes
+from ..periodic import Periodic
 from .evidence import LeakReport
 from .full_collections import FullCollections
 from .growth import Census, take_census
@@ -17,7 +18,6 @@ from .instruments import LeakInstruments
 from .investigation import investigate
 from .options import LeakOptions
 from .samples import MemorySample, read_sample
-from .ticker import Ticker
 from .verdict import judge
 from .watch import LeakWatch
 
@@ -84,7 +84,9 @@ class MemoryLeakDetector:
         self._on_growth = on_growth
         self._clock = clock
         self._instruments = LeakInstruments(registry, name)
-        self._ticker = Ticker(self._tick, self._options.interval, name="perfloop-leaks", forked=self._begin_in_child)
+        self._periodic = Periodic(
+            self._tick, self._options.interval, name="perfloop-leaks", forked=self._begin_in_child
+        )
         self._tracing = False
         self._begin()
 
@@ -123,18 +125,18 @@ class MemoryLeakDetector:
     @property
     def running(self) -> bool:
         """Started, and not stopped."""
-        return self._ticker.running
+        return self._periodic.running
 
     def start(self) -> MemoryLeakDetector:
         """Begin; nothing when it has begun."""
-        if not self._ticker.running:
+        if not self._periodic.running:
             self._started = self._clock.now()
-        self._ticker.start()
+        self._periodic.start()
         return self
 
     def stop(self) -> None:
         """End, also in the middle of an investigation; nothing when it has ended."""
-        self._ticker.stop()
+        self._periodic.stop()
 
     def check(self) -> LeakVerdict:
         """Take one sample now, as the thread does, and act on it; waits out an investigation."""
@@ -164,7 +166,7 @@ class MemoryLeakDetector:
         if self._clock.now() - self._started < self._options.warm_up:
             return
         while not self._collections.happened(self._clock.now()):
-            if self._ticker.wait(min(_POLL, self._options.interval)):
+            if self._periodic.wait(min(_POLL, self._options.interval)):
                 return
         self.check()
 
@@ -179,7 +181,7 @@ class MemoryLeakDetector:
                 work=self._work,
                 bytes_each=slope[1] if slope is not None else 0.0,
                 cpu_each=self._cpu_each(),
-                wait=self._ticker.wait,
+                wait=self._periodic.wait,
             )
         finally:
             self._tracing = False

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from ...clock import MONOTONIC, Clock
 from ...telemetry import DEFAULT_REGISTRY, Registry
 from ...units import format_bytes
+from ..periodic import Periodic
 from .alert_level import AlertLevel, Level
 from .instruments import MemoryInstruments
 from .options import MemoryOptions
 from .samples import MemorySample, read_sample
-from .ticker import Ticker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ class MemoryMonitor:
         self._clock = clock
         self._alert = AlertLevel(self._options.alert_bytes)
         self._instruments = MemoryInstruments(registry, name)
-        self._ticker = Ticker(self._tick, self._options.interval, name="perfloop-memory", forked=lambda: None)
+        self._periodic = Periodic(self.check, self._options.interval, name="perfloop-memory", forked=lambda: None)
         self.figures: MemorySample = self._read()
         """The last reading."""
 
@@ -78,16 +78,16 @@ class MemoryMonitor:
     @property
     def running(self) -> bool:
         """Started, and not stopped."""
-        return self._ticker.running
+        return self._periodic.running
 
     def start(self) -> MemoryMonitor:
         """Begin to read; nothing when it has begun."""
-        self._ticker.start()
+        self._periodic.start()
         return self
 
     def stop(self) -> None:
         """End; nothing when it has ended."""
-        self._ticker.stop()
+        self._periodic.stop()
 
     def check(self) -> MemorySample:
         """Read memory now, as the thread does."""
@@ -105,9 +105,6 @@ class MemoryMonitor:
             if self._on_alert is not None:
                 self._on_alert(sample)
         return sample
-
-    def _tick(self) -> None:
-        self.check()
 
     def _read(self) -> MemorySample:
         return read_sample(self._clock.now(), requests=self._requests, in_flight=self._in_flight, pss=self._options.pss)

@@ -88,7 +88,7 @@ class ResourceMonitor:
             name="perfloop-resources",
             begin=self._start_kinds,
             end=self._stop_kinds,
-            in_forks=True,
+            forked=lambda: None,
         )
 
     def __enter__(self) -> ResourceMonitor:

@@ -101,7 +101,7 @@ def test_an_investigation_names_line_and_holder_and_leaves_no_tracing() -> None:
         work()
         return working.wait(min(seconds, 0.001))
 
-    made._ticker.wait = waited  # type: ignore[method-assign]
+    made._periodic.wait = waited  # type: ignore[method-assign]
     for _ in range(60):
         work()
         made.check()
