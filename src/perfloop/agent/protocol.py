@@ -55,7 +55,7 @@ STACK = 5
 GC_PAUSE = 6
 """int64: start, duration, generation."""
 RESOURCE = 7
-"""int64: at, cpu, rss, threads, loop lag or -1, commits."""
+"""int64: at, cpu, rss, threads, loop lag or -1, commits, allocated blocks or -1."""
 EXPLAIN = 8
 """JSON: {statement, plan, database, parameters}."""
 DROPPED = 9

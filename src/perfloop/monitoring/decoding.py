@@ -195,7 +195,7 @@ class _Process:
             )
 
     def resource(self, payload: bytes, since: int) -> None:
-        at, cpu, rss, threads, lag, commits = decode_integers(payload, 6)
+        at, cpu, rss, threads, lag, commits, blocks = decode_integers(payload, 7)
         if at >= since:
             self.into.resources.append(
                 ResourceSample(
@@ -206,6 +206,7 @@ class _Process:
                     threads=threads,
                     loop_lag=lag * _SECOND if lag >= 0 else None,
                     commits=commits,
+                    allocated_blocks=blocks if blocks >= 0 else None,
                 )
             )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SAMPLE = encode(RESOURCE, array("q", (1, 1, 1, 1, -1, 0)).tobytes())
+SAMPLE = encode(RESOURCE, array("q", (1, 1, 1, 1, -1, 0, -1)).tobytes())
 
 
 @pytest.fixture

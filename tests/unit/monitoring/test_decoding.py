@@ -53,7 +53,7 @@ def process(pid: int, span: int = 7) -> list[tuple[int, bytes]]:
         integers(protocol.LONG_STEP, MS, 30 * MS, 4 * MS, 1, 2),
         integers(protocol.STACK, 0, MS, 1, 2, 3, MS, 2, 2, 4, MS),
         integers(protocol.GC_PAUSE, MS, 2 * MS, 2),
-        integers(protocol.RESOURCE, MS, MS, 5000, 3, -1, 6),
+        integers(protocol.RESOURCE, MS, MS, 5000, 3, -1, 6, 70),
         integers(protocol.DROPPED, 2),
         encode_json(
             protocol.EXPLAIN,
@@ -81,7 +81,7 @@ def test_two_processes_share_statements_and_sites() -> None:
     # Two numbers for the same lines are one stack.
     assert [(stack.samples, len(stack.frames)) for stack in found.stacks] == [(7, 2), (7, 2)]
     assert found.gc_pauses[0].duration == 0.002
-    assert found.resources[0].loop_lag is None
+    assert (found.resources[0].loop_lag, found.resources[0].allocated_blocks) == (None, 70)
     assert found.explains[0].plan == ["SCAN t"]
     assert found.dropped == 4
 

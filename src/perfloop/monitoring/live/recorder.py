@@ -6,9 +6,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ...targets import Measured, Targets, evaluate
+from .leaks import LeakWatch
 from .resources import Usage, usage
 from .slowest import SlowestRequests, slow_request
-from .state import LiveState, Memory, Points, RouteFigures
+from .state import LiveState, Points, RouteFigures
 from .window import Window
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..observations import Observations, ResourceSample
     from .resources import Reading
     from .slowest import SlowRequest
+    from .state import Memory
     from .window import Second
 
 __all__ = ["ALL_ROUTES", "OTHER_ROUTES", "LiveRecorder"]
@@ -79,7 +81,9 @@ class LiveRecorder:
         self._lags: deque[tuple[float, float]] = deque()
         self._commits: dict[int, deque[tuple[float, int]]] = {}
         self._dropped = 0
+        self._leaks = LeakWatch()
         self._memory: Memory | None = None
+        """The verdict of somebody else, in place of ours."""
 
     def add(self, observations: Observations, now: float) -> None:
         """Take what agents saw since the last time."""
@@ -87,6 +91,7 @@ class LiveRecorder:
             failed = trace.error is not None or trace.status >= 500
             duration = trace.ended - trace.started
             route = f"{trace.method} {trace.route}".strip()
+            self._leaks.count(trace.pid)
             self.count(route, trace.ended, duration, failed=failed, parts=trace.parts)
             slow = self._slowest.wants(trace.ended, duration)
             traced = trace.span is not None and self._traced.wants(trace.ended, duration)
@@ -137,7 +142,7 @@ class LiveRecorder:
             del self._course[old]
 
     def set_memory(self, memory: Memory | None) -> None:
-        """Take the latest verdict on leaks."""
+        """Take the latest verdict of who knows better, from inside the process."""
         self._memory = memory
 
     def say(self, now: float, words: str) -> None:
@@ -178,7 +183,7 @@ class LiveRecorder:
             ],
             usage=used,
             targets=evaluate(self._targets, _measured(everything, used), configured=self._configured),
-            memory=self._memory,
+            memory=self._memory or self._leaks.memory(now),
             slowest=self._slowest.slowest(),
             events=list(self._events),
             notes=[*notes, *([f"{self._dropped:,} records were lost: too many to be taken"] if self._dropped else [])],
@@ -233,6 +238,7 @@ class LiveRecorder:
         for pid in sorted(self._processes - current):
             self.say(now, f"process {pid} has ended")
             self._commits.pop(pid, None)
+            self._leaks.forget(pid)
         self._processes = current
 
     def _take_samples(self, samples: Iterable[ResourceSample], now: float) -> None:
@@ -240,6 +246,7 @@ class LiveRecorder:
             if sample.loop_lag is not None:
                 self._lags.append((sample.at, sample.loop_lag))
             if sample.pid in self._processes:
+                self._leaks.add(sample)
                 kept = self._commits.setdefault(sample.pid, deque())
                 kept.append((sample.at, sample.commits))
                 while kept[0][0] < now - _LAG_SECONDS and len(kept) > 1:
