@@ -6,7 +6,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-from ..exceptions import ConfigurationError, InvalidValue
+from ..exceptions import ConfigurationError
 from ..http_access import AddressAccess, TokenAccess, is_loopback
 from ..http_server import HttpServer
 from .streams import note
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     from ..live.page import Access
     from ..monitoring.live import LiveState, SlowRequest
 
-__all__ = ["TOKEN_VARIABLE", "MonitorPage"]
+__all__ = ["MonitorPage"]
 
-TOKEN_VARIABLE = "PERFLOOP_MONITOR_TOKEN"  # noqa: S105  # the variable's name
 _USUAL = ("127.0.0.1", 8790)
-_SHORTEST_TOKEN = 16
 _EVERY = 0.5
 
 
@@ -42,9 +40,14 @@ class MonitorPage:
 
     def __init__(self, address: str, *, find: Callable[[str], SlowRequest | None], where: str) -> None:
         from ..live.page import LivePage
+        from ..live.token import SHORTEST_TOKEN, TOKEN_VARIABLE, checked_token
 
         host, port = parse_address(address, where=where) if address else _USUAL
-        self._token = None if is_loopback(host) else _token()
+        self._token = (
+            None
+            if is_loopback(host)
+            else checked_token(os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(SHORTEST_TOKEN))
+        )
         access: Access = AddressAccess(host) if self._token is None else TokenAccess(self._token)
         page = LivePage(access, event=self._event, find=find)
         self._state: LiveState | None = None
@@ -89,15 +92,3 @@ class MonitorPage:
         if state is not None and state is not self._written[0]:
             self._written = (state, event_of(state))
         return self._written[1]
-
-
-def _token() -> str:
-    token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(_SHORTEST_TOKEN)
-    if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.replace("-", "").replace("_", "").isalnum():
-        raise InvalidValue(
-            f"Expected a token of {_SHORTEST_TOKEN} or more letters, digits, - and _",
-            got=f"{len(token)} characters",
-            where=TOKEN_VARIABLE,
-            hint="python3 -c 'import secrets; print(secrets.token_urlsafe())' makes one",
-        )
-    return token

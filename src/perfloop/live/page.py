@@ -36,10 +36,16 @@ class LivePage:
         access: who may read it.
         event: the latest figures, as `event_of` makes them; called from the server's thread.
         find: the slow request of a span id; called from the server's thread.
+        retry_ms: how soon a browser asks again whose stream has ended.
     """
 
     def __init__(
-        self, access: Access, *, event: Callable[[], bytes], find: Callable[[str], SlowRequest | None]
+        self,
+        access: Access,
+        *,
+        event: Callable[[], bytes],
+        find: Callable[[str], SlowRequest | None],
+        retry_ms: int = 1000,
     ) -> None:
         page, policy = render_monitor_page()
         self._page = page.encode()
@@ -47,6 +53,7 @@ class LivePage:
         self._access = access
         self._event = event
         self._find = find
+        self._retry = f"retry: {retry_ms}\n".encode()
 
     def answer(self, request: Request) -> Response:
         """The answer to one request; that of `/events` is a stream."""
@@ -58,7 +65,7 @@ class LivePage:
         if request.path == "/":
             return Response(200, "text/html; charset=utf-8", self._page, self._headers)
         if request.path == "/events":
-            return Response(200, "text/event-stream", b"retry: 1000\n" + self._event(), self._headers, stream=True)
+            return Response(200, "text/event-stream", self._retry + self._event(), self._headers, stream=True)
         wanted = _LOOK_UP.fullmatch(request.path)
         if wanted is not None:
             found = self._find(wanted[1])

@@ -147,12 +147,19 @@
 
   // A service or a monitor that is started anew is found again: the browser tries on its own until it gets an answer
   // that is no stream, as of a proxy, and from then on we do.
-  const RETRY = 1000;
+  // A mounted page ends its stream after each event: it is lost only when nothing has come for a while.
+  const RETRY = 1000, PATIENCE = 3000;
+  let lost = null;
+  const lose = () => stamp("Connection lost", "warning", "These are the last figures; trying again.");
   const watch = () => {
     const events = new EventSource("events");
-    events.onmessage = (event) => show(JSON.parse(event.data));
+    events.onmessage = (event) => {
+      clearTimeout(lost);
+      lost = null;
+      show(JSON.parse(event.data));
+    };
     events.onerror = () => {
-      stamp("Connection lost", "warning", "These are the last figures; trying again.");
+      lost = lost || setTimeout(lose, PATIENCE);
       if (events.readyState === EventSource.CLOSED) setTimeout(watch, RETRY);
     };
   };

@@ -1,0 +1,132 @@
+"""What a registry's requests were since the last look: the middleware's own counts, for a recorder."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from ..monitoring.live import SlowRequest
+from ..telemetry import Distribution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ..monitoring.live import LiveRecorder
+    from ..telemetry import FamilySnapshot
+
+__all__ = ["DURATIONS", "RegistryFeed", "Slow", "shown_slow"]
+
+DURATIONS = "http.server.request.duration"
+_METHOD, _ROUTE, _STATUS, _ERROR = (
+    "http.request.method",
+    "http.route",
+    "http.response.status_code",
+    "error.type",
+)
+_LONGEST_GAP = 5.0
+"""Seconds: after a longer one nobody knows when what was counted meanwhile happened, and it is left out."""
+
+
+class Slow(Protocol):
+    """A slow request as the middleware keeps it; durations are seconds."""
+
+    @property
+    def at(self) -> float:
+        """When it ended, seconds since 1970."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def route(self) -> str:
+        """Empty where none matched."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def error(self) -> str:
+        """Empty for a request that went well."""
+
+    @property
+    def duration(self) -> float: ...
+
+    @property
+    def first_byte(self) -> float | None: ...
+
+    @property
+    def breakdown(self) -> Mapping[str, float]:
+        """By part; empty where it is not known."""
+
+
+class RegistryFeed:
+    """Gives a recorder the difference between two looks at the metrics of requests. Pure.
+
+    Args:
+        recorder: takes the requests.
+        hidden: routes that are not to be shown.
+    """
+
+    def __init__(self, recorder: LiveRecorder, *, hidden: Callable[[str], bool] = lambda route: False) -> None:
+        self._recorder = recorder
+        self._hidden = hidden
+        self._seen: dict[tuple[str, ...], dict[int, int]] = {}
+        self._looked: float | None = None
+        self._newest_slow = 0.0
+
+    def look(self, families: Iterable[FamilySnapshot], slow: Sequence[Slow], now: float, epoch: float) -> None:
+        """Take what has come since the last look; the first one only notes where counting begins.
+
+        Args:
+            families: of the registry, now.
+            slow: the last slow requests, in any order.
+            now: the moment, seconds of the recorder's clock.
+            epoch: seconds since 1970 at zero of that clock.
+        """
+        counts = self._looked is not None and now - self._looked <= _LONGEST_GAP
+        self._looked = now
+        family = next((each for each in families if each.name == DURATIONS), None)
+        seen: dict[tuple[str, ...], dict[int, int]] = {}
+        for series in family.series if family is not None else ():
+            assert family is not None
+            if not isinstance(series.value, Distribution):
+                continue
+            seen[series.labels] = series.value.cells
+            labels = dict(zip(family.label_names, series.labels, strict=True))
+            route = labels.get(_ROUTE, "")
+            if counts and not self._hidden(route):
+                self._count(labels, route, series.value, self._seen.get(series.labels, {}), now)
+        self._seen = seen
+        for each in sorted((each for each in slow if each.at > self._newest_slow), key=lambda each: each.at):
+            self._newest_slow = each.at
+            if not self._hidden(each.route):
+                self._recorder.add_slow(each.at - epoch, shown_slow(each))
+
+    def _count(
+        self, labels: dict[str, str], route: str, value: Distribution, before: dict[int, int], now: float
+    ) -> None:
+        name = f"{labels.get(_METHOD, '')} {route or '(unmatched)'}"
+        status = labels.get(_STATUS, "")
+        failed = status.startswith("5") or (not status and bool(labels.get(_ERROR)))
+        for cell, count in value.cells.items():
+            more = count - before.get(cell, 0)
+            if more > 0:
+                duration = value.bounds[min(cell, len(value.bounds) - 1)]
+                self._recorder.count(name, now, duration, failed=failed, count=more)
+
+
+def shown_slow(slow: Slow) -> SlowRequest:
+    """The middleware's slow request as the live page shows one."""
+    return SlowRequest(
+        method=slow.method,
+        route=slow.route or "(unmatched)",
+        status=slow.status,
+        error=slow.error or None,
+        ended=round(slow.at, 3),
+        duration_ms=round(slow.duration * 1000, 3),
+        first_byte_ms=round((slow.duration if slow.first_byte is None else slow.first_byte) * 1000, 3),
+        parts_ms={part: round(seconds * 1000, 3) for part, seconds in slow.breakdown.items()},
+        statements=[],
+        span_id=None,
+        pid=os.getpid(),
+    )

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from perfloop.live.registry_feed import DURATIONS, RegistryFeed, shown_slow
+from perfloop.monitoring.live import LiveRecorder
+from perfloop.telemetry import Registry
+
+LABELS = ("http.request.method", "http.route", "http.response.status_code", "error.type")
+EPOCH = 5000.0
+
+
+class Slow(NamedTuple):
+    at: float
+    route: str = "/orders"
+    status: int = 200
+    error: str = ""
+    duration: float = 1.5
+    first_byte: float | None = 1.25
+    breakdown: dict[str, float] = {"database": 1.4, "cpu": 0.1}  # noqa: RUF012  # never changed
+    method: str = "GET"
+
+
+def recorder() -> LiveRecorder:
+    return LiveRecorder("shop", processors=1, memory_bytes=1000, now=100.0, epoch=EPOCH)
+
+
+def test_what_came_between_two_looks_is_counted() -> None:
+    registry, live = Registry(), recorder()
+    durations = registry.histogram(DURATIONS, "Time.", labels=LABELS)
+    feed = RegistryFeed(live, hidden=lambda route: route.startswith("/perfloop"))
+    durations.labels("GET", "/orders", "200", "").observe(0.1)
+    feed.look(registry.collect(), [], 101.0, EPOCH)
+    assert live.state(101.0).requests == 0  # nobody knows when that was
+    for _ in range(3):
+        durations.labels("GET", "/orders", "200", "").observe(0.1)
+    durations.labels("GET", "/orders", "500", "ValueError").observe(2.0)
+    durations.labels("GET", "", "404", "").observe(0.001)
+    durations.labels("GET", "/gone", "", "disconnect").observe(0.001)
+    durations.labels("GET", "/perfloop/{path}", "200", "").observe(0.001)
+    feed.look(registry.collect(), [], 102.0, EPOCH)
+    feed.look(registry.collect(), [], 103.0, EPOCH)
+    state = live.state(103.0)
+    figures = {each.route: (each.requests, each.failed) for each in state.routes}
+    assert figures == {"GET /orders": (4, 1), "GET (unmatched)": (1, 0), "GET /gone": (1, 1)}
+    orders = next(each for each in state.routes if each.route == "GET /orders")
+    assert 100 <= (orders.p50_ms or 0) <= 107
+    assert state.all_routes.parts_ms == {}
+
+
+def test_after_a_long_gap_counting_begins_anew() -> None:
+    registry, live = Registry(), recorder()
+    durations = registry.histogram(DURATIONS, "Time.", labels=LABELS)
+    feed = RegistryFeed(live)
+    feed.look(registry.collect(), [], 101.0, EPOCH)
+    durations.labels("GET", "/a", "200", "").observe(0.1)
+    feed.look(registry.collect(), [], 200.0, EPOCH)
+    assert live.state(200.0).requests == 0
+    durations.labels("GET", "/a", "200", "").observe(0.1)
+    feed.look(registry.collect(), [], 201.0, EPOCH)
+    assert live.state(201.0).requests == 1
+
+
+def test_a_service_without_the_middleware_has_no_requests() -> None:
+    registry, live = Registry(), recorder()
+    registry.counter(DURATIONS, "Something else.")
+    feed = RegistryFeed(live)
+    for now in (101.0, 102.0):
+        feed.look(registry.collect(), [], now, EPOCH)
+    assert live.state(102.0).status == "idle"
+
+
+def test_each_slow_request_is_taken_once() -> None:
+    live = recorder()
+    feed = RegistryFeed(live, hidden=lambda route: route == "/hidden")
+    slow = [Slow(EPOCH + 102, duration=3.0), Slow(EPOCH + 101), Slow(EPOCH + 101, route="/hidden")]
+    feed.look([], slow, 102.0, EPOCH)
+    feed.look([], [Slow(EPOCH + 103, duration=2.0), *slow], 103.0, EPOCH)
+    assert [each.duration_ms for each in live.state(104.0).slowest] == [3000.0, 2000.0, 1500.0]
+
+
+def test_a_slow_request_as_the_page_shows_it() -> None:
+    shown = shown_slow(Slow(EPOCH, route="", error="ValueError", first_byte=None))
+    assert (shown.route, shown.error, shown.first_byte_ms) == ("(unmatched)", "ValueError", 1500.0)
+    assert shown.parts_ms == {"database": 1400.0, "cpu": 100.0}
