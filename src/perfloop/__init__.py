@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # not from typing: that import alone would cost more than this file
     from .diagnosis import DiagnosisOptions, diagnose
     from .exceptions import PerfloopError
+    from .live import LiveMonitor
     from .loadtest import (
         CapacityOptions,
         LoadOptions,
@@ -40,6 +41,7 @@ _HOMES = {
     "DiagnosisOptions": "diagnosis",
     "Histogram": "stats",
     "LeakOptions": "monitoring",
+    "LiveMonitor": "live",
     "LoadOptions": "loadtest",
     "LoadTest": "loadtest",
     "LoadTestResult": "loadtest",
@@ -69,6 +71,7 @@ __all__ = [
     "DiagnosisOptions",
     "Histogram",
     "LeakOptions",
+    "LiveMonitor",
     "LoadOptions",
     "LoadTest",
     "LoadTestResult",

@@ -28,11 +28,10 @@ from fastapi import FastAPI
 
 from perfloop.live import LiveMonitor
 from perfloop.monitoring import PerformanceMiddleware
-from perfloop.monitoring.requests import slow_requests
 
 app = FastAPI()
 app.add_middleware(PerformanceMiddleware, slow_threshold=0.2)
-app.mount("/perfloop", LiveMonitor(title="The shop", slow_requests=slow_requests))
+app.mount("/perfloop", LiveMonitor(title="The shop"))
 
 @app.get("/orders/{number}")
 async def orders(number: int):

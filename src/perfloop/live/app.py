@@ -13,6 +13,8 @@ import psutil
 from ..http_access import TokenAccess
 from ..http_server import Request, Response
 from ..monitoring.live import Memory, read_processes
+from ..monitoring.requests import slow_requests
+from ..monitoring.requests.routes import NOTES
 from ..telemetry import DEFAULT_REGISTRY
 from .page import LivePage, event_of
 from .registry_feed import RegistryFeed
@@ -20,12 +22,11 @@ from .token import TOKEN_VARIABLE, checked_token
 from .watching import recorder_of_this_machine
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+    from collections.abc import Awaitable, Callable, MutableMapping
 
     from ..monitoring.memory import MemoryLeakDetector
     from ..targets import Targets
     from ..telemetry import Registry
-    from .registry_feed import Slow
 
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -35,6 +36,7 @@ __all__ = ["LiveMonitor"]
 
 _EVERY = 0.4
 _RETRY_MS = 500
+_MOST_MOUNTS = 10
 
 
 class LiveMonitor:
@@ -57,7 +59,6 @@ class LiveMonitor:
         registry: Registry = DEFAULT_REGISTRY,
         targets: Targets | None = None,
         leak_detector: MemoryLeakDetector | None = None,
-        slow_requests: Callable[[], Sequence[Slow]] = tuple,
     ) -> None:
         """The application.
 
@@ -68,7 +69,6 @@ class LiveMonitor:
             registry: the one that the middleware publishes to.
             targets: what the service should achieve; by default the usual ones.
             leak_detector: whose verdict is shown.
-            slow_requests: gives the last slow requests, such as the middleware's method of that name.
 
         Raises:
             ConfigurationError: there is no token.
@@ -82,7 +82,6 @@ class LiveMonitor:
         )
         self._registry = registry
         self._leak_detector = leak_detector
-        self._slow_requests = slow_requests
         self._mounts: set[str] = set()
         self._recorder = recorder_of_this_machine(title, targets)
         self._feed = RegistryFeed(self._recorder, hidden=self._is_ours)
@@ -101,16 +100,24 @@ class LiveMonitor:
             await send({"type": "websocket.close", "code": 1000})
             return
         request = _request(scope)
-        if len(self._mounts) < 10:
-            self._mounts.add(scope.get("root_path", ""))
+        self._note(scope)
         response = self._page.answer(request)
         if response.stream:
             await asyncio.to_thread(self._look)
             response = self._page.answer(request)
         await _respond(send, response)
 
+    def _note(self, scope: Scope) -> None:
+        """Have the middleware count this under a route of its own, which the page leaves out."""
+        mount = scope.get("root_path", "")
+        if len(self._mounts) < _MOST_MOUNTS:
+            self._mounts.add(mount)
+        notes = scope.get(NOTES)
+        if notes is not None:
+            notes.append(f"{mount}/{{path}}")
+
     def _is_ours(self, route: str) -> bool:
-        return any(mount and (route == mount or route.startswith(f"{mount}/")) for mount in self._mounts)
+        return any(route == f"{mount}/{{path}}" for mount in self._mounts)
 
     def _look(self) -> None:
         """Bring the figures up to date, unless somebody else does or has just done so."""
@@ -126,7 +133,7 @@ class LiveMonitor:
                 self._looking, self._looked = False, now
 
     def _read(self, now: float) -> None:
-        self._feed.look(self._registry.collect_all(), self._slow_requests(), now, time.time() - now)
+        self._feed.look(self._registry.collect_all(), slow_requests(self._registry), now, time.time() - now)
         own = psutil.Process()
         pids = [own.pid, *(child.pid for child in own.children(recursive=True))]
         self._recorder.add_reading(read_processes(pids, now))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ..monitoring.live import SlowRequest
 from ..telemetry import Distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..monitoring.live import LiveRecorder
+    from ..monitoring.requests import SlowRequest as Slow
     from ..telemetry import FamilySnapshot
 
-__all__ = ["DURATIONS", "RegistryFeed", "Slow", "shown_slow"]
+__all__ = ["DURATIONS", "RegistryFeed", "shown_slow"]
 
 DURATIONS = "http.server.request.duration"
 _METHOD, _ROUTE, _STATUS, _ERROR = (
@@ -25,38 +26,6 @@ _METHOD, _ROUTE, _STATUS, _ERROR = (
 )
 _LONGEST_GAP = 5.0
 """Seconds: after a longer one nobody knows when what was counted meanwhile happened, and it is left out."""
-
-
-class Slow(Protocol):
-    """A slow request as the middleware keeps it; durations are seconds."""
-
-    @property
-    def at(self) -> float:
-        """When it ended, seconds since 1970."""
-
-    @property
-    def method(self) -> str: ...
-
-    @property
-    def route(self) -> str:
-        """Empty where none matched."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def error(self) -> str:
-        """Empty for a request that went well."""
-
-    @property
-    def duration(self) -> float: ...
-
-    @property
-    def first_byte(self) -> float | None: ...
-
-    @property
-    def breakdown(self) -> Mapping[str, float]:
-        """By part; empty where it is not known."""
 
 
 class RegistryFeed:

@@ -1,24 +1,27 @@
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 from perfloop.live.registry_feed import DURATIONS, RegistryFeed, shown_slow
 from perfloop.monitoring.live import LiveRecorder
+from perfloop.monitoring.requests import SlowRequest
 from perfloop.telemetry import Registry
 
 LABELS = ("http.request.method", "http.route", "http.response.status_code", "error.type")
 EPOCH = 5000.0
 
 
-class Slow(NamedTuple):
-    at: float
-    route: str = "/orders"
-    status: int = 200
-    error: str = ""
-    duration: float = 1.5
-    first_byte: float | None = 1.25
-    breakdown: dict[str, float] = {"database": 1.4, "cpu": 0.1}  # noqa: RUF012  # never changed
-    method: str = "GET"
+def slow(at: float, **more: Any) -> SlowRequest:
+    usual: dict[str, Any] = {
+        "route": "/orders",
+        "status": 200,
+        "error": "",
+        "duration": 1.5,
+        "first_byte": 1.25,
+        "breakdown": {"database": 1.4, "cpu": 0.1},
+    }
+    fixed: dict[str, Any] = {"method": "GET", "after_response": 0.0, "sent": 0, "statements": 1}
+    return SlowRequest(at=at, **{**usual, **fixed, **more})
 
 
 def recorder() -> LiveRecorder:
@@ -73,13 +76,13 @@ def test_a_service_without_the_middleware_has_no_requests() -> None:
 def test_each_slow_request_is_taken_once() -> None:
     live = recorder()
     feed = RegistryFeed(live, hidden=lambda route: route == "/hidden")
-    slow = [Slow(EPOCH + 102, duration=3.0), Slow(EPOCH + 101), Slow(EPOCH + 101, route="/hidden")]
-    feed.look([], slow, 102.0, EPOCH)
-    feed.look([], [Slow(EPOCH + 103, duration=2.0), *slow], 103.0, EPOCH)
+    kept = [slow(EPOCH + 102, duration=3.0), slow(EPOCH + 101), slow(EPOCH + 101, route="/hidden")]
+    feed.look([], kept, 102.0, EPOCH)
+    feed.look([], [slow(EPOCH + 103, duration=2.0), *kept], 103.0, EPOCH)
     assert [each.duration_ms for each in live.state(104.0).slowest] == [3000.0, 2000.0, 1500.0]
 
 
 def test_a_slow_request_as_the_page_shows_it() -> None:
-    shown = shown_slow(Slow(EPOCH, route="", error="ValueError", first_byte=None))
+    shown = shown_slow(slow(EPOCH, route="", error="ValueError", first_byte=None))
     assert (shown.route, shown.error, shown.first_byte_ms) == ("(unmatched)", "ValueError", 1500.0)
     assert shown.parts_ms == {"database": 1400.0, "cpu": 100.0}
