@@ -71,13 +71,13 @@ def said(page: Page, name: str) -> str:
 
 
 def test_a_run_is_seen_from_its_beginning_to_its_end(browser: Browser, service: str) -> None:
-    words = ("--profile", "ramp 20..100 1500ms, constant 100 4s", "--fail-if", "errors>100%")
+    words = ("--profile", "ramp 20..100 1500ms, constant 100 6s", "--fail-if", "errors>100%")
     with window(browser) as page, run(f"{service}/broken?token=s3cret", *words) as (command, url):
         page.goto(url)
         page.locator("#chart-errors path.line").first.wait_for(state="attached")
         assert said(page, "state") == "RUNNING"
         assert said(page, "title") == f"GET {service}/broken?token=***"
-        assert "constant 100 4s · 100/s planned" in said(page, "phase") or "ramp 20..100 1500ms" in said(page, "phase")
+        assert "constant 100 6s · 100/s planned" in said(page, "phase") or "ramp 20..100 1500ms" in said(page, "phase")
         assert re.fullmatch(r"\d s left", said(page, "left"))
         assert 0 < float(page.locator("#progress").get_attribute("aria-valuenow") or 0) < 100
         assert "status 500 × " in said(page, "errors")

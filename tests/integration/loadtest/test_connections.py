@@ -222,7 +222,7 @@ async def test_a_response_that_trickles_on_past_the_timeout_times_out(load) -> N
             await asyncio.sleep(0.01)
 
     async with serve(handler) as server:
-        outcome = await load(LoadOptions(url=server.url, connections=1, request_limit=2, duration=5, timeout=0.2))
+        outcome = await load(LoadOptions(url=server.url, connections=1, request_limit=2, duration=5, timeout=0.5))
     assert kinds(outcome) == {"timeout": 2}
 
 

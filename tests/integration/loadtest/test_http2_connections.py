@@ -82,7 +82,7 @@ async def test_a_flood_ends_with_the_run(load, flood: bytes, reads: bool) -> Non
 
     async with serving_raw(answering(fault)) as server:
         began = time.monotonic()
-        outcome = await load(options(server, request_limit=8, timeout=0.3 if reads else 10))
+        outcome = await load(options(server, request_limit=8, timeout=0.5 if reads else 10))
         lasted = time.monotonic() - began
     counted_once(outcome, 8)
     assert set(kinds(outcome)) == {"timeout" if reads else "invalid response"}

@@ -300,7 +300,7 @@ async def test_whatever_happens_each_request_is_counted_once(seed: int, rate: fl
 
     async with serving_raw(answer) as server:
         began = time.monotonic()
-        load_options = options(server, method=method, rate=rate, connections=2, request_limit=300, timeout=0.15)
+        load_options = options(server, method=method, rate=rate, connections=2, request_limit=300, timeout=0.25)
         outcome = await load_here(load_options)
     counted_once(outcome, 300)
     assert server.requests >= sum(outcome.results.statuses.values())

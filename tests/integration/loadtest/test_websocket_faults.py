@@ -263,7 +263,7 @@ async def test_an_answer_that_the_scenario_cannot_read_is_a_request_all_the_same
         "        await ws.request('?', answer=lambda message: message['id'] == 1)\n"
     )
     async with serve(answered(frame(TEXT, b"!"))) as server:
-        outcome = await load_here(options(server.url, scenario, timeout=0.2))
+        outcome = await load_here(options(server.url, scenario, timeout=0.5))
     assert kinds(outcome) == {"TypeError": 1}
     assert endpoints(outcome) == {CONNECT: (1, 0), ROUND_TRIP: (1, 1)}
 
@@ -306,9 +306,9 @@ async def test_a_server_that_takes_nothing(load, script) -> None:
         await asyncio.sleep(30)
 
     async with serve(handler) as server:
-        outcome = await load(options(server.url, scenario, timeout=0.2))
+        outcome = await load(options(server.url, scenario, timeout=0.5))
     assert kinds(outcome) == {"timeout": 1}
-    assert outcome.results.error_kinds[0].example == f"{CONNECT}: the server took nothing for 0.2 s"
+    assert outcome.results.error_kinds[0].example == f"{CONNECT}: the server took nothing for 0.5 s"
 
 
 async def test_a_close_that_is_not_answered_is_told(script) -> None:
@@ -320,7 +320,7 @@ async def test_a_close_that_is_not_answered_is_told(script) -> None:
         exchange.close()
 
     async with serve(hang_up) as server:
-        outcome = await load_here(options(server.url, scenario, timeout=0.2))
+        outcome = await load_here(options(server.url, scenario, timeout=0.5))
     assert (kinds(outcome), outcome.events.get("close not answered")) == ({}, None)
 
     async def handler(exchange: Exchange) -> None:
@@ -328,5 +328,5 @@ async def test_a_close_that_is_not_answered_is_told(script) -> None:
         await asyncio.sleep(30)
 
     async with serve(handler) as server:
-        outcome = await load_here(options(server.url, scenario, timeout=0.2))
+        outcome = await load_here(options(server.url, scenario, timeout=0.5))
     assert (kinds(outcome), outcome.events.get("close not answered")) == ({}, 1)
