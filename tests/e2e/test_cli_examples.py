@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -58,6 +59,7 @@ def test_the_examples_of_every_command_run(
     assert len(lines) >= 3 * len(COMMANDS)
     monkeypatch.setenv("PATH", f"{PERFLOOP.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("UVICORN_PORT", "0")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--bind 127.0.0.1:0")
 
     template = workplace / "template"
     template.mkdir()
@@ -78,6 +80,9 @@ def test_the_examples_of_every_command_run(
         before = {path.name for path in directory.iterdir()}
         for place in PLACES:
             line = line.replace(place, service.removeprefix("http://"))
+        if line.startswith("perfloop monitor "):
+            watch(line.replace(":8790", ":0"), directory)
+            return
         ended = run(line, directory)
         # A machine too busy to measure on (3) is not the example's fault; everything else is.
         assert ended.returncode in (0, 3) or (ended.returncode == 1 and "--fail-" in line), f"{line}\n{ended.stderr}"
@@ -93,6 +98,30 @@ def test_the_examples_of_every_command_run(
     # Side by side: nothing here depends on the figures.
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(check, range(len(lines)), lines))
+
+
+def watch(line: str, directory: Path) -> None:
+    """Run a monitor until its service is up, and interrupt it."""
+    words = shlex.split(line)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=directory) as monitor:
+        assert monitor.stderr is not None
+        assert monitor.stdout is not None
+        try:
+            said = []
+            for text in monitor.stderr:
+                said.append(text)
+                if text.startswith("service  http"):
+                    break
+            else:
+                raise AssertionError(f"{line}\n{''.join(said)}")
+            if "--json" in words:
+                assert json.loads(monitor.stdout.readline())["title"] == "uvicorn shop:app"
+            monitor.send_signal(signal.SIGINT)
+            _, errors = monitor.communicate(timeout=60)
+        finally:
+            monitor.kill()
+    assert monitor.returncode == 0, f"{line}\n{errors}"
+    assert "error: " not in errors, f"{line}\n{errors}"
 
 
 def run(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
