@@ -30,8 +30,9 @@ Shape = Literal["flat", "once", "slowing", "steady"]
 
 # A quarter of the series takes part in the growth when it rises by this share of an even one.
 _RISING = 0.3
-# The second half of steady growth has at least this share of the slope of the first.
-_STEADY = 0.6
+# The second half of steady growth has at least this share of the slope of the first. A cache that fills by
+# 1 - exp(-n/N) falls below it when it has been watched for 0.45 N requests; leaks lose nothing but a sample or two.
+_STEADY = 0.8
 # Python takes blocks up to this size from its own pools, larger ones from malloc, where their bytes are seen.
 _LARGEST_POOLED = 512
 # A sample that is kept takes 8 blocks itself.
