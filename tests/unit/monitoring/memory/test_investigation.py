@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from perfloop.monitoring import LeakEvidence, LeakOptions
+from perfloop.monitoring.memory.growth import take_census
+from perfloop.monitoring.memory.investigation import investigate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OPTIONS = LeakOptions(window_seconds=0.1)
+LATEST: deque[Any] = deque(maxlen=3_000)
+FULL: deque[Any] = deque(maxlen=500)
+KEPT: list[Any] = []
+
+
+def looked(work: Callable[[int], None], options: LeakOptions = OPTIONS, *, least: float = 0.0) -> LeakEvidence:
+    """What is found in a program that has done 1,000 times its work, and does more of it whenever somebody waits."""
+    done = 0
+
+    def wait(_: float) -> bool:
+        nonlocal done
+        for _ in range(20):
+            work(done)
+            done += 1
+        return False
+
+    before = take_census()
+    for _ in range(50):
+        wait(0)
+    found = investigate(before, options, work=lambda: done, bytes_each=least, cpu_each=None, wait=wait)
+    assert found is not None
+    return found
+
+
+def test_a_cache_with_room_left_fills_and_nothing_is_traced() -> None:
+    LATEST.clear()
+    found = looked(lambda number: LATEST.append([number]))
+    assert found.filling == f"{__name__}.LATEST fills: 1,000 of at most 3,000 entries"
+    assert (found.windows, found.lines, found.traced_each) == ((), (), None)
+
+
+def test_what_grows_beside_a_bounded_cache_is_investigated() -> None:
+    LATEST.clear()
+    KEPT.clear()
+
+    def work(number: int) -> None:
+        LATEST.append([number])
+        KEPT.append([number])
+
+    found = looked(work)
+    assert found.filling is None
+    assert found.lines
+
+
+def test_a_full_cache_does_not_grow() -> None:
+    FULL.extend([number] for number in range(500))
+    found = looked(lambda number: FULL.append([number]))
+    assert found.filling is None
+    assert found.path is None or "FULL" not in found.path.text
+
+
+def test_holder_line_and_types_are_found() -> None:
+    KEPT.clear()
+    found = looked(lambda number: KEPT.append([f"a text, number {number}"]))
+    assert found.path is not None
+    assert found.path.text == f"{__name__}.KEPT"
+    assert (found.path_length, found.path_grew) == (1_000, 968)
+    assert found.types[0].name == "list"
+    assert found.lines[0].file == __file__
+    assert [window.frames for window in found.windows] == [1]
+    assert found.traced_each is not None
+    assert found.traced_each > 50
+
+
+def test_callers_are_traced_where_the_line_is_a_librarys() -> None:
+    KEPT.clear()
+    found = looked(lambda _: KEPT.append(json.loads('{"texts": ["one", "two", "three"], "numbers": [1.5, 2.5]}')))
+    assert [window.frames for window in found.windows] == [1, 12]
+    assert found.lines[0].file == __file__
+    assert found.lines[0].through is not None
+
+
+def test_lines_that_explain_nothing_are_not_named() -> None:
+    KEPT.clear()
+    found = looked(lambda number: KEPT.append(number), least=1e6)
+    assert found.lines == ()
+    assert found.traced_each is not None
+
+
+def test_nothing_is_traced_when_that_is_not_wanted() -> None:
+    KEPT.clear()
+    found = looked(lambda number: KEPT.append([number]), LeakOptions(window_seconds=0))
+    assert found.path is not None
+    assert found.windows == ()
+
+
+def test_a_program_that_stops_ends_it() -> None:
+    found = investigate(take_census(), OPTIONS, work=lambda: 0.0, bytes_each=0.0, cpu_each=None, wait=lambda _: True)
+    assert found is None
