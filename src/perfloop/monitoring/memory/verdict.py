@@ -129,11 +129,13 @@ def judge(
         return LeakVerdict(
             kind="not enough data", reason=reason, per=per, bytes_each=None, p_value=None, samples=len(kept)
         )
-    rss = course_of(x, [sample.rss for sample in kept], rule, least=rule.growth_bytes)
+    rss = course_of(x, _without_load(kept, [sample.rss for sample in kept]), rule, least=rule.growth_bytes)
     least_blocks = rule.growth_bytes / _LARGEST_POOLED + _BLOCKS_A_SAMPLE * len(kept)
-    blocks = course_of(x, [sample.blocks for sample in kept], rule, least=least_blocks)
+    blocks = course_of(x, _without_load(kept, [sample.blocks for sample in kept]), rule, least=least_blocks)
     in_use = [sample.malloc_in_use for sample in kept if sample.malloc_in_use is not None]
-    malloc = course_of(x, in_use, rule, least=rule.growth_bytes) if len(in_use) == len(kept) else None
+    malloc = None
+    if len(in_use) == len(kept):
+        malloc = course_of(x, _without_load(kept, in_use), rule, least=rule.growth_bytes)
     kind, decided, counted = _classify(rss, blocks, malloc, rule, traced_each)
     trend = decided.trend if decided is not None else None
     size = counted.trend if counted is not None else None
@@ -164,6 +166,18 @@ def at_equal_load(samples: Sequence[MemorySample]) -> list[MemorySample]:
     return [sample for sample, level in zip(samples, levels, strict=True) if abs(level - usual) <= margin]
 
 
+def _without_load(samples: Sequence[MemorySample], values: Sequence[float]) -> list[float]:
+    """The values without what the requests in flight take: what one takes is told by how successive samples differ."""
+    levels = [sample.in_flight or 0.0 for sample in samples]
+    steps = [
+        (after - before) / (level - earlier)
+        for before, after, earlier, level in zip(values, values[1:], levels, levels[1:], strict=False)
+        if level != earlier
+    ]
+    each = max(median(steps), 0.0) if len(steps) >= MINIMUM_POINTS else 0.0
+    return [value - each * level for value, level in zip(values, levels, strict=True)]
+
+
 def course_of(x: Sequence[float], y: Sequence[float], rule: LeakRule, *, least: float) -> Course:
     """The shape of one figure's growth.
 
@@ -187,7 +201,7 @@ def course_of(x: Sequence[float], y: Sequence[float], rule: LeakRule, *, least: 
     if trend.p_value <= rule.significance and trend.low > 0:
         if sum(rising) >= 3 and rising[3] and _keeps_on(x, y, rule):
             shape = "steady"
-        elif sum(rising) >= 2:
+        elif sum(rise > _RISING * growth / 4 for rise in rises) >= 2:
             shape = "slowing"
     return Course(shape=shape, growth=growth, trend=trend, rising_quarters=sum(rising))
 

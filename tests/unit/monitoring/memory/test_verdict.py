@@ -124,6 +124,26 @@ def test_only_equal_load_is_compared() -> None:
     assert 0 < len(kept) < len(samples)
 
 
+def test_what_requests_in_flight_take_is_no_growth() -> None:
+    """The load creeps up within the usual range, and each request takes half a megabyte while it lasts."""
+
+    def level(at: int) -> float:
+        return 20 + at / 20 + at % 3
+
+    kept = series(in_flight=level, rss=lambda at: 5e5 * level(at), blocks=lambda at: 5e3 * level(at))
+    assert len(at_equal_load(kept)) == len(kept)
+    assert judge(kept).kind == "none"
+
+
+def test_a_leak_is_seen_beside_what_requests_take() -> None:
+    kept = series(
+        in_flight=lambda at: 20 + at % 4,
+        rss=lambda at: 5e5 * (at % 4) + 2e5 * at,
+        blocks=lambda at: 5e3 * (at % 4) + 2e3 * at,
+    )
+    assert judge(kept).kind == "python leak"
+
+
 def test_without_a_number_in_flight_all_are_compared() -> None:
     assert len(at_equal_load(series(30))) == 30
 
