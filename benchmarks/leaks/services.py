@@ -136,7 +136,7 @@ async def fragmentation(number: int) -> None:
     global _held
     while _held < 30_000_000:
         _keep(800)
-    for _ in range(12):
+    for _ in range(4):
         _keep(800 + number // 2)
     while _held > 30_000_000:
         place = _EVICTED.randrange(len(_DOCUMENTS))

@@ -48,7 +48,7 @@ class LeakOptions(Struct, frozen=True, kw_only=True):
     """When growth counts as a leak."""
     capacity: int = 120
     """Samples that are judged together: the last hour, at the usual interval. Twice `rule.samples` or more is wise."""
-    confirmations: int = 5
+    confirmations: int = 8
     """A leak is reported when so many samples in a row say so."""
     looks: int = 3
     """How often at most a leak is investigated (types, holders, lines); 0: never."""

@@ -77,7 +77,6 @@ def read_sample(
         Exception: what `requests` and `in_flight` raise.
     """
     malloc = malloc_figures()
-    times = os.times()
     return MemorySample(
         at=at,
         rss=resident_bytes(),
@@ -87,7 +86,7 @@ def read_sample(
         pss=proportional_bytes() if pss else None,
         requests=None if requests is None else float(requests()),
         in_flight=None if in_flight is None else float(in_flight()),
-        cpu_seconds=times.user + times.system - time.thread_time(),
+        cpu_seconds=time.process_time() - time.thread_time(),
     )
 
 

@@ -46,7 +46,7 @@ class LeakRule(Struct, frozen=True, kw_only=True):
         InvalidValue: a number out of range.
     """
 
-    samples: int = 24
+    samples: int = 32
     """Fewer decide nothing; `MINIMUM_POINTS` × 2 or more."""
     significance: float = 0.01
     """The largest p-value of a trend that is believed."""

@@ -97,7 +97,7 @@ def test_an_investigation_names_line_and_holder_and_leaves_no_tracing(monkeypatc
     reports: list[LeakReport] = []
     made = MemoryLeakDetector(options, requests=lambda: done, on_leak=reports.append, registry=Registry())
     monkeypatch.setattr(made._periodic, "wait", waited)
-    for _ in range(30):
+    for _ in range(40):
         work()
         made.check()
     (report,) = reports

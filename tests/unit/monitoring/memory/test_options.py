@@ -25,7 +25,7 @@ def test_the_guides_figures_are_the_defaults() -> None:
         (LeakOptions, {"growth_bytes": 0}),
         (LeakOptions, {"warm_up": -1}),
         (LeakOptions, {"pause_budget": -0.1}),
-        (LeakOptions, {"capacity": 23}),
+        (LeakOptions, {"capacity": 31}),
         (LeakOptions, {"confirmations": 0}),
         (LeakOptions, {"looks": -1}),
         (LeakOptions, {"window_seconds": math.inf}),

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
+import time
 
 import psutil
 import pytest
@@ -18,8 +20,23 @@ def test_a_sample_holds_what_it_is_asked_for() -> None:
     sample = read_sample(12.5, requests=lambda: 7, in_flight=lambda: 2)
     assert (sample.at, sample.requests, sample.in_flight, sample.pss) == (12.5, 7.0, 2.0, None)
     assert sample.blocks == pytest.approx(sys.getallocatedblocks(), rel=0.2)
-    assert sample.cpu_seconds > 0
     assert read_sample(0.0).requests is None
+
+
+def test_processor_time_is_that_of_other_threads() -> None:
+    def work() -> None:
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
+            pass
+
+    before = read_sample(0.0).cpu_seconds
+    work()
+    between = read_sample(0.0).cpu_seconds
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert read_sample(0.0).cpu_seconds - between >= 0.02
+    assert between - before < 0.02
 
 
 def test_pss_is_at_most_rss() -> None:

@@ -107,9 +107,9 @@ def test_no_series_of_noise_is_a_leak() -> None:
 
 
 def test_too_few_samples_are_said_to_be_few() -> None:
-    verdict = judge(series(23, rss=line(2e5), blocks=line(2e3)))
+    verdict = judge(series(31, rss=line(2e5), blocks=line(2e3)))
     assert verdict.kind == "not enough data"
-    assert verdict.reason == "23 samples at equal load, 24 are needed"
+    assert verdict.reason == "31 samples at equal load, 32 are needed"
     assert verdict.bytes_each is None
     assert judge([]).kind == "not enough data"
 

@@ -32,7 +32,7 @@ def until_the_look(watch: LeakWatch, *, after: float = 0) -> list[MemorySample]:
 
 def test_a_leak_is_counted_then_investigated_then_reported_once() -> None:
     watch = LeakWatch(OPTIONS)
-    assert steps(watch, leaking(26)) == ["wait"] * 23 + ["count", "wait", "investigate"]
+    assert steps(watch, leaking(34)) == ["wait"] * 31 + ["count", "wait", "investigate"]
     assert not watch.report()
     watch.learned(FOUND)
     assert watch.report()
@@ -65,7 +65,7 @@ def test_a_look_that_found_nothing_is_repeated_later_and_not_for_ever() -> None:
         if watch.add(sample) == "investigate":
             looks.append(at)
             watch.learned(NOTHING)
-    assert looks == [23, 33]
+    assert looks == [31, 41]
 
 
 def test_a_steady_service_is_left_alone() -> None:
@@ -75,19 +75,19 @@ def test_a_steady_service_is_left_alone() -> None:
 
 
 def test_a_suspicion_that_passes_is_not_reported() -> None:
-    watch = LeakWatch(LeakOptions(capacity=30, confirmations=8))
-    still = leaking(26)[-1]
+    watch = LeakWatch(LeakOptions(capacity=36, confirmations=8))
+    still = leaking(34)[-1]
     later = [
         MemorySample(
             at=still.at + 30 * at,
             rss=still.rss,
             blocks=still.blocks,
             malloc_in_use=still.malloc_in_use,
-            requests=1000.0 * (26 + at),
+            requests=1000.0 * (34 + at),
         )
         for at in range(1, 40)
     ]
-    assert "investigate" not in steps(watch, leaking(26) + later)
+    assert "investigate" not in steps(watch, leaking(34) + later)
     assert not watch.report()
 
 
@@ -117,7 +117,7 @@ def test_a_leak_after_the_last_one_had_ended_is_reported_anew() -> None:
 
 def test_without_looks_a_leak_is_reported_by_its_course_alone() -> None:
     watch = LeakWatch(LeakOptions(capacity=40, looks=0))
-    assert "investigate" not in steps(watch, leaking(30))
+    assert "investigate" not in steps(watch, leaking(40))
     assert watch.report()
 
 
