@@ -36,7 +36,8 @@ _LENGTHS: tuple[tuple[type, Callable[[Any], int]], ...] = (
 )
 # Shorter containers are too many to note, and no leak worth finding.
 _LEAST_LENGTH = 32
-_LEAST_GROWTH = 16
+# What an investigation itself creates is less.
+_LEAST_GROWTH = 32
 _PIECE = 2_000
 
 

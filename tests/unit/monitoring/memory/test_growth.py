@@ -63,7 +63,7 @@ def test_types_that_grow_are_named_with_their_module() -> None:
     kept = [Line(number) for number in range(500)]
     types = growing_types(before, take_census())
     assert any(each.name == f"{__name__}.Line" and each.grew == len(kept) for each in types)
-    assert all(each.grew >= 16 for each in types)
+    assert all(each.grew >= 32 for each in types)
 
 
 def test_nothing_grows_between_two_counts() -> None:
