@@ -71,6 +71,11 @@ AREAS = (
         {"correct": (">=", 10), "lines_named": (">=", 3), "false_alarms": ("<=", 0)},
     ),
     Area(
+        "live",
+        "how soon does the live page show a slow request, and what does watching cost the service?",
+        {"shown_seconds_max": ("<=", 2.0)},
+    ),
+    Area(
         "startup",
         "how long does it take to be there?",
         {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},
