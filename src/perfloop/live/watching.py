@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ import psutil
 
 from ..exceptions import ServiceDied, ServiceLost
 from ..monitoring.live import LiveRecorder, read_processes
+from ..monitoring.resources.cgroup import Cgroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,21 +30,26 @@ _READINGS_EVERY = 1.0
 
 
 def recorder_of_this_machine(title: str, targets: Targets | None) -> LiveRecorder:
-    """A recorder that begins now, with this machine's processors and memory.
+    """A recorder that begins now, with the processors and the memory that this process' control group may use.
 
     Args:
         title: what is watched, without secrets.
         targets: what it should achieve; None: the defaults.
     """
     now = time.monotonic()
+    group = Cgroup()
     return LiveRecorder(
         title,
         targets=targets,
-        processors=os.cpu_count() or 1,
-        memory_bytes=psutil.virtual_memory().total,
+        processors=min(_processors(), group.cpu().limit or math.inf),
+        memory_bytes=min(psutil.virtual_memory().total, group.memory().limit or sys.maxsize),
         now=now,
         epoch=time.time() - now,
     )
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 async def watch(
