@@ -170,6 +170,7 @@ def _shown(address: str, service: str, times: int) -> list[float]:
         page = browser.new_page()
         page.goto(address)
         page.locator("#slowest details").first.wait_for(state="attached")
+        sleepers = page.locator("#slowest svg[aria-label*='asyncio.sleep']")
         background = subprocess.Popen(
             [sys.executable, "-m", "perfloop", "load", service, "--rate", "100", "--duration", "120s", "--no-live"],
             stdout=subprocess.DEVNULL,
@@ -177,14 +178,11 @@ def _shown(address: str, service: str, times: int) -> list[float]:
         )
         try:
             for number in range(times):
-                known = page.locator("svg[aria-label*='asyncio.sleep']").count()
+                known = sleepers.count()
                 time.sleep(0.137 * (number % 5))  # at no fixed place between two events
                 urllib.request.urlopen(f"{service}/slow", timeout=30).read()
                 ended = time.monotonic()
-                page.wait_for_function(
-                    "known => document.querySelectorAll(\"#slowest svg[aria-label*='asyncio.sleep']\").length > known",
-                    arg=known,
-                )
+                sleepers.nth(known).wait_for(state="attached")
                 shown.append(time.monotonic() - ended)
         finally:
             background.terminate()
