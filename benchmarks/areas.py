@@ -81,6 +81,18 @@ AREAS = (
         {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},
     ),
     Area(
+        "middleware",
+        "what does monitoring add to a request, beside prometheus_client, OpenTelemetry and uvicorn's access log?",
+        {
+            "added_vs_plain_prometheus": ("<=", 1.3),
+            "added_vs_instrumentator": ("<=", 0.12),
+            "added_vs_opentelemetry": ("<=", 0.06),
+            "record_vs_prometheus_observe": ("<=", 0.45),
+            "label_memory_mb": ("<=", 5),
+            "access_log_vs_uvicorn": ("<=", 1.0),
+        },
+    ),
+    Area(
         "telemetry",
         "what does recording cost, beside prometheus_client?",
         {

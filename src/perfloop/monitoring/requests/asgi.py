@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
-    Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+    # Any: each framework has its own types for them.
+    Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 __all__ = ["PerformanceMiddleware"]
 

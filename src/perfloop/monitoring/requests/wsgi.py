@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     Environ = MutableMapping[str, Any]
     StartResponse = Callable[..., Callable[[bytes], object]]
-    Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+    # Any: each framework has its own types for them.
+    Application = Callable[[Any, Any], Iterable[bytes]]
 
 __all__ = ["WSGIPerformanceMiddleware"]
 

@@ -1,0 +1,349 @@
+"""Area `middleware`: what monitoring adds to a request, beside other middleware doing less of the same.
+
+Microseconds a request, in calls without sockets: the application's coroutine is run as a server's task would run it.
+What a middleware adds is its time less that of the bare application in the same round; rounds are interleaved in
+changing order, and each figure is the median over rounds of the ratio of what is added.
+
+- `added_vs_plain_prometheus`: on an application without a framework, `PerformanceMiddleware` with every measurement on
+  and the slow log armed ÷ a minimal middleware by hand that observes one prometheus_client histogram, labelled by
+  method and status; `added_vs_bare_histogram`: ÷ one without labels, which looks at no message;
+- `added_vs_opentelemetry`: the same ÷ OpenTelemetry's ASGI middleware, metrics only;
+- `added_vs_instrumentator`: on a FastAPI application ÷ prometheus-fastapi-instrumentator;
+- `record_vs_prometheus_observe`: finding the series by its labels and observing a duration ÷ prometheus_client's;
+  `record_request_vs_prometheus_observe`: `PerformanceMonitor.record_request` ÷ its `observe` without labels;
+- `access_log_vs_uvicorn`: what a line of the access log adds ÷ what uvicorn's does, both to a stream that goes nowhere;
+- `label_memory_mb`: resident memory after a million requests of distinct routes, less that after a thousand.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import statistics
+import subprocess
+import sys
+import time
+import timeit
+from typing import TYPE_CHECKING, Any
+
+import prometheus_client
+from fastapi import FastAPI
+from flask import Flask
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from prometheus_fastapi_instrumentator import Instrumentator
+from uvicorn.logging import AccessFormatter
+from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
+from werkzeug.test import EnvironBuilder
+
+from perfloop.monitoring import PerformanceMiddleware, PerformanceMonitor, WSGIPerformanceMiddleware
+from perfloop.telemetry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["run"]
+
+_ROUNDS = 15
+_CALLS = 5_000
+_FRAMEWORK_CALLS = 500
+# Latencies as a service has them: 2 ms to 3 s.
+_SECONDS = (0.002, 0.008, 0.012, 0.02, 0.045, 0.09, 0.3, 3.0)
+_LABELS = ("method", "route", "status", "error")
+_SCOPE: dict[str, Any] = {
+    "type": "http",
+    "asgi": {"version": "3.0", "spec_version": "2.3"},
+    "http_version": "1.1",
+    "method": "GET",
+    "path": "/orders/7",
+    "raw_path": b"/orders/7",
+    "query_string": b"",
+    "headers": [(b"host", b"localhost:8000"), (b"user-agent", b"benchmark"), (b"accept", b"*/*")],
+    "scheme": "http",
+    "root_path": "",
+    "client": ("127.0.0.1", 50_000),
+    "server": ("127.0.0.1", 8000),
+}
+_MEMORY = """
+import asyncio, psutil
+from perfloop.monitoring import PerformanceMiddleware
+from perfloop.telemetry import Registry
+from benchmarks.middleware import answer, receive, send
+
+app = PerformanceMiddleware(answer, registry=Registry(), route=lambda scope: scope["path"])
+
+def drive(first, last):
+    for number in range(first, last):
+        try:
+            app({"type": "http", "method": "GET", "path": f"/orders/{number}"}, receive, send).send(None)
+        except StopIteration:
+            pass
+    return psutil.Process().memory_info().rss
+
+before = drive(0, 1_000)
+print((drive(1_000, 1_000_000) - before) / 1e6)
+"""
+
+Application = Any
+
+
+def run(full: bool) -> dict[str, Any]:
+    """Measure every figure.
+
+    Args:
+        full: four times the rounds.
+    """
+    rounds = _ROUNDS * (4 if full else 1)
+    raw = _added(_raw_applications(), _CALLS, rounds)
+    fastapi = _added(_fastapi_applications(), _FRAMEWORK_CALLS, rounds)
+    flask = _added(_flask_applications(), _FRAMEWORK_CALLS, rounds, _call_wsgi)
+    log, uvicorn_log = _access_logs(rounds)
+    figures: dict[str, float] = {
+        "added_vs_plain_prometheus": _ratio(raw["perfloop"], raw["prometheus"]),
+        "added_vs_bare_histogram": _ratio(raw["perfloop"], raw["histogram"]),
+        "added_vs_opentelemetry": _ratio(raw["perfloop"], raw["opentelemetry"]),
+        "added_vs_instrumentator": _ratio(fastapi["perfloop"], fastapi["instrumentator"]),
+        "record_vs_prometheus_observe": _record(rounds),
+        "record_request_vs_prometheus_observe": _record_request(rounds),
+        "access_log_vs_uvicorn": _ratio(log["text"], uvicorn_log),
+        "access_log_json_vs_uvicorn": _ratio(log["json"], uvicorn_log),
+        "label_memory_mb": _label_memory(),
+        "added_us": statistics.median(raw["perfloop"]),
+        "added_without_breakdown_us": statistics.median(raw["perfloop_without_breakdown"]),
+        "added_fastapi_us": statistics.median(fastapi["perfloop"]),
+        "added_flask_us": statistics.median(flask["perfloop"]),
+        "access_log_us": statistics.median(log["text"]),
+        "rounds": rounds,
+    }
+    peers = {
+        "prometheus_added_us": statistics.median(raw["prometheus"]),
+        "bare_histogram_added_us": statistics.median(raw["histogram"]),
+        "opentelemetry_added_us": statistics.median(raw["opentelemetry"]),
+        "opentelemetry_added_fastapi_us": statistics.median(fastapi["opentelemetry"]),
+        "instrumentator_added_fastapi_us": statistics.median(fastapi["instrumentator"]),
+        "uvicorn_access_log_us": statistics.median(uvicorn_log),
+    }
+    return {"figures": figures, "peers": peers}
+
+
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    """An application without a framework."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def receive() -> dict[str, Any]:
+    """As a server's for a request without a body."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def send(message: Any) -> None:
+    """As a server's whose client takes everything at once."""
+
+
+class _Histogram:
+    """The least a middleware can do with prometheus_client."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+        registry = prometheus_client.CollectorRegistry()
+        self.histogram = prometheus_client.Histogram("duration", "Duration.", registry=registry)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.histogram.observe(time.perf_counter() - started)
+
+
+class _Prometheus:
+    """What one writes by hand with prometheus_client: one histogram, by method and status."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+        registry = prometheus_client.CollectorRegistry()
+        self.histogram = prometheus_client.Histogram("duration", "Duration.", ["method", "status"], registry=registry)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def noting_send(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting_send)
+        finally:
+            self.histogram.labels(scope["method"], str(status)).observe(time.perf_counter() - started)
+
+
+def _opentelemetry(app: Application) -> Application:
+    return OpenTelemetryMiddleware(app, meter_provider=MeterProvider([InMemoryMetricReader()]))
+
+
+def _raw_applications() -> dict[str, Application]:
+    return {
+        "bare": answer,
+        "perfloop": PerformanceMiddleware(answer, registry=Registry()),
+        "perfloop_without_breakdown": PerformanceMiddleware(answer, registry=Registry(), breakdown=False),
+        "histogram": _Histogram(answer),
+        "prometheus": _Prometheus(answer),
+        "opentelemetry": _opentelemetry(answer),
+    }
+
+
+def _fastapi_applications() -> dict[str, Application]:
+    def application() -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/orders/{number}")
+        async def order(number: int) -> dict[str, int]:
+            return {"number": number}
+
+        return app
+
+    ours, instrumented, traced = application(), application(), application()
+    ours.add_middleware(PerformanceMiddleware, registry=Registry())
+    Instrumentator(registry=prometheus_client.CollectorRegistry()).instrument(instrumented)
+    traced.add_middleware(OpenTelemetryMiddleware, meter_provider=MeterProvider([InMemoryMetricReader()]))
+    return {"bare": application(), "perfloop": ours, "instrumentator": instrumented, "opentelemetry": traced}
+
+
+def _flask_applications() -> dict[str, Application]:
+    app = Flask(__name__)
+
+    @app.get("/orders/<int:number>")
+    def order(number: int) -> str:
+        return "hello"
+
+    return {"bare": app.wsgi_app, "perfloop": WSGIPerformanceMiddleware(app.wsgi_app, registry=Registry())}
+
+
+def _call(app: Application, calls: int) -> float:
+    """Microseconds a request."""
+    started = time.perf_counter()
+    for _ in range(calls):
+        try:
+            app(_SCOPE.copy(), receive, send).send(None)
+        except StopIteration:
+            pass
+        else:
+            raise RuntimeError("Expected an application that waits for nothing")
+    return (time.perf_counter() - started) / calls * 1e6
+
+
+_ENVIRON = EnvironBuilder(path="/orders/7").get_environ()
+
+
+def _call_wsgi(app: Application, calls: int) -> float:
+    started = time.perf_counter()
+    for _ in range(calls):
+        body = app(_ENVIRON.copy(), lambda status, headers, error=None: None)
+        b"".join(body)
+        body.close()
+    return (time.perf_counter() - started) / calls * 1e6
+
+
+def _added(
+    applications: dict[str, Application],
+    calls: int,
+    rounds: int,
+    call: Callable[[Application, int], float] = _call,
+) -> dict[str, list[float]]:
+    """Microseconds that each adds to the bare application, round by round."""
+    added: dict[str, list[float]] = {name: [] for name in applications if name != "bare"}
+    names = list(applications)
+    for number in range(-1, rounds):  # the round before the first warms caches
+        order = names[number % len(names) :] + names[: number % len(names)]
+        times = {name: call(applications[name], calls) for name in order}
+        if number >= 0:
+            for name, measured in added.items():
+                measured.append(times[name] - times["bare"])
+    return added
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
+
+
+def _record(rounds: int) -> float:
+    labels = ("GET", "/orders/{number}", "200", "")
+    ours = Registry().histogram("duration", "Duration.", labels=_LABELS)
+    registry = prometheus_client.CollectorRegistry()
+    theirs = prometheus_client.Histogram("duration", "Duration.", _LABELS, registry=registry)
+    return _compared(
+        "it.labels(*labels).observe({})", {"it": ours, "labels": labels}, {"it": theirs, "labels": labels}, rounds
+    )
+
+
+def _record_request(rounds: int) -> float:
+    theirs = prometheus_client.Histogram("duration", "Duration.", registry=prometheus_client.CollectorRegistry())
+    return _compared("record({})", {"record": PerformanceMonitor().record_request}, {"record": theirs.observe}, rounds)
+
+
+def _compared(statement: str, ours: dict[str, Any], theirs: dict[str, Any], rounds: int) -> float:
+    code = "; ".join(statement.format(seconds) for seconds in _SECONDS)
+    timers = [timeit.Timer(code, globals=names) for names in (ours, theirs)]
+    times: list[list[float]] = [[], []]
+    for number in range(-1, rounds):
+        for which in (0, 1) if number % 2 else (1, 0):
+            measured = timers[which].timeit(_CALLS)
+            if number >= 0:
+                times[which].append(measured)
+    return _ratio(times[0], times[1])
+
+
+def _access_logs(rounds: int) -> tuple[dict[str, list[float]], list[float]]:
+    """Microseconds that a line adds, round by round: ours in both formats, and uvicorn's."""
+    nowhere = io.TextIOWrapper(open("/dev/null", "wb"), write_through=True)  # noqa: SIM115, PTH123
+    ours, theirs = logging.getLogger("perfloop.access"), logging.getLogger("uvicorn.access")
+    # As uvicorn's own configuration has it, and the simplest for ours.
+    for logger, formatter in (
+        (ours, logging.Formatter("%(message)s")),
+        (theirs, AccessFormatter('%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s')),
+    ):
+        handler = logging.StreamHandler(nowhere)
+        handler.setFormatter(formatter)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO)
+
+    async def logging_as_uvicorn(scope: Any, receive: Any, send: Any) -> None:
+        # The statement of uvicorn's HTTP protocols.
+        theirs.info(
+            '%s - "%s %s HTTP/%s" %d',
+            get_client_addr(scope),
+            scope["method"],
+            get_path_with_query_string(scope),
+            scope["http_version"],
+            200,
+        )
+        await answer(scope, receive, send)
+
+    try:
+        uvicorn_log = _added({"bare": answer, "uvicorn": logging_as_uvicorn}, _CALLS // 2, rounds)["uvicorn"]
+        applications = {
+            "bare": PerformanceMiddleware(answer, registry=Registry()),
+            "text": PerformanceMiddleware(answer, registry=Registry(), access_log=True),
+            "json": PerformanceMiddleware(answer, registry=Registry(), access_log="json"),
+        }
+        return _added(applications, _CALLS // 2, rounds), uvicorn_log
+    finally:
+        for logger in (ours, theirs):
+            logger.handlers.clear()
+        nowhere.close()
+
+
+def _label_memory() -> float:
+    output = subprocess.run([sys.executable, "-c", _MEMORY], check=True, capture_output=True, text=True).stdout
+    return max(float(output), 0.0)
