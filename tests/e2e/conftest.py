@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -78,7 +79,8 @@ class Perfloop(Protocol):
 
 def trusted(perfloop: Perfloop, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
     """Run a command whose exit status matters: on a machine too busy to measure on (status 3) again, some times."""
-    for _ in range(8):
+    for attempt in range(12):
+        time.sleep(0.4 * attempt)
         run = perfloop(*words, stdin=stdin)
         if run.returncode != 3:
             break

@@ -256,10 +256,11 @@ async def test_the_open_model_opens_connections_when_requests_need_them(load) ->
         await exchange.send(OK)
 
     async with serve(handler) as server:
-        outcome = await load(LoadOptions(url=server.url, connections=64, rate=40, duration=0.5))
+        outcome = await load(LoadOptions(url=server.url, connections=64, rate=40, duration=0.5, keep_samples=True))
         assert outcome.results.statuses == {"200": 20}
-        # Each was answered long before the next was due, unless the machine was busy.
-        assert server.connections < 10
+        # Each was answered long before the next was due, unless the machine was busy: as many as were due at once.
+        samples = outcome.samples
+        assert server.connections <= max(((samples.due <= at) & (at <= samples.done)).sum() for at in samples.due)
         assert "reconnected" not in outcome.events
         assert {event.kind: event.count for event in outcome.results.events} == outcome.events
 
