@@ -15,7 +15,7 @@ from ..event import Event
 from ..gauge import Gauge, ObservableGauge
 from ..histogram import CELLS_PER_DOUBLING, Histogram
 from ..snapshots import Distribution
-from .cells import FORGOTTEN
+from .cells import FORGOTTEN, NOWHERE
 from .merging import SUM, whole
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ class _Places(dict[int, int]):
         # setdefault: a finaliser that runs meanwhile may have made it.
         return self.setdefault(key, self._store.place(self._series, key if self._index is None else self._index))
 
+    def found(self) -> dict[int, int]:
+        """Those that have a cell. Where there was no room, all series share one, and what is in it is nobody's."""
+        return {key: place for key, place in self.copy().items() if place != NOWHERE}
+
 
 class _Shards(dict[int, _Places]):
     """The places of a histogram's cells, by thread."""
@@ -94,7 +98,7 @@ class SharedCounter(Counter):
     def leave(self) -> list[int]:
         """Have no cells that count from now on; gives those that did."""
         self._series.number = FORGOTTEN
-        return list(self._places.values())
+        return list(self._places.found().values())
 
     def inc(self, amount: float = 1) -> None:
         """Add `amount`, as `Counter` does."""
@@ -106,7 +110,7 @@ class SharedCounter(Counter):
     @property
     def value(self) -> float:
         """The sum of this process."""
-        return whole(math.fsum([self._store.values[place] for place in list(self._places.values())]))
+        return whole(math.fsum([self._store.values[place] for place in self._places.found().values()]))
 
 
 class SharedGauge(Gauge):
@@ -130,14 +134,14 @@ class SharedGauge(Gauge):
     def leave(self) -> list[int]:
         """Have no cells that count from now on; gives those that did."""
         self._series.number = FORGOTTEN
-        return list(self._places.values())
+        return list(self._places.found().values())
 
     def set(self, value: float) -> None:
         """Make `value` the gauge's value. A move that races with it is overwritten or counts, as in `Gauge`."""
         with self._lock:
             place = self._places[_BASE]
             values = self._store.values
-            moved = math.fsum([values[each] for thread, each in self._places.copy().items() if thread != _BASE])
+            moved = math.fsum([values[each] for thread, each in self._places.found().items() if thread != _BASE])
             values[place] = value - moved
 
     def inc(self, amount: float = 1) -> None:
@@ -157,7 +161,7 @@ class SharedGauge(Gauge):
     @property
     def value(self) -> float:
         """The value in this process."""
-        values = [self._store.values[place] for place in list(self._places.values())]
+        values = [self._store.values[place] for place in self._places.found().values()]
         total = sum(values)
         return whole(math.fsum(values)) if math.isfinite(total) else total
 
@@ -227,7 +231,7 @@ class SharedHistogram(Histogram):
 
     def _cells(self) -> Iterator[tuple[int, int]]:
         for shard in list(self._places.values()):
-            yield from shard.copy().items()
+            yield from shard.found().items()
 
     def snapshot(self) -> Distribution:
         """What this process observed so far."""

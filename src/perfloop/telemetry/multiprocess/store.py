@@ -149,7 +149,7 @@ class Store:
         """Read the cells of `instrument` no more; it may go on."""
         with self._lock:
             for place in instrument.leave():
-                if self._writer is not None and place != NOWHERE:
+                if self._writer is not None:
                     self._writer.forget(place)
 
     def publish(self, observable: _Publishing) -> None:

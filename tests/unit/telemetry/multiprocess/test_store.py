@@ -168,6 +168,7 @@ def test_a_full_disk_leaves_out_what_is_new(
     family = registry.counter("c", "C.", labels=["n"])
     first = family.labels(0)
     first.inc()
+    durations = registry.histogram("h", "H.")
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
@@ -175,7 +176,15 @@ def test_a_full_disk_leaves_out_what_is_new(
     monkeypatch.setattr(os, "pwrite", full)
     for number in range(3000):
         family.labels(number).inc()
+    for _ in range(2):
+        durations.observe(0.5)
+    late = registry.gauge("g", "G.")
+    late.inc(5)
+    late.set(7)
     assert first.value == 2
+    # What found no room shares a cell, and is not read from there.
+    assert {family.labels(number).value for number in range(1, 3000)} == {0, 1}
+    assert durations.snapshot().count == late.value == 0
     assert sum("no room" in record.message for record in caplog.records) == 1
     [process] = read_processes(tmp_path)
     assert 0 < sum(series.value for series in process.families[0].series) < 3000  # type: ignore[misc]
