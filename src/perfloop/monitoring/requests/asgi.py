@@ -127,7 +127,7 @@ class PerformanceMiddleware:
                 route = said
             elif notes:
                 route = notes[-1]
-            elif "route" in scope or "path_template" in scope:
+            elif "route" in scope or "endpoint" in scope or "path_template" in scope:
                 route = self._routes.of(scope)
             else:
                 route = ""

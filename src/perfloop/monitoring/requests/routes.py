@@ -30,15 +30,13 @@ class ScopeRoutes:
         """`application`: what the middleware wraps; the templates of Starlette's mounts are looked up in it."""
         self._application = application
         self._known: dict[tuple[int, str], tuple[str, Any]] = {}
+        self._leading: dict[int, tuple[list[Any], Any]] = {}
+        """Routes by the endpoint they lead to, which is kept too."""
 
     def of(self, scope: MutableMapping[str, Any]) -> str:
         """The template of the route that was matched; empty where none was, or nobody says."""
-        if "route" in scope:
-            route = scope["route"]
-            if "fastapi" in scope:
-                # An included router's route: the context knows the prefix.
-                context = scope["fastapi"]
-                route = (isinstance(context, dict) and context.get("effective_route_context")) or route
+        route = self._taken(scope)
+        if route is not None:
             key = (id(route), scope["root_path"] if "app_root_path" in scope else "")
             known = self._known.get(key)
             if known is None:
@@ -49,6 +47,30 @@ class ScopeRoutes:
             return known[0]
         template = scope.get("path_template")
         return template if isinstance(template, str) else ""
+
+    def _taken(self, scope: MutableMapping[str, Any]) -> Any:
+        context = scope.get("fastapi")
+        included = isinstance(context, dict) and context.get("effective_route_context")
+        if included:
+            # An included router's route: the context knows the prefix.
+            return getattr(included, "starlette_route", None) or included
+        return scope.get("route") or self._leading_to(scope)
+
+    def _leading_to(self, scope: MutableMapping[str, Any]) -> Any:
+        """The route or mount that leads to the scope's endpoint: FastAPI leaves none but its own in the scope."""
+        endpoint = scope.get("endpoint")
+        if endpoint is None:
+            return None
+        known = self._leading.get(id(endpoint))
+        if known is None:
+            known = ([route for route in _routes_of(self._application) if _leads_to(route, endpoint)], endpoint)
+            if len(self._leading) < _KEPT:
+                self._leading[id(endpoint)] = known
+        routes = known[0]
+        if len(routes) > 1:
+            path = scope["path"].removeprefix(scope.get("app_root_path", scope.get("root_path", "")))
+            routes = [route for route in routes if route.path_regex.match(path)]
+        return routes[0] if routes else None
 
     def _starlette(self, route: Any, scope: MutableMapping[str, Any]) -> str:
         root, outer = scope.get("root_path", ""), scope.get("app_root_path", "")
@@ -68,6 +90,10 @@ def _routes_of(application: Any) -> Iterable[Any]:
         if isinstance(routes, list):
             return routes
     return ()
+
+
+def _leads_to(route: Any, endpoint: Any) -> bool:
+    return hasattr(route, "path_regex") and getattr(route, "endpoint", getattr(route, "app", None)) is endpoint
 
 
 def _mount_template(routes: Iterable[Any], mounted: str) -> str:

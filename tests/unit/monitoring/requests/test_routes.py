@@ -56,6 +56,19 @@ def test_an_application_served_below_a_path_of_its_server() -> None:
     assert routes(app, "/behind/m/c/1", root_path="/behind") == ["/m/c/{d}"]
 
 
+def test_fastapi_with_routes_and_mounts_of_starlette() -> None:
+    app, router = FastAPI(), APIRouter()
+    app.add_route("/plain/{a}", answer)
+    app.add_route("/again/{b}", answer)
+    app.mount("/static/{c}", PlainTextResponse("x"))
+    router.add_route("/within/{d}", answer)
+    app.include_router(router, prefix="/v1")
+    paths = ("/docs", "/plain/1", "/again/2", "/static/3/secret", "/v1/within/4", "/nothing")
+    labels = ["/docs", "/plain/{a}", "/again/{b}", "/static/{c}/{path}", "/v1/within/{d}", ""]
+    assert routes(app, *paths) == labels
+    assert routes(app, *(f"/behind{path}" for path in paths), root_path="/behind") == labels
+
+
 def test_fastapi_with_routers_and_mounted_applications() -> None:
     app, below, router = FastAPI(), FastAPI(), APIRouter(prefix="/v1")
 
