@@ -67,4 +67,7 @@ class Alerts:
     def close(self) -> None:
         """Let every channel finish what is under way."""
         for channel in self._channels:
-            channel.close()
+            try:
+                channel.close()
+            except Exception as error:
+                _LOGGER.warning("%s was not closed: %s", type(channel).__name__, type(error).__name__)

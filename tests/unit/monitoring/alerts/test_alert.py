@@ -94,6 +94,8 @@ class Channel:
 
     def close(self) -> None:
         self.closed = True
+        if self.broken:
+            raise RuntimeError("a secret")
 
 
 def test_a_broken_channel_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -109,7 +111,10 @@ def test_a_broken_channel_costs_the_others_nothing(caplog: pytest.LogCaptureFixt
     alerts.close()
     assert [alert.state for alert in channels[1].alerts] == ["firing", "resolved"]
     assert all(channel.closed for channel in channels)
-    assert {record.message for record in caplog.records} == {"an alert was not sent by Channel: RuntimeError"}
+    assert {record.message for record in caplog.records} == {
+        "an alert was not sent by Channel: RuntimeError",
+        "Channel was not closed: RuntimeError",
+    }
     family = registry.read("perfloop.alerts")
     assert family is not None
     assert {series.labels: series.value for series in family.series} == {
