@@ -82,13 +82,13 @@ class PerformanceMonitor:
         """Count a request.
 
         Args:
-            duration: seconds it took, 0 or more.
+            duration: seconds it took, 0 or more, finite.
 
         Raises:
-            InvalidValue: a negative duration or NaN.
+            InvalidValue: a negative or infinite duration, or NaN.
         """
-        if not duration >= 0:
-            raise InvalidValue("Expected a duration of 0 or more seconds", got=duration)
+        if not 0 <= duration < float("inf"):
+            raise InvalidValue("Expected a finite duration of 0 or more seconds", got=duration)
         self._observe(duration)
 
     @contextmanager

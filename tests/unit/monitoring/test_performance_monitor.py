@@ -37,7 +37,7 @@ def test_nothing_seen() -> None:
     assert set(PerformanceMonitor().get_stats()) == {0}
 
 
-@pytest.mark.parametrize("duration", [-0.1, math.nan])
+@pytest.mark.parametrize("duration", [-0.1, math.nan, math.inf])
 def test_what_is_no_duration_is_refused(duration: float) -> None:
     monitor = PerformanceMonitor()
     with pytest.raises(InvalidValue, match="0 or more seconds"):
