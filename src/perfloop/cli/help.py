@@ -51,7 +51,7 @@ def option_rows(command: Any, ctx: Any) -> list[OptionRow]:
         metavar = parameter.metavar or ""
         text = " ".join((parameter.help or "").split())
         default = parameter.default
-        if isinstance(default, str | int | float) and not isinstance(default, bool):
+        if isinstance(default, str | int | float) and not isinstance(default, bool) and default != "":
             text += f" [default: {default}]"
         rows.append(
             OptionRow(getattr(parameter, "rich_help_panel", None) or "Options", f"{names} {metavar}".rstrip(), text)

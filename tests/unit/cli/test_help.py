@@ -124,3 +124,9 @@ def test_the_published_page_is_the_commands_own_help() -> None:
 def test_the_applications_options_have_texts() -> None:
     root = application()
     assert [row.names for row in option_rows(root, typer.Context(root)) if not row.text] == []
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=NAMES)
+def test_no_option_tells_its_default_twice_or_an_empty_one(entry: CommandEntry) -> None:
+    for row in option_rows(build_command(entry), context(entry)):
+        assert row.text.count("[default:") <= 1 and "[default: ]" not in row.text, row.names
