@@ -50,8 +50,8 @@ class LeakRule(Struct, frozen=True, kw_only=True):
     """Fewer decide nothing; `MINIMUM_POINTS` × 2 or more."""
     significance: float = 0.01
     """The largest p-value of a trend that is believed."""
-    growth_bytes: float = 1_000_000
-    """Growth over the whole series below this is not worth a name."""
+    growth_bytes: float = 2_000_000
+    """Growth over the whole series below this is not worth a name: connections that open take as much."""
     confidence: float = 0.95
     """Of the interval of the slope."""
 
