@@ -98,6 +98,8 @@ async def watch(
             await _pause(stop)
     finally:
         await service.stop()
+        # What its processes said when they ended.
+        recorder.add(await service.take_observations(), time.monotonic())
         tell(ended=True)
 
 
