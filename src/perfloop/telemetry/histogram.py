@@ -25,8 +25,8 @@ DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2
 
 CELLS_PER_DOUBLING = 32
 """OpenTelemetry's and Prometheus' exponential histogram at scale 5: a cell is 2^(1/32) = 2.2 % wide."""
-# The cells reach so far below the first and above the last bucket: for DEFAULT_BUCKETS from 0.5 µs to 1 h.
-_BELOW, _ABOVE = 1e-4, 360.0
+# The cells reach so far below the first and above the last bucket: for DEFAULT_BUCKETS from 50 ns to 1 h.
+_BELOW, _ABOVE = 1e-5, 360.0
 # However far apart the buckets lie: 2,048 cells at most, and those that are not used cost nothing.
 _MOST_DOUBLINGS = 64
 _SUM = -1
