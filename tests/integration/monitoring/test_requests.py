@@ -80,7 +80,8 @@ def test_background_tasks_are_no_latency(service: str) -> None:
     labels = {"http_route": "/later"}
     wait_for(service, "http_server_request_after_response_duration_seconds_count", 1, **labels)
     after = sample(service, "http_server_request_after_response_duration_seconds_sum", **labels)
-    assert after >= 0.1
+    # A loop may wake a little early.
+    assert after >= 0.05
     assert sample(service, "http_server_request_duration_seconds_count", **labels) == 1
 
 
