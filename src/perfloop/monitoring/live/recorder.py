@@ -202,14 +202,15 @@ class LiveRecorder:
 
     def _figures(self, route: str, window: Window, now: float) -> RouteFigures:
         span = min(max(now - self._began, 1.0), self._window)
+        p50, p95, p99 = window.percentiles(50, 95, 99)
         return RouteFigures(
             route=route,
             requests=window.requests,
             failed=window.failed,
             rate=round(window.requests / span, 3),
-            p50_ms=_ms(window.percentile(50)),
-            p95_ms=_ms(window.percentile(95)),
-            p99_ms=_ms(window.percentile(99)),
+            p50_ms=_ms(p50),
+            p95_ms=_ms(p95),
+            p99_ms=_ms(p99),
             parts_ms={
                 part: round(spent * 1000 / window.requests, 4) for part, spent in window.parts.items() if spent > 0
             },

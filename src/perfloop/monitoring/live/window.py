@@ -6,13 +6,15 @@ the window takes its counts away. So memory is bounded by the seconds and the ce
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Second", "Window", "percentile"]
+__all__ = ["Second", "Window", "percentiles"]
 
 _BITS = 5
 _CELLS_PER_DOUBLING = 1 << _BITS
@@ -30,7 +32,7 @@ class Second(NamedTuple):
 
 
 class _Slot:
-    __slots__ = ("cells", "failed", "parts", "requests", "second")
+    __slots__ = ("cells", "failed", "parts", "requests", "second", "shown")
 
     def __init__(self, second: int) -> None:
         self.second = second
@@ -38,6 +40,8 @@ class _Slot:
         self.failed = 0
         self.cells: Counter[int] = Counter()
         self.parts: Counter[str] = Counter()
+        self.shown: Second | None = None
+        """Its figures, worked out once it is asked for them, and again when something is added."""
 
 
 class Window:
@@ -83,6 +87,7 @@ class Window:
         if slot is None:
             slot = self._slots[second] = _Slot(second)
         cell = _cell(latency)
+        slot.shown = None
         slot.cells[cell] += count
         self._cells[cell] += count
         slot.requests += count
@@ -107,15 +112,9 @@ class Window:
             self._cells = self._cells - slot.cells
             self.parts = self.parts - slot.parts if self.requests else Counter()
 
-    def percentile(self, q: float) -> float | None:
-        """The latency that `q` percent of the window's requests reach, at most 3 % above it; None without requests."""
-        return percentile(self._cells, q)
-
-    def rate(self, now: float, seconds: int) -> float:
-        """Requests a second in the last whole `seconds`."""
-        last = int(now)
-        slots = (self._slots.get(second) for second in range(last - seconds, last))
-        return sum(slot.requests for slot in slots if slot is not None) / seconds
+    def percentiles(self, *qs: float) -> list[float | None]:
+        """The latencies that each of `qs` percent of the requests reach, at most 3 % above them; None without any."""
+        return percentiles(self._cells, *qs)
 
     def course(self, now: float, seconds: int) -> list[Second]:
         """The last whole `seconds`, oldest first, those without requests too."""
@@ -126,21 +125,21 @@ class Window:
         slot = self._slots.get(second)
         if slot is None:
             return Second(second, 0, 0, None, None)
-        return Second(second, slot.requests, slot.failed, percentile(slot.cells, 50), percentile(slot.cells, 99))
+        if slot.shown is None:
+            p50, p99 = percentiles(slot.cells, 50, 99)
+            slot.shown = Second(second, slot.requests, slot.failed, p50, p99)
+        return slot.shown
 
 
-def percentile(cells: Mapping[int, int], q: float) -> float | None:
-    """The upper bound in seconds of the cell that `q` percent of the counts reach; None without counts."""
+def percentiles(cells: Mapping[int, int], *qs: float) -> list[float | None]:
+    """The upper bounds in seconds of the cells that each of `qs` percent of the counts reach; None without counts."""
     count = sum(cells.values())
     if not count:
-        return None
-    rank = max(int(q * count / 100 + 0.5), 1)
-    cell = 0
-    for cell in sorted(cells):
-        rank -= cells[cell]
-        if rank <= 0:
-            break
-    return _highest(cell) / 1e6
+        return [None for _ in qs]
+    ordered = sorted(cells)
+    reached = list(accumulate(cells[cell] for cell in ordered))
+    ranks = (max(int(q * count / 100 + 0.5), 1) for q in qs)
+    return [_highest(ordered[bisect_left(reached, rank)]) / 1e6 for rank in ranks]
 
 
 def _cell(latency: float) -> int:

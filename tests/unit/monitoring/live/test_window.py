@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfloop.monitoring.live.window import Window, percentile
+from perfloop.monitoring.live.window import Window, percentiles
 
 LATENCIES = st.lists(st.floats(1e-6, 3000.0), min_size=1, max_size=60)
 
@@ -17,7 +17,7 @@ def test_percentiles_are_at_most_three_percent_above(latencies: list[float], q: 
         window.add(5.0, latency)
     rank = max(int(q * len(latencies) / 100 + 0.5), 1)
     exact = sorted(latencies)[rank - 1]
-    found = window.percentile(q)
+    (found,) = window.percentiles(q)
     assert found is not None
     assert exact - 1e-6 <= found <= exact * 1.04 + 2e-6
 
@@ -34,7 +34,7 @@ def test_the_window_is_the_sum_of_its_seconds(requests: list[tuple[int, float, b
     fresh = Window(10)
     for second, latency, failed in kept:
         fresh.add(second + 0.5, latency, failed=failed)
-    assert window.percentile(99) == fresh.percentile(99)
+    assert window.percentiles(50, 99) == fresh.percentiles(50, 99)
     assert [each.requests for each in window.course(46, 10)] == [
         sum(1 for second, *_ in kept if second == at) for at in range(36, 46)
     ]
@@ -42,15 +42,8 @@ def test_the_window_is_the_sum_of_its_seconds(requests: list[tuple[int, float, b
 
 def test_nothing_is_nothing() -> None:
     window = Window(10)
-    assert (window.percentile(50), window.rate(5, 5), percentile({}, 99)) == (None, 0.0, None)
+    assert (window.percentiles(50), percentiles({}, 99, 50)) == ([None], [None, None])
     assert [(each.requests, each.p50) for each in window.course(3, 2)] == [(0, None)] * 2
-
-
-def test_a_rate_is_of_whole_seconds() -> None:
-    window = Window(10)
-    for moment in (1.1, 1.9, 2.5, 3.0):
-        window.add(moment, 0.1)
-    assert window.rate(3.4, 2) == 1.5
 
 
 def test_what_is_too_old_is_left_out() -> None:
@@ -73,3 +66,13 @@ def test_memory_is_bounded_whatever_comes() -> None:
         window.add(number / 100, float(latency))
     assert len(window._slots) <= 10
     assert len(window._cells) <= 1_000
+
+
+def test_a_second_that_was_shown_is_shown_anew_when_something_is_added() -> None:
+    window = Window(10)
+    window.add(5.5, 0.1)
+    (before,) = window.course(6, 1)
+    window.add(5.6, 0.4, failed=True)
+    (after,) = window.course(6, 1)
+    assert (before.requests, after.requests, after.failed) == (1, 2, 1)
+    assert (after.p99 or 0) >= 0.4
