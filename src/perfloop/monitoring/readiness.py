@@ -15,7 +15,11 @@ from ..redaction import redact_malformed_url
 if TYPE_CHECKING:
     from .listening import Listener
 
-__all__ = ["Endpoint", "endpoint_of", "server_of"]
+__all__ = ["PROBE_SPAN", "Endpoint", "endpoint_of", "server_of"]
+
+PROBE_SPAN = int.from_bytes(b"perfloop")
+"""The number that requests for readiness carry, by which they are told from those of clients."""
+_TRACEPARENT = f"00-{2 * f'{PROBE_SPAN:016x}'}-{PROBE_SPAN:016x}-00"
 
 
 # No blanks, control characters or surrogates: they would break the request's framing.
@@ -99,7 +103,8 @@ async def _ask(endpoint: Endpoint) -> str | None:
     try:
         host = f"[{name}]" if ":" in name else name
         lines = f"GET {endpoint.target} HTTP/1.1", f"Host: {host}:{endpoint.port}", "User-Agent: perfloop"
-        writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+        more = f"traceparent: {_TRACEPARENT}", "Connection: close", "", ""
+        writer.write("\r\n".join([*lines, *more]).encode())
         if await reader.read(5) != b"HTTP/":
             return None
         while (line := await reader.readline()).strip():

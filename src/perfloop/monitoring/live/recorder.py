@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ...targets import Measured, Targets, evaluate
+from ..readiness import PROBE_SPAN
 from .leaks import LeakWatch
 from .resources import Usage, usage
 from .slowest import SlowestRequests, slow_request
@@ -86,8 +87,10 @@ class LiveRecorder:
         """The verdict of somebody else, in place of ours."""
 
     def add(self, observations: Observations, now: float) -> None:
-        """Take what agents saw since the last time."""
+        """Take what agents saw since the last time, but for our own requests whether the service is up."""
         for trace in observations.requests:
+            if trace.span == PROBE_SPAN:
+                continue
             failed = trace.error is not None or trace.status >= 500
             duration = trace.ended - trace.started
             route = f"{trace.method} {trace.route}".strip()

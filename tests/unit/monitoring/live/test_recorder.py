@@ -9,6 +9,7 @@ from perfloop.monitoring import Observations, ProcessInfo, ResourceSample
 from perfloop.monitoring.live import LiveRecorder, LiveState, RouteFigures
 from perfloop.monitoring.live.recorder import ALL_ROUTES, OTHER_ROUTES
 from perfloop.monitoring.live.resources import ProcessReading, Reading
+from perfloop.monitoring.readiness import PROBE_SPAN
 from perfloop.targets import Targets
 
 from .test_slowest import TRACE
@@ -60,6 +61,15 @@ def test_routes_that_are_silent_give_way_and_too_many_are_one() -> None:
     assert (later.status, later.routes, later.requests) == ("idle", [], 500)
     live.add(seen(trace(201, route="/new")), 201)
     assert [each.route for each in live.state(201).routes] == ["GET /new"]
+
+
+def test_our_own_requests_for_readiness_are_not_counted() -> None:
+    live = recorder()
+    live.add(seen(trace(101, 5.0, span=PROBE_SPAN), trace(102, 0.2, span=None)), 102)
+    state = live.state(102)
+    assert state.requests == 1
+    assert [each.duration_ms for each in state.slowest] == [200.0]
+    assert live.find(f"{PROBE_SPAN:016x}") is None
 
 
 def test_a_request_with_a_span_is_found_though_it_was_not_among_the_slowest() -> None:
