@@ -6,6 +6,7 @@ import http.client
 import logging
 import os
 import random
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -21,6 +22,7 @@ from ...exceptions import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from urllib.parse import SplitResult
 
     from .alert import Alert
 
@@ -34,6 +36,8 @@ _FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0
 _CLOSING_SECONDS = 5.0
 # Those that may go well another time; any other refusal of the receiver is final.
 _PASSING = {408, 425, 429}
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LINE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
 class Deliveries(NamedTuple):
@@ -52,6 +56,14 @@ def retry_delay(attempt: int, random_share: float) -> float:
     """
     delay: float = min(_FIRST_DELAY * 2 ** (attempt - 1), _LONGEST_DELAY)
     return delay * (0.5 + 0.5 * random_share)
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether the port is a number that ports have, or left out."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
@@ -93,7 +105,7 @@ class WebhookChannel:
         post: sends a body to a URL with headers, and gives the status.
 
     Raises:
-        InvalidValue: no HTTP URL, or a queue for less than 1.
+        InvalidValue: no HTTP URL, a header that cannot be sent, or a queue for less than 1.
     """
 
     def __init__(
@@ -105,12 +117,16 @@ class WebhookChannel:
         post: Callable[[str, Mapping[str, str], bytes], int] = post,
     ) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
             raise InvalidValue(
                 "Expected the URL of a webhook",
                 got=f"{parts.scheme or '(no scheme)'}://…",
                 hint="https://example.com/hook",
             )
+        for name, value in (headers or {}).items():
+            if not _TOKEN.fullmatch(name) or not _LINE.fullmatch(value):
+                # Not when the first alert is sent. The value may be a secret.
+                raise InvalidValue("Expected a header that HTTP can carry", got=repr(name), where="headers")
         if most_queued < 1:
             raise InvalidValue("Expected a queue for 1 or more alerts", got=most_queued)
         self._url = url

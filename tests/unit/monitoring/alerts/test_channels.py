@@ -216,10 +216,22 @@ def test_delays_grow_and_stay_bounded(attempt: int, share: float) -> None:
     assert retry_delay(attempt, share) <= retry_delay(attempt + 1, share)
 
 
-@pytest.mark.parametrize("url", ["", "chat.example/s3cret", "ftp://chat.example/s3cret", "https:///s3cret"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "chat.example/s3cret", "ftp://chat.example/s3cret", "https:///s3cret", "http://chat.example:99999/s3cret"],
+)
 def test_what_is_no_url_is_refused_without_being_shown(url: str) -> None:
     with pytest.raises(InvalidValue, match="Expected the URL of a webhook") as error:
         WebhookChannel(url)
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("a b", "s3cret"), ("A", "s3cret\r\nB: c"), ("", "s3cret"), ("A", "s3cret€")]
+)
+def test_a_header_that_cannot_be_sent_is_refused_at_once(name: str, value: str) -> None:
+    with pytest.raises(InvalidValue, match="Expected a header that HTTP can carry") as error:
+        WebhookChannel(SECRET, headers={name: value})
     assert "s3cret" not in str(error.value)
 
 
