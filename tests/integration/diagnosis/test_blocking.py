@@ -79,17 +79,20 @@ def bank() -> Iterator[str]:
 
 async def test_waiting_upstream_or_for_a_lock_holds_the_loop(tmp_path, bank: str) -> None:
     (tmp_path / "service.py").write_text(textwrap.dedent(SERVICE))
-    record = await diagnose(
-        DiagnosisOptions(
-            command=(sys.executable, "-m", "uvicorn", "service:app", "--port", "0", "--no-access-log"),
-            cwd=tmp_path,
-            env={"BANK": bank},
-            requests=tuple(Request(target=target) for target in ("/quote", "/locked", "/ping")),
-            duration=2.0,
-            step_duration=0.3,
-        )
+    options = DiagnosisOptions(
+        command=(sys.executable, "-m", "uvicorn", "service:app", "--port", "0", "--no-access-log"),
+        cwd=tmp_path,
+        env={"BANK": bank},
+        requests=tuple(Request(target=target) for target in ("/quote", "/locked", "/ping")),
+        duration=2.0,
+        step_duration=0.3,
     )
-    found = {finding.route: finding for finding in record.findings if finding.rule == "blocking-call-in-async"}
+    for _ in range(4):
+        record = await diagnose(options)
+        found = {finding.route: finding for finding in record.findings if finding.rule == "blocking-call-in-async"}
+        # A machine that was busy with other work may hide them, and says so: then again.
+        if len(found) == 2 or record.summary.trustworthy:
+            break
     assert set(found) == {"GET /quote", "GET /locked"}, record.findings
     lines = SERVICE.splitlines()
     upstream, lock = found["GET /quote"], found["GET /locked"]

@@ -40,8 +40,11 @@ def children() -> set[int]:
 @pytest.mark.alone
 async def test_a_healthy_service_has_a_whole_record_and_no_findings(tmp_path) -> None:
     before = children()
-    told: list[str] = []
-    record = await diagnose(service(tmp_path), on_progress=told.append)
+    for _ in range(4):
+        told: list[str] = []
+        record = await diagnose(service(tmp_path), on_progress=told.append)
+        if not record.findings or record.summary.trustworthy:  # else the machine was busy with other work
+            break
     assert record.findings == []
     assert not record.partial
     assert record.capacity_rps > 100

@@ -15,7 +15,11 @@ SUBSET = ("n_plus_one_orm", "n_plus_one_django", "missing_index", "cpu_in_async"
 
 @pytest.mark.parametrize("exhibit", [each for each in EXHIBITS if each.name in SUBSET], ids=lambda each: each.name)
 def test_names_what_is_planted(exhibit, tmp_path) -> None:
-    verdict = examine(exhibit, tmp_path, duration=2.0, step_duration=0.3)
+    for _ in range(4):
+        verdict = examine(exhibit, tmp_path, duration=2.0, step_duration=0.3)
+        # A machine that was busy with other work may hide it, and says so: then again.
+        if verdict.correct or verdict.record.summary.trustworthy:
+            break
     named = [finding for finding in verdict.record.findings if finding.rule == exhibit.rule]
     record = verdict.record
     assert named, (record.findings, record.summary, record.notes, [route.statements for route in record.routes])
