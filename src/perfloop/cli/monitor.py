@@ -83,7 +83,6 @@ def monitor(
     its time went; so does the terminal. Workers that end and come back are followed. The service is stopped at the
     end, on Ctrl-C for example (exit status 0); when it ends by itself, so does the monitor (exit status 3).
     """
-    from ..exceptions import ConfigurationError
     from ..live.watching import recorder_of_this_machine, watch
     from ..monitoring import Service
     from . import values
@@ -93,10 +92,6 @@ def monitor(
     from .redaction import redact_words
     from .running import run_until_stopped
 
-    if no_web and live_web:
-        raise ConfigurationError(
-            "Expected --live-web or --no-web, got both", hint="leave --no-web out to have the live page"
-        )
     seconds = None if duration is None else values.parse_positive_duration(duration, where=where(context, "duration"))
     timeout = values.parse_positive_duration(startup_timeout, where=where(context, "startup_timeout"))
     recorder = recorder_of_this_machine(shlex.join(redact_words(command)), configured_targets())
