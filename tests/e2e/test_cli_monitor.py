@@ -232,11 +232,14 @@ def test_workers_that_die_and_come_back_are_followed(start: Callable[..., Monito
     monitored = start(uvicorn=("--workers", "2"))
     page, service = monitored.page, monitored.service
     eventually(lambda: ask(f"{service}/")[0] == 200 and state_of(page)["state"] == "Running")
+
+    def told(what: str) -> set[str]:
+        return {words for _, words in state_of(page)["events"] if words.endswith(what)}
+
+    before = told(" serves")
     ask(f"{service}/die")
-    told = eventually(lambda: [words for _, words in state_of(page)["events"] if words.endswith("has ended")])
-    assert len(told) == 1
-    before = len(state_of(page)["events"])
-    eventually(lambda: ask(f"{service}/")[0] == 200 and len(state_of(page)["events"]) > before)
+    assert len(eventually(lambda: told(" has ended"))) == 1
+    eventually(lambda: ask(f"{service}/")[0] == 200 and told(" serves") > before)
     assert state_of(page)["state"] == "Running"
 
 
