@@ -9,6 +9,7 @@ import psycopg
 
 from perfloop import loadtest
 from perfloop.monitoring import Service
+from perfloop.monitoring.readiness import PROBE_SPAN
 
 from ...servers.uvicorn import REPOSITORY
 
@@ -42,7 +43,7 @@ async def test_generator_agent_and_database_count_the_same_requests(postgresql: 
     assert outcome.summary.errors == 0
     assert spans == list(range(1, REQUESTS + 1))
     assert pages == {"home": REQUESTS * 2 // 3, "cart": REQUESTS // 3}
-    # Others' requests, such as the question whether the service is ready, carry no number.
-    seen = [request for request in observations.requests if request.span is not None]
+    # Not those of others, nor the question whether the service is ready.
+    seen = [request for request in observations.requests if request.span not in (None, PROBE_SPAN)]
     assert sorted(request.span or 0 for request in seen) == spans
     assert {request.route for request in seen} == {"/visit/{page}"}

@@ -13,7 +13,7 @@ from .server_timing import SERVER_TIMING, server_timing
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 
     from ...clock import Clock
     from ...telemetry import Registry
@@ -32,9 +32,6 @@ __all__ = ["PerformanceMiddleware"]
 
 _HIGH_WATER = 65_536
 """Beyond so many bytes a server makes the application wait for its client: the last byte is out when `send` returns."""
-
-
-_NO_NOTES: Sequence[str] = ()
 
 
 class PerformanceMiddleware:
@@ -87,14 +84,14 @@ class PerformanceMiddleware:
         self._active = watch.tally.active
         self._record = watch.tally.record
         self._routes = ScopeRoutes(app)
-        self._notes_routes = note_routes(app)
+        note_routes(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's scope."""
         if scope["type"] != "http" or NOTES in scope:
             await self.app(scope, receive, send)
             return
-        scope[NOTES] = [] if self._notes_routes else _NO_NOTES
+        scope[NOTES] = []
         begin = self._begin_trace
         trace = None if begin is None else begin()
         make = self._exchange_for(scope) if self._server_timing else _AsgiExchange
@@ -122,7 +119,7 @@ class PerformanceMiddleware:
         try:
             ended = self._now()
             method = scope["method"]
-            notes = scope.pop(NOTES, _NO_NOTES)
+            notes = scope.pop(NOTES, None)
             if watch.route is not None and (said := watch.route(scope)):
                 route = said
             elif notes:

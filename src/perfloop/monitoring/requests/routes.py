@@ -117,23 +117,15 @@ def flask_route(environ: MutableMapping[str, Any]) -> str:
     return template if isinstance(template, str) else ""
 
 
-def note_routes(application: Any) -> bool:
-    """Let the Django or Falcon application somewhere within `application` note each request's template.
-
-    False where there is none.
-    """
+def note_routes(application: Any) -> None:
+    """Let the Django or Falcon application somewhere within `application` note each request's template."""
     django = sys.modules.get("django.core.handlers.base")
     falcon = sys.modules.get("falcon")
-    noting = False
     for layer in _layers(application):
         if django is not None and isinstance(layer, django.BaseHandler):
             _note_django(layer)
-            noting = True
-        elif falcon is not None and isinstance(layer, falcon.App):
-            if not _has_note(layer):
-                layer.add_middleware(_AsyncFalconNote() if _is_asgi(layer) else _FalconNote())
-            noting = True
-    return noting
+        elif falcon is not None and isinstance(layer, falcon.App) and not _has_note(layer):
+            layer.add_middleware(_AsyncFalconNote() if _is_asgi(layer) else _FalconNote())
 
 
 def _layers(application: Any) -> list[Any]:
