@@ -15,6 +15,7 @@ __all__ = ["LARGEST_BODY", "Headers", "NoHead", "Response", "final_head"]
 LARGEST_BODY = 8 * 1024 * 1024
 """Bytes of a response that are kept to be looked at."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
+_SETS = re.compile(rb"\n[sS][eE][tT]-")
 _LARGEST_HEAD = 256 * 1024
 
 
@@ -100,7 +101,7 @@ class Response:
     @property
     def sets_cookies(self) -> bool:
         """It has a Set-Cookie header, or looks like it: a quick look."""
-        return b"ookie:" in self._raw or b"OOKIE:" in self._raw
+        return _SETS.search(self._raw) is not None
 
     @property
     def headers(self) -> Headers:
