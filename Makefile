@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
-DEBIAN_PACKAGES := postgresql redis-server nginx-light wrk apache2-utils nghttp2-client hey chromium util-linux prometheus
+DEBIAN_PACKAGES := postgresql postgresql-15-hypopg redis-server nginx-light wrk apache2-utils nghttp2-client hey chromium util-linux prometheus
 
 .PHONY: setup demo test check bench docs zoo clean
 

@@ -44,6 +44,7 @@ from .kinds import (
     current_environment,
 )
 from .storage import AnyRecord, json_schema, load_record, save_record
+from .workload import Parameter, StatementUse, WorkloadRecord, WorkloadStatement
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -67,6 +68,7 @@ __all__ = [
     "LoadResults",
     "LoadSummary",
     "MetricComparison",
+    "Parameter",
     "PhaseTime",
     "Place",
     "Predicted",
@@ -79,10 +81,13 @@ __all__ = [
     "ServiceDescription",
     "SlowRequest",
     "StatementSummary",
+    "StatementUse",
     "TargetResult",
     "Threshold",
     "UslFit",
     "WorkerResult",
+    "WorkloadRecord",
+    "WorkloadStatement",
     "current_environment",
     "json_schema",
     "load_record",
