@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from .events import GC, INSIDE, STATEMENT, STEP, THREAD, WAITS, WIDTH
+from .events import DATABASE, INSIDE, STATEMENT, STEP, THREAD, WAITS, WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,8 @@ _ADJACENT = 200_000
 """Steps less than this apart (ns) are one busy period: the loop's own bookkeeping and protocols lie between."""
 _HELD_BY = frozenset({"upstream", "pool_wait"})
 """Waits that, made in a step, hold the loop like any other blocking call."""
+_ANSWERED = frozenset({"database", "upstream", "pool_wait"})
+"""Waits that end with something arriving at the loop."""
 _STANDSTILL, _MOSTLY = 2_000_000, 0.8
 """A step that stood still for so long (ns), and for this part of its time outside known calls, waited for something no
 hook knows (a lock, a driver in C). Below it is what a busy machine does to a step that computes."""
@@ -154,9 +156,9 @@ def _place_inside(
         if holder is not None:
             holder.inside[part] = holder.inside.get(part, 0) + duration
             holder.inside_cpu += min(cpu, duration)
-        elif kind in (STATEMENT, GC):
+        elif kind in (STATEMENT, DATABASE):
             begin, end = max(start, started), min(start + duration, ended)
-            if end > begin and kind == STATEMENT:
+            if end > begin:
                 foreign.append((part, begin, end))
     return foreign
 
@@ -204,16 +206,20 @@ def _gap(
         # The worker was done, or the coroutine only let others go first: it could have run at once.
         _add(parts, "event_loop_wait", end - start)
         return
-    labels = [(begin, stop, part) for part, begin, stop in foreign if _meets(begin, stop, start, end)]
+    # On another thread it ended when it ended; the answer to a wait may have lain there until the loop came by.
+    labels = [(begin, stop, part, False) for part, begin, stop in foreign if _meets(begin, stop, start, end)]
     for kind, part in WAITS.items():
-        labels += [(begin, stop, part) for k, begin, stop in waits if k == kind and _meets(begin, stop, start, end)]
+        answered = part in _ANSWERED
+        labels += [
+            (begin, stop, part, answered) for k, begin, stop in waits if k == kind and _meets(begin, stop, start, end)
+        ]
     known_ready = start
     free: list[tuple[int, int]] = [(start, end)]
     last = start
-    for begin, stop, part in labels:
+    for begin, stop, part, answered in labels:
         begin, stop = max(begin, start), min(stop, end)
         last = max(last, stop)
-        if part in ("database", "sleep"):
+        if not answered and part in ("database", "sleep"):
             known_ready = max(known_ready, stop)
         rest: list[tuple[int, int]] = []
         for low, high in free:
@@ -230,8 +236,8 @@ def _gap(
     if not resumes:
         return
     busy = max(loop.busy_since(end), start)
-    for begin, stop, part in labels:
-        if stop >= end and part in ("upstream", "pool_wait"):
+    for begin, stop, part, answered in labels:
+        if answered and stop >= end:
             # The answer came some time in the busy period; on average half of it was waiting for the loop.
             moved = min((end - max(busy, begin)) // 2, parts.get(part, 0))
             if moved:  # nothing, where another wait had covered this one

@@ -243,6 +243,8 @@ _KNOWN = {
     "gunicorn": "gunicorn",
     "sqlalchemy": "SQLAlchemy",
     "aiosqlite": "aiosqlite",
+    "asyncpg": "asyncpg",
+    "psycopg": "psycopg",
     "sqlite3": "SQLite",
 }
 

@@ -7,14 +7,16 @@ An event is `(kind, thread, start, duration, cpu, x, y, z)`:
   y: 1 when the coroutine yielded ready to run again at once;
 - THREAD: the request's code on a thread of its own (a worker, or a WSGI server's). x as above;
 - STATEMENT: x the statement's number, y the call site's number, z rows × 2 + (1 on the event loop's thread);
-- POOL, UPSTREAM, BLOCKING, GC: an instrumented call inside a step or thread;
-- WAIT_…: the request waits without holding any thread.
+- POOL, UPSTREAM, BLOCKING, GC: an instrumented call inside a step or thread; DATABASE likewise, of a statement that has
+  its event already (the next rows of a cursor);
+- WAIT_…: the request waits without holding any thread; WAIT_STATEMENT has x, y and z of STATEMENT.
 """
 
 from __future__ import annotations
 
 __all__ = [
     "BLOCKING",
+    "DATABASE",
     "GC",
     "INSIDE",
     "POOL",
@@ -23,8 +25,10 @@ __all__ = [
     "THREAD",
     "UPSTREAM",
     "WAITS",
+    "WAIT_DATABASE",
     "WAIT_POOL",
     "WAIT_SLEEP",
+    "WAIT_STATEMENT",
     "WAIT_UPSTREAM",
     "WAIT_WORKER",
     "WIDTH",
@@ -40,15 +44,32 @@ POOL = 11
 UPSTREAM = 12
 BLOCKING = 13
 GC = 14
+DATABASE = 15
 
 WAIT_POOL = 20
 WAIT_UPSTREAM = 21
 WAIT_SLEEP = 22
 WAIT_WORKER = 23
+WAIT_STATEMENT = 24
+WAIT_DATABASE = 25
 
-INSIDE = {STATEMENT: "database", POOL: "pool_wait", UPSTREAM: "upstream", BLOCKING: "blocking", GC: "gc"}
+INSIDE = {
+    STATEMENT: "database",
+    DATABASE: "database",
+    POOL: "pool_wait",
+    UPSTREAM: "upstream",
+    BLOCKING: "blocking",
+    GC: "gc",
+}
 """The part each instrumented call belongs to."""
 
 # Where waits overlap the first named counts.
-WAITS = {WAIT_POOL: "pool_wait", WAIT_UPSTREAM: "upstream", WAIT_SLEEP: "sleep", WAIT_WORKER: "worker_wait"}
+WAITS = {
+    WAIT_STATEMENT: "database",
+    WAIT_DATABASE: "database",
+    WAIT_POOL: "pool_wait",
+    WAIT_UPSTREAM: "upstream",
+    WAIT_SLEEP: "sleep",
+    WAIT_WORKER: "worker_wait",
+}
 """The part each wait belongs to."""

@@ -15,7 +15,9 @@ _TOKEN = re.compile(
   | (?P<quoted> "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] )
   | (?P<text> [xX]?'(?:[^']|'')*(?:'|\Z) )
   | (?P<number> (?<![\w.$])(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?!\w) )
-  | (?P<parameter> \?\d* | %s | %\(\w+\)s | (?<![:\w])[:@$]\w+ )
+  | (?P<parameter> (?:\?\d* | %s | %\(\w+\)s | (?<![:\w])[:@$]\w+)
+      (?: ::(?:\w+(?:[ ](?:PRECISION|VARYING|WITH(?:OUT)?[ ]TIME[ ]ZONE))?|"[^"]+")
+          (?:\(\d+(?:,\s*\d+)?\))? (?:\[\])* )? )
   | (?P<space> \s+ )
   | (?P<word> [\w$]+ )
   | (?P<other> . )
@@ -34,8 +36,8 @@ _SPACED = re.compile(r"\s*,\s*")
 def fingerprint(sql: str) -> str:
     """`sql` with literals and parameters as `?`, IN lists and repeated VALUES collapsed, white space folded.
 
-    Comments go, quoted identifiers stay as they are. Statements differing only in values have one fingerprint; at most
-    2,000 characters are kept.
+    Comments and the casts of parameters go, quoted identifiers stay as they are. Statements differing only in values
+    have one fingerprint; at most 2,000 characters are kept.
     """
     pieces: list[str] = []
     for match in _TOKEN.finditer(sql[:_MAX_SQL]):

@@ -214,8 +214,8 @@ def _resources(now: int, blocks: int) -> bytes:
     except (OSError, ValueError, IndexError):
         rss, threads = _resources_elsewhere()
     lag = take_lag()
-    sqlite = sys.modules.get(f"{__package__}.hooks.sqlite")
-    commits = sqlite.COUNTERS.commits if sqlite is not None else 0
+    statements = sys.modules.get(f"{__package__}.statements")
+    commits = statements.COUNTERS.commits if statements is not None else 0
     return array("q", (now, process_time_ns(), rss, threads, -1 if lag is None else lag, commits, blocks)).tobytes()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..agent import protocol
 from ..agent.accounting import BusyLoop, account
-from ..agent.events import STATEMENT, STEP, WIDTH
+from ..agent.events import STATEMENT, STEP, WAIT_STATEMENT, WIDTH
 from ..agent.protocol import ProtocolError, decode_integers, decode_json
 from .observations import (
     Explain,
@@ -144,7 +144,7 @@ class _Process:
         ended = max(ended, started)
         statements: list[StatementCall] = []
         for at in range(0, len(events), WIDTH):
-            if events[at] == STATEMENT:
+            if events[at] in (STATEMENT, WAIT_STATEMENT):
                 _, _, start, duration, _, statement, site, rows = events[at : at + WIDTH]
                 index = self.statements.get(statement)
                 if index is None:

@@ -24,6 +24,8 @@ CASES = [
     ('SELECT "col 1", [col 2], `col3` FROM t2 WHERE a1 = $1', 'SELECT "col 1", [col 2], `col3` FROM t2 WHERE a1 = ?'),
     ("SELECT a FROM t LIMIT 10 OFFSET 20", "SELECT a FROM t LIMIT ? OFFSET ?"),
     ("SELECT a FROM t WHERE b = %s AND c = %(name)s", "SELECT a FROM t WHERE b = ? AND c = ?"),
+    ("SELECT a FROM t WHERE b IN ($1::INTEGER, $2::INTEGER)", "SELECT a FROM t WHERE b IN (?)"),
+    ("SELECT %(x)s::VARCHAR(9), $1::TIMESTAMP WITHOUT TIME ZONE, $2::int[]", "SELECT ?, ?, ?"),
     ("SELECT a::text FROM t", "SELECT a::text FROM t"),
     ("SELECT 'never closed", "SELECT ?"),
     ("", ""),

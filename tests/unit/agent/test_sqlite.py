@@ -13,6 +13,7 @@ from perfloop.agent.channel import CHANNEL
 from perfloop.agent.explain import Explainer
 from perfloop.agent.hooks import sqlite as hook
 from perfloop.agent.state import CURRENT, Request
+from perfloop.agent.statements import COUNTERS
 from perfloop.agent.tables import TABLES
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def statements(request: Request) -> list[tuple[str, int]]:
 
 
 def test_statements_rows_and_commits(module: Any, request_in_hand: Request) -> None:
-    before = hook.COUNTERS.commits
+    before = COUNTERS.commits
     connection = module.connect(":memory:")
     connection.execute("CREATE TABLE t (a)")
     with connection:
@@ -69,7 +70,7 @@ def test_statements_rows_and_commits(module: Any, request_in_hand: Request) -> N
         ("INSERT INTO t VALUES (?)", 1),
         ("ROLLBACK", 0),
     ]
-    assert hook.COUNTERS.commits - before == 2
+    assert COUNTERS.commits - before == 2
 
 
 def test_types_factories_and_errors_are_sqlite3s(module: Any, request_in_hand: Request) -> None:
@@ -107,7 +108,7 @@ def test_types_factories_and_errors_are_sqlite3s(module: Any, request_in_hand: R
 
 
 def test_outside_requests_nothing_is_recorded_but_commits_count(module: Any) -> None:
-    before = hook.COUNTERS.commits
+    before = COUNTERS.commits
     connection = module.connect(":memory:", isolation_level=None)
     connection.execute("CREATE TABLE t (a)")
     connection.execute("INSERT INTO t VALUES (1)")
@@ -115,7 +116,7 @@ def test_outside_requests_nothing_is_recorded_but_commits_count(module: Any) -> 
     connection.execute("INSERT INTO t VALUES (2)")
     connection.execute("COMMIT")
     assert connection.execute("SELECT count(*) FROM t").fetchall() == [(2,)]
-    assert hook.COUNTERS.commits - before == 2
+    assert COUNTERS.commits - before == 2
 
 
 @pytest.fixture

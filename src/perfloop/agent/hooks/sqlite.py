@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from time import monotonic_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -10,64 +9,21 @@ from ..active import ACTIVE
 from ..channel import CHANNEL
 from ..events import STATEMENT, STEP
 from ..explain import SLOW, Explainer
-from ..fingerprint import fingerprint
-from ..frames import call_site
 from ..originals import get_ident
-from ..state import CARRIED_SITE, CURRENT, MAX_EVENTS, Segment
-from ..tables import TABLES
+from ..state import CURRENT, MAX_EVENTS, Segment
+from ..statements import CHANGE, COMMIT, COUNTERS, OTHER, STATEMENTS, caller_site, site_of, statement_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["COUNTERS", "apply"]
+__all__ = ["apply"]
 
-_OTHER, _CHANGE, _COMMIT = 0, 1, 2
-_MAX_CACHED = 5_000
 _SHORT = 50_000
 """What took less nanoseconds is taken to have been on the processor: asking the clock would cost more than it tells."""
-_SURE, _RECHECK = 4, 8
-"""After so many repetitions from one place it is taken for granted; every so many it is looked up again."""
-
-
-class _Counters:
-    """Transactions committed in this process."""
-
-    commits = 0
-
-
-COUNTERS = _Counters()
-
-# SQL text → (statement number, what it does).
-_STATEMENTS: dict[str, tuple[int, int]] = {}
-
-
-def _statement(sql: Any) -> tuple[int, int]:
-    known = _STATEMENTS.get(sql)
-    if known is not None:
-        return known
-    if not isinstance(sql, str):
-        return 0, _OTHER
-    text = fingerprint(sql)
-    verb = text[:8].partition(" ")[0].upper()
-    does = (
-        _CHANGE
-        if verb in ("INSERT", "UPDATE", "DELETE", "REPLACE")
-        else _COMMIT
-        if verb in ("COMMIT", "END")
-        else _OTHER
-    )
-    number = TABLES.statements.number(text)
-    if number == 0:
-        number = TABLES.statements.get("(other statements)") or 0
-    if len(_STATEMENTS) >= _MAX_CACHED:
-        _STATEMENTS.clear()
-    _STATEMENTS[sql] = number, does
-    return number, does
 
 
 def apply(module: Any) -> None:
     """Replace Connection, Cursor and connect of sqlite3.dbapi2 by subclasses that time."""
-    TABLES.statements.number("(other statements)")
     plain_connection, plain_cursor, plain_connect = module.Connection, module.Cursor, module.connect
     explainer = Explainer(plain_cursor)
     cursor_class = _cursor_class(plain_cursor, explainer)
@@ -232,8 +188,8 @@ def _connection_class(plain: Any, cursor_class: Any) -> Any:
                 segment.depth = 0
             try:
                 on_loop = 1 if segment is not None and segment.kind == STEP else 0
-                site = _site(1)
-                request.add(STATEMENT, start, duration, cpu, _statement(text)[0], site, on_loop)
+                site = caller_site(1)
+                request.add(STATEMENT, start, duration, cpu, statement_of(text)[0], site, on_loop)
             except Exception as error:
                 CHANNEL.hook_failed("sqlite3", error)
 
@@ -277,11 +233,6 @@ def _connection_class(plain: Any, cursor_class: Any) -> Any:
     return _disguise(Connection, "Connection")
 
 
-def _site(depth: int) -> int:
-    carried = CARRIED_SITE.get(get_ident()) if CARRIED_SITE else None
-    return call_site(sys._getframe(depth + 1)) if carried is None else carried
-
-
 def _disguise(cls: Any, name: str) -> Any:
     cls.__module__ = "sqlite3"
     cls.__name__ = cls.__qualname__ = name
@@ -291,8 +242,8 @@ def _disguise(cls: Any, name: str) -> Any:
 def _count(cursor: Any, args: tuple[Any, ...]) -> None:
     """Count the commit a statement outside any request made, if it did."""
     try:
-        does = _statement(args[0])[1] if args else _OTHER
-        if does == _COMMIT or (does == _CHANGE and not cursor.connection.in_transaction):
+        does = statement_of(args[0])[1] if args else OTHER
+        if does == COMMIT or (does == CHANGE and not cursor.connection.in_transaction):
             COUNTERS.commits += 1
     except Exception as error:
         CHANNEL.hook_failed("sqlite3", error)
@@ -313,23 +264,16 @@ def _note(
         if not args:
             return
         sql = args[0]
-        known = _STATEMENTS.get(sql) if type(sql) is str else None
-        statement, does = _statement(sql) if known is None else known
+        known = STATEMENTS.get(sql) if type(sql) is str else None
+        statement, does = statement_of(sql) if known is None else known
         rows = 0
-        if does == _CHANGE:
+        if does == CHANGE:
             rows = max(cursor.rowcount, 0)
             if not cursor.connection.in_transaction:
                 COUNTERS.commits += 1
-        elif does == _COMMIT:
+        elif does == COMMIT:
             COUNTERS.commits += 1
-        if sql is request.last_sql and request.repeats >= _SURE and request.repeats % _RECHECK:
-            # The walk is the dearest part: a statement repeated from one place is looked after now and then only.
-            request.repeats += 1
-            site = request.last_site
-        else:
-            site = _site(2)
-            request.repeats = request.repeats + 1 if sql is request.last_sql and site == request.last_site else 1
-            request.last_sql, request.last_site = sql, site
+        site = site_of(request, sql, 2)
         on_loop = 1 if segment is not None and segment.kind == STEP else 0
         events = request.events
         at = len(events)

@@ -14,7 +14,7 @@ from time import monotonic_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...agent.accounting import account
-from ...agent.events import STATEMENT, THREAD, WIDTH
+from ...agent.events import STATEMENT, THREAD, WAIT_STATEMENT, WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,19 @@ LIGHT_HOOKS = (
     "aiohttp.client",
     "aiosqlite.core",
     "anyio.to_thread",
+    "asyncpg.connection",
+    "asyncpg.cursor",
+    "asyncpg.pool",
+    "asyncpg.prepared_stmt",
     "http.client",
     "httpx._client",
+    "psycopg._server_cursor",
+    "psycopg._server_cursor_async",
+    "psycopg.connection",
+    "psycopg.connection_async",
+    "psycopg.cursor",
+    "psycopg.cursor_async",
+    "psycopg.transaction",
     "sqlalchemy.util.queue",
     "sqlite3.dbapi2",
     "urllib3.connection",
@@ -185,5 +196,5 @@ def _on_threads() -> Callable[[], ThreadTrace]:
 
 def _parts(events: list[int], started: float, ended: float) -> tuple[dict[str, float], int]:
     parts = account(int(started * 1e9), int(ended * 1e9), events)
-    statements = sum(kind == STATEMENT for kind in events[::WIDTH])
+    statements = sum(kind in (STATEMENT, WAIT_STATEMENT) for kind in events[::WIDTH])
     return {part: spent / 1e9 for part, spent in parts.items() if spent}, statements

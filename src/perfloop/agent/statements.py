@@ -1,0 +1,158 @@
+"""Statements by number, the places that issue them, and the transactions committed: what the drivers' hooks share."""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic_ns
+
+from .channel import CHANNEL
+from .events import WAIT_STATEMENT
+from .fingerprint import fingerprint
+from .frames import call_site
+from .originals import get_ident
+from .state import CARRIED_SITE, CURRENT
+from .tables import TABLES
+
+# Not from typing: importing that would cost every helper process of the service.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
+
+    from .state import Request
+
+    Describe: TypeAlias = Callable[[Any, tuple[Any, ...], Any], tuple[Any, int, bool]]
+
+__all__ = [
+    "CHANGE",
+    "COMMIT",
+    "COUNTERS",
+    "OTHER",
+    "STATEMENTS",
+    "caller_site",
+    "site_of",
+    "statement_of",
+    "trace_wait",
+]
+
+OTHER, CHANGE, COMMIT = 0, 1, 2
+"""What a statement does, as far as counting commits needs it."""
+SURE, RECHECK = 4, 8
+"""After so many repetitions from one place it is taken for granted; every so many it is looked up again."""
+_MAX_CACHED = 5_000
+_REST = "(other statements)"
+
+STATEMENTS: dict[str, tuple[int, int]] = {}
+"""SQL text → (statement number, what it does)."""
+
+
+class _Counters:
+    """Transactions committed in this process."""
+
+    commits = 0
+
+
+COUNTERS = _Counters()
+
+
+def statement_of(sql: Any) -> tuple[int, int]:
+    """The number of a statement's fingerprint, and what it does; (0, OTHER) for what is no text."""
+    known = STATEMENTS.get(sql)
+    if known is not None:
+        return known
+    if not isinstance(sql, str):
+        return 0, OTHER
+    text = fingerprint(sql)
+    verb = text[:8].partition(" ")[0].upper()
+    does = OTHER
+    if verb in ("INSERT", "UPDATE", "DELETE", "REPLACE"):
+        does = CHANGE
+    elif verb in ("COMMIT", "END"):
+        does = COMMIT
+    number = TABLES.statements.number(text)
+    if number == 0:
+        number = TABLES.statements.get(_REST) or 0
+    if len(STATEMENTS) >= _MAX_CACHED:
+        STATEMENTS.clear()
+    STATEMENTS[sql] = number, does
+    return number, does
+
+
+def caller_site(depth: int) -> int:
+    """The site of the caller `depth` frames out of this function's caller, or what its thread works for."""
+    carried = CARRIED_SITE.get(get_ident()) if CARRIED_SITE else None
+    return call_site(sys._getframe(depth + 1)) if carried is None else carried
+
+
+def site_of(request: Request, sql: Any, depth: int) -> int:
+    """As `caller_site`, for a statement: one repeated from one place is looked after now and then only.
+
+    The walk is the dearest part of a record.
+    """
+    if sql is request.last_sql and request.repeats >= SURE and request.repeats % RECHECK:
+        request.repeats += 1
+        return request.last_site
+    site = caller_site(depth + 1)
+    request.repeats = request.repeats + 1 if sql is request.last_sql and site == request.last_site else 1
+    request.last_sql, request.last_site = sql, site
+    return site
+
+
+def trace_wait(owner: Any, name: str, describe: Describe, needed: Callable[[Any], bool] | None = None) -> None:
+    """Replace a coroutine method that runs a statement by one that records it as a wait; none there: nothing is done.
+
+    The place is that of the call, not of the await: a task of its own no longer knows who made it.
+
+    Args:
+        owner: the class.
+        name: of the method.
+        describe: given the object, its arguments and the result (None after an error), tells the SQL, the rows, and
+            whether no transaction is open afterwards.
+        needed: given the object, whether the call sends anything at all.
+    """
+    method = getattr(owner, name, None)
+    if method is None:
+        return
+
+    def traced(self: Any, *args: Any, **options: Any) -> Any:
+        if needed is not None and not needed(self):
+            return method(self, *args, **options)
+        request = CURRENT.get()
+        site = 0
+        if request is not None and request.live:
+            try:
+                site = site_of(request, args[0] if args else self, 1)
+            except Exception as error:
+                CHANNEL.hook_failed(name, error)
+        else:
+            request = None
+        return awaited(request, site, self, args, options)
+
+    async def awaited(request: Any, site: int, this: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        result = None
+        start = monotonic_ns()
+        try:
+            result = await method(this, *args, **options)
+            return result
+        finally:
+            duration = monotonic_ns() - start
+            try:
+                sql, rows, closed = describe(this, args, result)
+                statement, does = statement_of(sql)
+                if does == COMMIT or (does == CHANGE and closed):
+                    COUNTERS.commits += 1
+                if request is not None and request.live:
+                    request.add(WAIT_STATEMENT, start, duration, 0, statement, site, rows * 2)
+            except Exception as error:
+                CHANNEL.hook_failed(name, error)
+
+    traced.__name__ = name
+    traced.__qualname__ = getattr(method, "__qualname__", name)
+    traced.__doc__ = method.__doc__
+    traced.__wrapped__ = method  # type: ignore[attr-defined]
+    mark = getattr(sys.modules.get("inspect"), "markcoroutinefunction", None)
+    setattr(owner, name, traced if mark is None else mark(traced))
+
+
+# It has its number before the table can be full.
+TABLES.statements.number(_REST)
