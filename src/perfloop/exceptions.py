@@ -6,9 +6,13 @@ from typing import ClassVar
 
 __all__ = [
     "ConfigurationError",
+    "DatabaseFailed",
+    "DatabaseLocked",
+    "DatabaseUnreachable",
     "InternalError",
     "InvalidValue",
     "MissingExtra",
+    "NoPrivilege",
     "NoServer",
     "PerfloopError",
     "PortInUse",
@@ -16,6 +20,7 @@ __all__ = [
     "ServiceDied",
     "ServiceLost",
     "ServiceNotReady",
+    "StatementTimedOut",
     "UnreachableTarget",
     "UnreadableRecord",
     "UntrustworthyMeasurement",
@@ -78,6 +83,36 @@ class MissingExtra(PerfloopError, ImportError):
     """An optional library is not installed; the hint names the extra that brings it."""
 
     slug = "missing-extra"
+
+
+class DatabaseFailed(PerfloopError):
+    """A database does not carry out a statement, or what it holds cannot be used."""
+
+    slug = "database-failed"
+
+
+class DatabaseUnreachable(DatabaseFailed):
+    """A database cannot be connected to, or the connection was lost."""
+
+    slug = "database-unreachable"
+
+
+class DatabaseLocked(DatabaseFailed):
+    """Somebody else holds a lock for longer than we wait; the message says who."""
+
+    slug = "database-locked"
+
+
+class StatementTimedOut(DatabaseFailed):
+    """A statement ran for longer than it may."""
+
+    slug = "statement-timed-out"
+
+
+class NoPrivilege(DatabaseFailed):
+    """The user connected as may not do what is needed; the hint says what to grant."""
+
+    slug = "no-privilege"
 
 
 class UnreachableTarget(PerfloopError):

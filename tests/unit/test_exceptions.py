@@ -19,9 +19,13 @@ def tree(root: type[PerfloopError] = PerfloopError) -> list[type[PerfloopError]]
 # Class: slug, exit status.
 ERRORS = {
     "ConfigurationError": ("configuration", 2),
+    "DatabaseFailed": ("database-failed", 2),
+    "DatabaseLocked": ("database-locked", 2),
+    "DatabaseUnreachable": ("database-unreachable", 2),
     "InternalError": ("internal", 4),
     "InvalidValue": ("invalid-value", 2),
     "MissingExtra": ("missing-extra", 2),
+    "NoPrivilege": ("no-privilege", 2),
     "NoServer": ("no-server", 2),
     "PerfloopError": ("error", 2),
     "PortInUse": ("port-in-use", 2),
@@ -29,6 +33,7 @@ ERRORS = {
     "ServiceDied": ("service-died", 2),
     "ServiceLost": ("service-lost", 3),
     "ServiceNotReady": ("service-not-ready", 2),
+    "StatementTimedOut": ("statement-timed-out", 2),
     "UnreachableTarget": ("unreachable-target", 2),
     "UnreadableRecord": ("unreadable-record", 2),
     "UntrustworthyMeasurement": ("untrustworthy", 3),

@@ -1,0 +1,19 @@
+"""Databases (chapter 3): what a workload asks of one, and advice that carries its proof."""
+
+from __future__ import annotations
+
+from .clones import Clone, ClonedTable, CloneOptions, clone_database
+from .connections import Database, Limits, open_database
+from .local_server import LocalServer, run_local_server
+
+__all__ = [
+    "Clone",
+    "CloneOptions",
+    "ClonedTable",
+    "Database",
+    "Limits",
+    "LocalServer",
+    "clone_database",
+    "open_database",
+    "run_local_server",
+]

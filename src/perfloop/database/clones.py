@@ -1,0 +1,227 @@
+"""A clone to try things on: schema and data of a database, whole or sampled, where writing is allowed.
+
+PostgreSQL's schema is what pg_dump says it is. Of a table with many rows a sample is taken, and then whatever rows of
+other tables it refers to, so that every foreign key holds. SQLite's file is copied by its own backup.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..exceptions import ConfigurationError, DatabaseFailed
+from .connections import Database, Limits, open_database
+from .local_server import run_local_server
+from .schema_dump import dump_schema, restore
+from .table_copy import CopiedTable, complete_references, copy_table, list_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Clone", "CloneOptions", "ClonedTable", "clone_database"]
+
+ClonedTable = CopiedTable
+
+# What the planner's choices depend on, besides the data.
+_PLANNER = (
+    "category ~ '^Query Tuning' OR name IN ('work_mem', 'hash_mem_multiplier', 'effective_io_concurrency', 'jit')"
+)
+
+
+@dataclass(frozen=True)
+class CloneOptions:
+    """How a clone is made.
+
+    Attributes:
+        rows: a table with more is sampled to about so many; SQLite is copied whole.
+        seed: of the sample: the same rows each time while the table stays as it is.
+        limits: of the clone's connection; its statements may run longer.
+    """
+
+    rows: int = 1_000_000
+    seed: int = 1
+    limits: Limits = field(default_factory=lambda: Limits(statement=120.0))
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone, there until the block it was made for ends.
+
+    Attributes:
+        database: an open connection to it, in which the planner is set as in the database cloned; more by
+            `open_database(clone.database.address, writable=True)`.
+        tables: by their quoted name with the schema, `public."Order"`; empty for SQLite.
+        left_out: what could not be cloned, and why, a line each.
+    """
+
+    database: Database
+    tables: dict[str, ClonedTable]
+    left_out: list[str]
+
+    @property
+    def sampled(self) -> bool:
+        """Some table has only part of its rows."""
+        return any(table.rows < table.rows_there for table in self.tables.values())
+
+
+@contextlib.contextmanager
+def clone_database(
+    database: Database,
+    *,
+    onto: str | None = None,
+    options: CloneOptions | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[Clone]:
+    """Clone a database; the clone is gone at the end of the block.
+
+    Args:
+        onto: the URL of a PostgreSQL server, another than the database's own, on which the user may create databases:
+            one is made there, and dropped at the end. By default a private server is started on this machine.
+        progress: told a line for each step.
+
+    Raises:
+        ConfigurationError: `onto` is the server of the database itself, or no PostgreSQL is installed here.
+        NoPrivilege: no database may be created there, or the schema may not be read.
+        DatabaseLocked, DatabaseUnreachable, DatabaseFailed: see `Database.guarded`.
+    """
+    options = options or CloneOptions()
+    if database.dialect == "sqlite":
+        if onto is not None:
+            raise ConfigurationError("Expected no server for the clone of an SQLite file: it is copied into a file")
+        with _copy_file(database, options) as clone:
+            yield clone
+        return
+    with contextlib.ExitStack() as stack:
+        if onto is None:
+            progress("starting a private PostgreSQL")
+            onto = stack.enter_context(run_local_server(version=database.version[0])).dsn()
+        with open_database(onto, writable=True, limits=options.limits) as server:
+            if server.dialect != "postgresql":
+                raise ConfigurationError("Expected the URL of a PostgreSQL server for the clone", got=server.name)
+            if _started(server) == _started(database):
+                raise ConfigurationError(
+                    "Expected another server for the clone than the one that is advised on", got=server.name
+                )
+            address, notes = stack.enter_context(_new_database(server, database))
+        opened = stack.enter_context(open_database(address, writable=True, limits=options.limits))
+        yield _fill(database, opened, options, notes, progress)
+
+
+def _fill(
+    database: Database, clone: Database, options: CloneOptions, notes: list[str], progress: Callable[[str], None]
+) -> Clone:
+    progress("reading the schema")
+    schema = dump_schema(database)
+    notes += restore(clone, schema.before_data)
+    tables: dict[str, ClonedTable] = {}
+    with database.rolled_back(snapshot=True):
+        there = list_tables(database)
+        for number, table in enumerate(there, 1):
+            progress(f"copying {table.name} ({number} of {len(there)})")
+            copied = copy_table(database, clone, table, rows=options.rows, seed=options.seed)
+            if isinstance(copied, str):
+                notes.append(copied)
+            else:
+                tables[table.name] = copied
+        if any(table.rows < table.rows_there for table in tables.values()):
+            progress("completing what the sample refers to")
+            notes += complete_references(database, clone, tables)
+        _copy_sequences(database, clone)
+    progress("building indexes and constraints")
+    notes += restore(clone, schema.after_data)
+    notes += _fill_materialized_views(clone)
+    progress("collecting statistics")
+    clone.rows("VACUUM (ANALYZE)")
+    _copy_settings(database, clone)
+    return Clone(clone, tables, notes)
+
+
+@contextlib.contextmanager
+def _new_database(server: Database, like: Database) -> Iterator[tuple[str, list[str]]]:
+    """The address of a new database with the encoding and collation of another, dropped at the end."""
+    import psycopg
+    from psycopg import sql
+
+    name = f"perfloop_clone_{secrets.token_hex(4)}"
+    [(encoding, collation, ctype)] = like.rows(
+        "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()"
+    )
+    notes = []
+
+    def create(encoding: str, collation: str, ctype: str) -> None:
+        text = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
+            sql.Identifier(name), sql.Literal(encoding), sql.Literal(collation), sql.Literal(ctype)
+        )
+        server.rows(text.as_string(server.connection))
+
+    try:
+        create(encoding, collation, ctype)
+    except DatabaseFailed as error:
+        if not isinstance(error.__cause__, psycopg.errors.WrongObjectType | psycopg.errors.InvalidParameterValue):
+            raise
+        create("UTF8", "C", "C")
+        notes.append(
+            f"the clone sorts text by C: the collation {collation} ({encoding}) of {like.name} is not installed there"
+        )
+    address = psycopg.conninfo.make_conninfo(server.address, dbname=name)
+    try:
+        yield address, notes
+    finally:
+        with open_database(server.address, writable=True) as again:
+            again.rows(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _copy_sequences(database: Database, clone: Database) -> None:
+    """Give the clone's sequences the values that come next, where the user may read them."""
+    rows = database.rows(
+        "SELECT format('%I.%I', schemaname, sequencename), last_value FROM pg_sequences WHERE last_value IS NOT NULL"
+    )
+    for name, value in rows:
+        with contextlib.suppress(DatabaseFailed):  # the sequence was left out with what owns it
+            clone.rows("SELECT setval(%s::regclass, %s)", (name, value))
+
+
+def _fill_materialized_views(clone: Database) -> list[str]:
+    notes = []
+    for (name,) in clone.rows("SELECT format('%I.%I', schemaname, matviewname) FROM pg_matviews"):
+        try:
+            clone.rows(f"REFRESH MATERIALIZED VIEW {name}")
+        except DatabaseFailed as error:
+            notes.append(f"the materialized view {name} is empty in the clone: {error.message}")
+    return notes
+
+
+def _copy_settings(database: Database, clone: Database) -> None:
+    """Have the clone plan as the database does, and find names where it finds them: this and every later session."""
+    settings = database.rows(f"SELECT name, setting FROM pg_settings WHERE {_PLANNER}")
+    [(path,)] = database.rows("SELECT array_to_string(ARRAY(SELECT quote_ident(unnest(current_schemas(false)))), ', ')")
+    for name, value in [*settings, ("search_path", path)]:
+        with contextlib.suppress(DatabaseFailed):  # of another version: a setting that one of the two has not
+            clone.rows("SELECT set_config(%s, %s, false)", (name, value))
+            clone.rows(
+                f"DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {name} FROM CURRENT', current_database()); END $$"
+            )
+
+
+def _started(database: Database) -> object:
+    """When its server was started, to the microsecond: two servers do not share it."""
+    return database.rows("SELECT pg_postmaster_start_time()")
+
+
+@contextlib.contextmanager
+def _copy_file(database: Database, options: CloneOptions) -> Iterator[Clone]:
+    with tempfile.TemporaryDirectory(prefix="perfloop-db-") as directory:
+        path = Path(directory) / "clone.sqlite3"
+        target = sqlite3.connect(path)
+        try:
+            with database.guarded():
+                database.connection.backup(target)
+        finally:
+            target.close()
+        with open_database(str(path), writable=True, limits=options.limits) as clone:
+            yield Clone(clone, {}, [])
