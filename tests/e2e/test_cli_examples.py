@@ -46,7 +46,7 @@ PLACES = ("127.0.0.1:8000", "localhost:8000")
 
 def examples(command: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """The command lines below `Examples:` in a command's help, each in one line."""
-    assert main([command, "--help"]) == 0
+    assert main([*command.split(), "--help"]) == 0
     text = capsys.readouterr().out.partition("Examples:\n")[2]
     lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
     return [line for line in lines if line and not line.startswith("#")]

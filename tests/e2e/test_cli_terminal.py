@@ -101,7 +101,7 @@ def bash(script: str, home: Path) -> str:
     ("words", "expected"),
     [
         ("perfloop lo", {"load"}),
-        ("perfloop ''", {entry.name for entry in COMMANDS}),
+        ("perfloop ''", {entry.name.split()[0] for entry in COMMANDS}),
         ("perfloop load --ra", {"--rate"}),
         ("perfloop diagnose --fail", {"--fail-on"}),
     ],

@@ -113,7 +113,7 @@ def test_every_command_is_registered_and_has_its_file() -> None:
 
     assert {command.name for command in COMMANDS} >= {"load", "diagnose", "compare", "report"}
     for command in COMMANDS:
-        assert (SOURCE / "cli" / f"{command.name}.py").exists(), command.name
+        assert (SOURCE / "cli" / f"{command.function}.py").exists(), command.name
 
 
 def test_every_registered_command_has_a_test_and_is_documented() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from functools import cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.core
@@ -14,7 +14,10 @@ import typer.main
 from ..exceptions import ConfigurationError
 from .command import PerfloopCommand, take_as_given
 from .help import overview
-from .registry import COMMANDS, CommandEntry
+from .registry import COMMANDS, GROUPS, CommandEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["application", "build_command"]
 
@@ -36,7 +39,7 @@ def build_command(entry: CommandEntry) -> PerfloopCommand:
     settings: dict[str, Any] = getattr(module, "SETTINGS", {})
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(entry.name, cls=PerfloopCommand, short_help=entry.summary, context_settings=settings)(
-        getattr(module, entry.name)
+        getattr(module, entry.function)
     )
     command = typer.main.get_command(app)
     assert isinstance(command, PerfloopCommand)
@@ -47,17 +50,29 @@ def build_command(entry: CommandEntry) -> PerfloopCommand:
 class LazyGroup(typer.core.TyperGroup):
     """The commands of the registry, none imported before it is asked for."""
 
+    group: str | None = None
+    """The first word of this group's commands; None for perfloop itself."""
+
+    @property
+    def entries(self) -> Sequence[CommandEntry]:
+        """The registry's lines that are in this group, those of groups in it too."""
+        return [entry for entry in COMMANDS if self.group is None or entry.name.startswith(f"{self.group} ")]
+
     def get_params(self, ctx: Any) -> list[Any]:
         """Every option, that of --help too."""
         return take_as_given(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Every command's name, in the registry's order."""
-        return [entry.name for entry in COMMANDS]
+        position = 0 if self.group is None else 1
+        return list(dict.fromkeys(entry.name.split()[position] for entry in self.entries))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name, imported now; None when there is none."""
-        return next((build_command(entry) for entry in COMMANDS if entry.name == cmd_name), None)
+        """The command of that name, imported now, or the group; None when there is none."""
+        full = cmd_name if self.group is None else f"{self.group} {cmd_name}"
+        if any(entry.name.startswith(f"{full} ") for entry in COMMANDS):
+            return _build_group(full)
+        return next((build_command(entry) for entry in COMMANDS if entry.name == full), None)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names.
@@ -71,13 +86,30 @@ class LazyGroup(typer.core.TyperGroup):
             raise ConfigurationError(
                 "Expected a command",
                 got=name,
-                hint=f"did you mean `perfloop {near[0]}`?" if near else f"the commands are {', '.join(names)}",
+                hint=f"did you mean `{ctx.command_path} {near[0]}`?"
+                if near
+                else f"the commands are {', '.join(names)}",
             )
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write `perfloop --help` from the registry alone: no command is imported for it."""
-        formatter.write(overview(self, ctx, _SUMMARY, COMMANDS, _STATUSES))
+        formatter.write(overview(self, ctx, self.help or _SUMMARY, self.entries, _STATUSES))
+
+
+@cache
+def _build_group(name: str) -> LazyGroup:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.callback(cls=LazyGroup, invoke_without_command=True, help=GROUPS[name])(_group)
+    group = typer.main.get_group(app)
+    assert isinstance(group, LazyGroup)
+    group.group = name
+    return group
+
+
+def _group(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def _print_version(value: bool) -> None:

@@ -1,8 +1,9 @@
 """Options from a file: `[tool.perfloop]` in pyproject.toml, or perfloop.toml, in the working directory.
 
 Keys are the long options without their dashes. A key outside a command's table applies to every command that has
-such an option; one in `[tool.perfloop.load]` (`[load]` in perfloop.toml) to that command, and wins. The command line
-wins over both. perfloop.toml wins over pyproject.toml as a whole. The table `targets` holds performance targets.
+such an option; one in `[tool.perfloop.load]` (`[load]` in perfloop.toml; `[db.explain]` for a command of two words) to
+that command, and wins. The command line wins over both. perfloop.toml wins over pyproject.toml as a whole. The table
+`targets` holds performance targets.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exceptions import ConfigurationError
 from ..files import read_within
-from .registry import COMMANDS
+from .registry import COMMANDS, GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -93,7 +94,7 @@ class Configuration:
         Raises:
             ConfigurationError: an unknown key (suggests the nearest), or a value of the wrong type.
         """
-        names = [entry.name for entry in COMMANDS] + [_TARGETS]
+        names = [*dict.fromkeys(entry.name.split()[0] for entry in COMMANDS), _TARGETS]
         options = _options(parameters)
         settings = []
         for key, value in self._table.items():
@@ -104,10 +105,18 @@ class Configuration:
                 settings.append(self._setting(options[key], key, value))
             elif key not in (everywhere := _options_of_all()):
                 raise self._unknown(key, [*everywhere, *names])
-        for key, value in self._table.get(command, {}).items():
+        table, path = self._table, ""
+        for word in command.split():
+            path = f"{path}.{word}" if path else word
+            table = _table(table.get(word, {}), self._where(path))
+            if path in GROUPS:
+                commands = [entry.name.split()[1] for entry in COMMANDS if entry.name.startswith(f"{path} ")]
+                for unknown in sorted(table.keys() - set(commands)):
+                    raise self._unknown(f"{path}.{unknown}", commands)
+        for key, value in table.items():
             if key not in options:
-                raise self._unknown(f"{command}.{key}", options)
-            settings.append(self._setting(options[key], f"{command}.{key}", value))
+                raise self._unknown(f"{path}.{key}", options)
+            settings.append(self._setting(options[key], f"{path}.{key}", value))
         return settings
 
     def targets(self) -> Targets | None:

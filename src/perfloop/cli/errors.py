@@ -117,7 +117,8 @@ def _usage_error(error: Any, words: Sequence[str]) -> PerfloopError:
 def _command_path(words: Sequence[str]) -> str:
     from .registry import COMMANDS
 
-    named = next((word for word in words[:1] if any(word == entry.name for entry in COMMANDS)), None)
+    given = f"{' '.join(words)} "
+    named = next((entry.name for entry in COMMANDS if given.startswith(f"{entry.name} ")), None)
     return f"perfloop {named}" if named else "perfloop"
 
 

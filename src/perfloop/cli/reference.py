@@ -49,7 +49,10 @@ Shell completion: `perfloop --install-completion` for the shell in use, `perfloo
 def markdown() -> str:
     """The whole page."""
     root = typer.Context(application(), info_name="perfloop")
-    table = "\n".join(f"| [`perfloop {entry.name}`](#perfloop-{entry.name}) | {entry.summary} |" for entry in COMMANDS)
+    table = "\n".join(
+        f"| [`perfloop {entry.name}`](#perfloop-{entry.name.replace(' ', '-')}) | {entry.summary} |"
+        for entry in COMMANDS
+    )
     parts = [_HEAD.format(commands=table)]
     for entry in COMMANDS:
         command = build_command(entry)

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["COMMANDS", "CommandEntry"]
+__all__ = ["COMMANDS", "GROUPS", "CommandEntry"]
 
 
 class CommandEntry(NamedTuple):
-    """One command: its name, the module that holds a function of that name, and its line in `perfloop --help`."""
+    """One command: its name, the module that holds a function of that name, and its line in `perfloop --help`.
+
+    A name of two words (`db explain`) is that of a command in a group; its file and function are `db_explain`.
+    """
 
     name: str
     module: str
     summary: str
 
+    @property
+    def function(self) -> str:
+        """The name of the command's function, and of its file."""
+        return self.name.replace(" ", "_")
+
+
+GROUPS = {"db": "Databases: what a workload asks of one, how it answers, and advice that carries its proof."}
+"""What `perfloop db --help` begins with, for the first word of each command of two."""
 
 COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("load", "perfloop.cli.load", "Load test a URL, at a given rate or as fast as it answers"),
