@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import re
@@ -184,6 +185,9 @@ def test_the_page_shows_a_slow_request_and_where_its_time_went(
         ask(f"{service}/broken")
         page.locator("#failures.bad").wait_for()
         page.locator("#chart-errors path.line").first.wait_for(state="attached")
+        for resource in ("Processors", "Memory", "Disk", "Network", "Descriptors"):
+            page.locator("#resources tbody th").get_by_text(resource, exact=True).wait_for()
+        page.locator("#targets").get_by_text("target 60 % (a default)").wait_for()
         assert slowest.get_attribute("open") is not None  # what a reader has opened stays open
 
         page.locator("#span").fill(f"00-{'ab' * 16}-{SPAN}-01")
@@ -206,6 +210,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(
         page.goto(monitored.page)
         page.locator("#slowest summary").first.click()
         page.locator("#routes tbody tr").first.wait_for()
+        page.locator("#resources tbody tr").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
         dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 26)"
         assert dark == (scheme == "dark")
@@ -255,6 +260,8 @@ def test_lines_of_json_and_a_given_time(start: Callable[..., Monitored]) -> None
     assert last["slowest"][0]["duration_ms"] >= 390
     assert last["slowest"][0]["parts_ms"]["sleep"] >= 350
     assert last["usage"]["processes"] >= 1
+    assert {budget["target"] for budget in last["budgets"]} >= {"latency_p99", "cpu"}
+    assert last["alerts"] == []
     assert "s3cret" not in json.dumps(lines)
 
 
@@ -266,6 +273,34 @@ def test_lines_where_there_is_no_terminal_and_the_output_of_the_service(start: C
     # There is a line every five seconds, and one at the end.
     last = r"\nended  [\d.]+/s  p50 \S+( \S+)?  p99 \S+( \S+)?  0 errors\b.*\n"
     eventually(lambda: re.search(last, "".join(monitored.said)))
+
+
+def test_an_alert_is_on_the_page_in_a_line_in_a_file_and_at_a_webhook(
+    start: Callable[..., Monitored], tmp_path: Path
+) -> None:
+    posted: list[dict[str, Any]] = []
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+    log = tmp_path / "alerts.log"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        hook = f"http://127.0.0.1:{server.server_port}/private"
+        monitored = start("--live-web", "0", "--alert-log", str(log), env={"PERFLOOP_ALERT_WEBHOOK": hook})
+        for _ in range(20):
+            assert ask(f"{monitored.service}/broken")[0] == 500
+        monitored.word(r"alert    (firing: latency_p99 should be at most 1000 ms)")
+        alerts = eventually(lambda: state_of(monitored.page)["alerts"])
+        assert alerts[0]["state"] == "firing"
+        assert monitored.end()[1] == 0
+        server.shutdown()
+    assert "latency_p99" in {alert["target"] for alert in posted}
+    assert " firing: latency_p99 should be" in log.read_text()
+    assert "/private" not in "".join(monitored.said)
 
 
 def test_who_has_no_token_sees_nothing_from_elsewhere(start: Callable[..., Monitored]) -> None:
@@ -285,6 +320,24 @@ def test_who_has_no_token_sees_nothing_from_elsewhere(start: Callable[..., Monit
         assert b"perfloop" in response.read()
     with opener.open(f"{page}requests/{SPAN}", timeout=30) as response:
         assert response.read() == b"null"
+
+
+def test_a_command_that_dies_at_once_is_an_error_and_nothing_else(tmp_path: Path) -> None:
+    command = [
+        PERFLOOP,
+        "monitor",
+        "--live-web",
+        "0",
+        "--",
+        sys.executable,
+        "-c",
+        "import sys; sys.exit('no such shop')",
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "live " not in ended.stderr
+    assert "ended  " not in ended.stderr
+    assert "no such shop" in ended.stderr
 
 
 def test_a_service_that_ends_ends_the_monitor(start: Callable[..., Monitored]) -> None:

@@ -27,6 +27,10 @@ EXAMPLES = (
         "from other machines too: the address that is printed has a token",
         "perfloop monitor --live-web 0.0.0.0:8790 -- gunicorn shop:app --workers 4",
     ),
+    Example(
+        "tell a chat when a target's error budget burns",
+        "perfloop monitor --alert-webhook https://chat.example/hooks/1234 -- uvicorn shop:app",
+    ),
     Example("a line of JSON a second, for ten minutes", "perfloop monitor --json --duration 10m -- uvicorn shop:app"),
 )
 
@@ -62,14 +66,35 @@ def monitor(
     ] = False,
     json: Annotated[
         bool,
-        typer.Option("--json", help="Print the figures as a line of JSON a second on stdout.", rich_help_panel="View"),
+        typer.Option(
+            "--json",
+            help="Print the figures as a line of JSON a second on stdout; the service's own output is not passed on.",
+            rich_help_panel="View",
+        ),
     ] = False,
+    alert_webhook: Annotated[
+        str | None,
+        typer.Option(
+            "--alert-webhook",
+            metavar="URL",
+            help="Post each alert on a target as JSON to this URL. Where the URL is a secret, set the variable "
+            "PERFLOOP_ALERT_WEBHOOK instead.",
+            rich_help_panel="Alerts",
+        ),
+    ] = None,
+    alert_log: Annotated[
+        str | None,
+        typer.Option(
+            "--alert-log", metavar="FILE", help="Append a line for each alert to this file.", rich_help_panel="Alerts"
+        ),
+    ] = None,
     duration: Annotated[
         str | None,
         typer.Option(
             "--duration",
             metavar="TIME",
-            help="End after so long. [default: when it is interrupted, or the service ends]",
+            help="End so long after the service has first answered. [default: when it is interrupted, or the service "
+            "ends]",
             rich_help_panel="Service",
         ),
     ] = None,
@@ -80,13 +105,16 @@ def monitor(
 
     The service runs with a small agent that sees every request. A live page shows the figures of the last minute
     against the targets of the configuration file, and the slowest requests of the last five minutes, each with where
-    its time went; so does the terminal. Workers that end and come back are followed. The service is stopped at the
-    end, on Ctrl-C for example (exit status 0); when it ends by itself, so does the monitor (exit status 3).
+    its time went; so does the terminal. Workers that end and come back are followed. A target whose error budget is
+    used up too fast gives an alert: on the page, in the terminal or as a line, in a file, at a webhook. The service is
+    stopped at the end, on Ctrl-C for example (exit status 0); when it ends by itself, so does the monitor (exit
+    status 3).
     """
     from ..live.watching import recorder_of_this_machine, watch
     from ..monitoring import Service
     from . import values
     from .configuration import configured_targets
+    from .monitor_alerts import MonitorAlerts
     from .monitor_page import MonitorPage
     from .monitor_view import MonitorView
     from .redaction import redact_words
@@ -96,6 +124,7 @@ def monitor(
     timeout = values.parse_positive_duration(startup_timeout, where=where(context, "startup_timeout"))
     recorder = recorder_of_this_machine(shlex.join(redact_words(command)), configured_targets())
     view = MonitorView(json=json, enabled=not no_live)
+    alerts = MonitorAlerts(alert_webhook, alert_log, aloud=not view.redraws)
     page = None if no_web else MonitorPage(live_web, find=recorder.find, where=where(context, "live_web"))
     service = Service(command, light=True, ready_url=ready, startup_timeout=timeout, echo=not (view.redraws or json))
 
@@ -105,10 +134,21 @@ def monitor(
             page.show(state)
 
     def started() -> None:
+        if page is not None:
+            note(f"live     {page.url}")
         note(f"service  {service.url}")
 
-    with page or contextlib.nullcontext(), view, contextlib.suppress(KeyboardInterrupt):
+    with alerts, page or contextlib.nullcontext(), view, contextlib.suppress(KeyboardInterrupt):
         run_until_stopped(
-            lambda stop: watch(service, recorder, stop=stop, publish=publish, started=started, seconds=seconds)
+            lambda stop: watch(
+                service,
+                recorder,
+                stop=stop,
+                publish=publish,
+                started=started,
+                judged=alerts.update,
+                notes=alerts.notes,
+                seconds=seconds,
+            )
         )
     return 0

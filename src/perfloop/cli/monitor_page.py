@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from ..exceptions import ConfigurationError
 from ..http_access import AddressAccess, TokenAccess, is_loopback
 from ..http_server import HttpServer
-from .streams import note
 from .telemetry import parse_address
 
 if TYPE_CHECKING:
@@ -76,7 +75,6 @@ class MonitorPage:
 
     def __enter__(self) -> MonitorPage:
         self._server.__enter__()
-        note(f"live     {self.url}")
         return self
 
     def __exit__(

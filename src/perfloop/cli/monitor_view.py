@@ -52,12 +52,14 @@ class MonitorView:
         usual = _JSON_SECONDS if json else _REDRAW_SECONDS if self.redraws else _PLAIN_SECONDS
         self._interval = interval or usual
         self._latest: LiveState | None = None
+        self._ran = False
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def show(self, state: LiveState) -> None:
         """Take the latest state."""
         self._latest = state
+        self._ran = self._ran or state.status not in ("starting", "ended")
 
     def __enter__(self) -> MonitorView:
         if self._shows:
@@ -80,9 +82,9 @@ class MonitorView:
                     self._look()
             finally:
                 self._write(_LEAVE if self.redraws else "")
-            if self.redraws and self._latest is not None:
+            if self.redraws and self._ran and self._latest is not None:
                 self._write(self._drawn(self._latest))  # the last figures stay on the terminal
-            else:
+            elif self._ran or self._json:  # of a service that never answered, the error says more
                 self._look()
         except (OSError, ValueError):  # nobody reads any more
             return
@@ -111,7 +113,7 @@ class MonitorView:
         console = Console(
             file=buffer, width=size.columns - 1, force_terminal=coloured, color_system="standard" if coloured else None
         )
-        render_monitor(state, console, most=max(2, (size.lines - 12) // 3))
+        render_monitor(state, console, most=max(2, (size.lines - 16) // 3))
         return "\n".join(buffer.getvalue().splitlines()[: size.lines - 1]) + "\n"
 
     def _write(self, text: str) -> None:

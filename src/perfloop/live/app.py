@@ -12,18 +12,19 @@ import psutil
 
 from ..http_access import TokenAccess
 from ..http_server import Request, Response
-from ..monitoring.live import Memory, read_processes
+from ..monitoring.live import Memory
 from ..monitoring.requests import slow_requests
 from ..monitoring.requests.routes import NOTES
 from ..telemetry import DEFAULT_REGISTRY
 from .page import LivePage, event_of
 from .registry_feed import RegistryFeed
 from .token import TOKEN_VARIABLE, checked_token
-from .watching import recorder_of_this_machine
+from .watching import Readings, recorder_of_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
+    from ..monitoring import ObjectiveMonitor
     from ..monitoring.memory import MemoryLeakDetector
     from ..targets import Targets
     from ..telemetry import Registry
@@ -59,6 +60,7 @@ class LiveMonitor:
         registry: Registry = DEFAULT_REGISTRY,
         targets: Targets | None = None,
         leak_detector: MemoryLeakDetector | None = None,
+        objectives: ObjectiveMonitor | None = None,
     ) -> None:
         """The application.
 
@@ -67,8 +69,10 @@ class LiveMonitor:
                 variable PERFLOOP_MONITOR_TOKEN.
             title: what the page is headed.
             registry: the one that the middleware publishes to.
-            targets: what the service should achieve; by default the usual ones.
+            targets: what the service should achieve; by default those of `objectives`, else the usual ones.
             leak_detector: whose verdict is shown.
+            objectives: whose burn rates and alerts are shown: error budgets are of hours, whether somebody watches or
+                not.
 
         Raises:
             ConfigurationError: there is no token.
@@ -83,7 +87,11 @@ class LiveMonitor:
         self._registry = registry
         self._leak_detector = leak_detector
         self._mounts: set[str] = set()
+        if targets is None and objectives is not None:
+            targets = objectives.targets
+        self._objectives = objectives
         self._recorder = recorder_of_this_machine(title, targets)
+        self._readings = Readings(self._recorder)
         self._feed = RegistryFeed(self._recorder, hidden=self._is_ours)
         self._lock = threading.Lock()
         self._looking = False
@@ -136,7 +144,9 @@ class LiveMonitor:
         self._feed.look(self._registry.collect_all(), slow_requests(self._registry), now, time.time() - now)
         own = psutil.Process()
         pids = [own.pid, *(child.pid for child in own.children(recursive=True))]
-        self._recorder.add_reading(read_processes(pids, now))
+        self._readings.read(pids, now)
+        if self._objectives is not None:
+            self._recorder.set_objectives(self._objectives.objectives(), self._objectives.alerts())
         if self._leak_detector is not None:
             verdict = self._leak_detector.verdict
             self._recorder.set_memory(

@@ -14,19 +14,51 @@ import psutil
 
 from ..exceptions import ServiceDied, ServiceLost
 from ..monitoring.live import LiveRecorder, read_processes
+from ..monitoring.resources import ResourceSampler, machine_kinds
 from ..monitoring.resources.cgroup import Cgroup
+from ..telemetry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from ..monitoring import Service
-    from ..monitoring.live import LiveState, Reading
+    from ..monitoring import Objective, Service
+    from ..monitoring.live import LiveState
     from ..targets import Targets
 
-__all__ = ["recorder_of_this_machine", "watch"]
+__all__ = ["Readings", "recorder_of_this_machine", "watch"]
 
 _EVERY = 0.5
 _READINGS_EVERY = 1.0
+_SAMPLES_EVERY = 2.0
+_JUDGED_EVERY = 5.0
+_LONGEST_GAP = 10.0
+"""Seconds: a resource that was sampled before a longer one begins anew: its mean would tell nothing of now."""
+
+
+class Readings:
+    """What the kernel says of a service's processes and of the machine, for a recorder.
+
+    Args:
+        recorder: takes it.
+    """
+
+    def __init__(self, recorder: LiveRecorder) -> None:
+        self._recorder = recorder
+        self._pids: Sequence[int] = ()
+        self._sampler = ResourceSampler(Registry(), machine_kinds(lambda: self._pids))
+        self._sampled: float | None = None
+
+    def read(self, pids: Sequence[int], now: float) -> None:
+        """Read what is due; takes some milliseconds, and is not to be done by two threads at once."""
+        self._pids = pids
+        self._recorder.add_reading(read_processes(pids, now))
+        if self._sampled is None or now - self._sampled > _LONGEST_GAP:
+            self._sampler.start()
+            self._sampled = now
+            self._recorder.set_resources(())
+        elif now - self._sampled >= _SAMPLES_EVERY:
+            self._sampled = now
+            self._recorder.set_resources(self._sampler.sample())
 
 
 def recorder_of_this_machine(title: str, targets: Targets | None) -> LiveRecorder:
@@ -59,6 +91,8 @@ async def watch(
     stop: asyncio.Event,
     publish: Callable[[LiveState], None],
     started: Callable[[], None] = lambda: None,
+    judged: Callable[[list[Objective]], object] = lambda _: None,
+    notes: Callable[[], Sequence[str]] = lambda: (),
     seconds: float | None = None,
 ) -> None:
     """Start the service, and say twice a second what it does; stop it at the end.
@@ -69,6 +103,8 @@ async def watch(
         stop: set to end.
         publish: called with the state of the moment, and once with the last.
         started: called when it answers.
+        judged: called with the targets each time they were judged, every five seconds; quickly.
+        notes: what else the figures lack.
         seconds: end by itself so long after that.
 
     Raises:
@@ -78,7 +114,7 @@ async def watch(
     ready = False
 
     def tell(*, ended: bool = False) -> None:
-        publish(recorder.state(time.monotonic(), ready=ready, ended=ended, notes=service.notes))
+        publish(recorder.state(time.monotonic(), ready=ready, ended=ended, notes=[*service.notes, *notes()]))
 
     try:
         if not await _start(service, stop, tell):
@@ -86,14 +122,18 @@ async def watch(
         ready = True
         started()
         end = None if seconds is None else time.monotonic() + seconds
-        read = 0.0
+        read = judged_at = 0.0
+        readings = Readings(recorder)
         while not stop.is_set() and (end is None or time.monotonic() < end):
             _check_alive(service)
             recorder.add(await service.take_observations(), time.monotonic())
             now = time.monotonic()
             if now - read >= _READINGS_EVERY:
                 read = now
-                recorder.add_reading(await asyncio.to_thread(_read, service, now))
+                await asyncio.to_thread(_read, readings, service, now)
+            if now - judged_at >= _JUDGED_EVERY:
+                judged_at = now
+                judged(recorder.judge(now))
             tell()
             await _pause(stop)
     finally:
@@ -128,8 +168,8 @@ def _check_alive(service: Service) -> None:
         raise ServiceLost.keeping(died, None) from died
 
 
-def _read(service: Service, now: float) -> Reading:
-    return read_processes(service.processes(), now)
+def _read(readings: Readings, service: Service, now: float) -> None:
+    readings.read(service.processes(), now)
 
 
 async def _pause(stop: asyncio.Event) -> None:

@@ -12,13 +12,14 @@ from ..clock import MONOTONIC, Clock
 from ..records import TargetResult  # noqa: TC001  (msgspec reads it)
 from ..targets import Measured, Targets, evaluate
 from ..telemetry import DEFAULT_REGISTRY, Distribution, FamilySnapshot, Registry
+from .alerts.alert import AlertState
 from .burn_rate import WINDOWS, Burn, BurnRate, Window
-from .periodic import Periodic
+from .periodic import Periodic, PeriodicMonitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
+    from .alerts.alert import KeptAlert
     from .resources import Use
 
 __all__ = ["Objective", "ObjectiveMonitor", "Objectives", "Requests", "requests_of"]
@@ -183,7 +184,7 @@ class Objectives:
         }
 
 
-class ObjectiveMonitor:
+class ObjectiveMonitor(PeriodicMonitor):
     """Judges the targets every few seconds in a thread of its own, from `start` to `stop`, and tells who wants to know.
 
     Reads the histogram `http.server.request.duration` of a registry, with all processes that share it. Each of them may
@@ -217,7 +218,10 @@ class ObjectiveMonitor:
         self._uses = uses or (lambda: ())
         self._tell = tell
         self._clock = clock
+        self.targets = targets
+        """What should be achieved."""
         self._objectives = Objectives(targets, windows=windows)
+        self._state = AlertState()
         self._latest: list[Objective] = []
         self._burn_rate = registry.gauge(
             "perfloop.objective.burn_rate",
@@ -227,39 +231,27 @@ class ObjectiveMonitor:
             merge="max",
         )
         self._begin()
-        self._periodic = Periodic(self.judge, interval, name="perfloop-objectives", begin=self._begin)
+        super().__init__(Periodic(self.judge, interval, name="perfloop-objectives", begin=self._begin))
 
     def _begin(self) -> None:
         self._judging = threading.Lock()
 
-    def __enter__(self) -> ObjectiveMonitor:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Begin; nothing if it runs already."""
-        self._periodic.start()
-
-    def stop(self) -> None:
-        """End, and wait for a judgement that is being made; nothing if it has ended already."""
-        self._periodic.stop()
-
     def objectives(self) -> list[Objective]:
         """As they were judged last; empty before the first time."""
         return self._latest
+
+    def alerts(self) -> list[KeptAlert]:
+        """Those that are firing and those of late, the newest first, whichever process sends them."""
+        return self._state.kept()
 
     def judge(self) -> list[Objective]:
         """Judge now, in this thread, and tell if no other process does. The monitor does so by itself."""
         family = next((each for each in self._registry.collect_all() if each.name == DURATION), None)
         uses = self._uses()
         with self._judging:
-            self._latest = self._objectives.update(self._clock.now(), requests_of(family), uses)
-            latest = self._latest
+            now = self._clock.now()
+            self._latest = latest = self._objectives.update(now, requests_of(family), uses)
+            self._state.update(now, latest)
         for objective in latest:
             for burn in objective.burns:
                 if burn.long is not None:

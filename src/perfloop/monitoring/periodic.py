@@ -12,8 +12,10 @@ from ..exceptions import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
 
-__all__ = ["Periodic"]
+__all__ = ["Periodic", "PeriodicMonitor"]
 
 _LOG = logging.getLogger("perfloop.monitoring")
 _running: weakref.WeakSet[Periodic] = weakref.WeakSet()
@@ -115,6 +117,39 @@ class Periodic:
         else:
             self._forked()
             self.start()
+
+
+class PeriodicMonitor:
+    """What works every few seconds from `start` to `stop`, or inside a `with`.
+
+    Args:
+        periodic: its work.
+    """
+
+    def __init__(self, periodic: Periodic) -> None:
+        self._periodic = periodic
+
+    @property
+    def running(self) -> bool:
+        """Started, and not stopped."""
+        return self._periodic.running
+
+    def start(self) -> Self:
+        """Begin; nothing if it runs already."""
+        self._periodic.start()
+        return self
+
+    def stop(self) -> None:
+        """End, and wait for work that is being done; nothing if it has ended already."""
+        self._periodic.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 def _after_fork() -> None:

@@ -11,12 +11,13 @@ from . import figures
 from .assets import content_policy, script, style
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from ..monitoring.live import LiveState, Memory, RouteFigures, SlowRequest
+    from ..monitoring import Use
+    from ..monitoring.live import AlertShown, Budget, LiveState, Memory, RouteFigures, SlowRequest
     from ..records import TargetResult
 
-__all__ = ["page_state", "render_monitor_page", "shown_request", "status_words"]
+__all__ = ["page_state", "render_monitor_page", "resource_words", "shown_request", "status_words", "target_words"]
 
 _TILES = (
     ("throughput", "Throughput"),
@@ -42,6 +43,15 @@ _STATUS = {
 }
 
 
+_SATURATION: dict[str, Callable[[float], str]] = {
+    "share": figures.share,
+    "s": lambda seconds: figures.milliseconds(seconds * 1000),
+    "/s": lambda rate: f"{figures.number(round(rate, 2))}/s",
+    "": figures.number,
+}
+"""How the saturation of a resource is written, by its unit."""
+
+
 def render_monitor_page() -> tuple[str, str]:
     """The page, which holds nothing of the service, and its content security policy.
 
@@ -64,7 +74,7 @@ def status_words(state: LiveState) -> tuple[str, str]:
     words, tone = _STATUS[state.status]
     if state.status == "running" and (_missed(state) or state.all_routes.failed or _leaks(state)):
         tone = "warning"
-    return words, tone
+    return words, "bad" if any(alert.firing for alert in state.alerts) else tone
 
 
 def page_state(state: LiveState) -> dict[str, Any]:
@@ -74,6 +84,7 @@ def page_state(state: LiveState) -> dict[str, Any]:
     notes = [*([f"Targets missed: {', '.join(missed)}"] if missed else []), *state.notes]
     routes = state.routes[:_MOST_ROUTES]
     parts = dict.fromkeys(part for route in routes for part, *_ in _parts(route.parts_ms))
+    budgets = {budget.target: budget for budget in state.budgets}
     points = state.points
     last = points.at[-1] if points and points.at else 0.0
     return {
@@ -86,9 +97,13 @@ def page_state(state: LiveState) -> dict[str, Any]:
         "routes": [_route(route) for route in routes],
         "legend": [(part, figures.part_name(part.replace("-", "_"))) for part in parts],
         "slowest": [shown_request(request) for request in state.slowest],
+        "resources": [_resource(use) for use in state.resources],
         "targets": [
-            _target(target) for target in state.targets if target.configured or target.outcome != "not measured"
+            _target(target, budgets.get(target.name))
+            for target in state.targets
+            if target.configured or target.outcome != "not measured"
         ],
+        "alerts": [_alert(alert) for alert in state.alerts],
         "memory": None if state.memory is None else _memory(state.memory),
         "events": [(at, figures.clean(event)) for at, event in reversed(state.events)],
         "points": {
@@ -139,6 +154,8 @@ def _tiles(state: LiveState) -> list[tuple[str, str, str, bool]]:
         if usage is None
         else f"{figures.plural(usage.processes, 'process', 'processes')}, {figures.plural(usage.threads, 'thread')}"
     )
+    taken = next((use.utilisation for use in state.resources if use.resource == "processors"), None)
+    others = "" if taken is None else f", {figures.share(taken)} in use"
     lag = "" if usage is None or usage.loop_lag_ms is None else f" · loop lag {figures.milliseconds(usage.loop_lag_ms)}"
     return [
         ("throughput", f"{figures.number(everything.rate)}/s", seen, False),
@@ -153,7 +170,7 @@ def _tiles(state: LiveState) -> list[tuple[str, str, str, bool]]:
         (
             "processors",
             "–" if usage is None or usage.cpu is None else figures.number(round(usage.cpu, 2)),
-            "" if usage is None or usage.cpu_share is None else f"{figures.share(usage.cpu_share)} of all{lag}",
+            "" if usage is None or usage.cpu_share is None else f"{figures.share(usage.cpu_share)} of all{others}{lag}",
             "cpu" in missed,
         ),
         (
@@ -188,15 +205,59 @@ def _parts(parts_ms: Mapping[str, float]) -> list[tuple[str, str, str, float]]:
     ]
 
 
-def _target(target: TargetResult) -> dict[str, str]:
-    measured = figures.with_unit(target.measured, target.unit, short=True)
-    wanted = figures.with_unit(target.target, target.unit, short=True)
+def _target(target: TargetResult, budget: Budget | None) -> dict[str, Any]:
     default = "" if target.configured else " (a default)"
     return {
         "name": figures.spaced(target.name),
         "outcome": {"met": "✓ met", "missed": "✗ missed"}.get(target.outcome, "–"),
         "tone": {"met": "good", "missed": "bad"}.get(target.outcome, ""),
-        "words": f"{measured}, target {wanted}{default}",
+        "words": target_words(target) + default,
+        "budget": "" if budget is None else _budget_words(budget),
+        "burning": budget is not None and budget.burning is not None,
+    }
+
+
+def target_words(target: TargetResult) -> str:
+    """What was measured, and what should be: `1.21 s, target 1 s`."""
+    measured = figures.with_unit(target.measured, target.unit, short=True)
+    return f"{measured}, target {figures.with_unit(target.target, target.unit, short=True)}"
+
+
+def _budget_words(budget: Budget) -> str:
+    """`budget of 1 % burns × 20 fast, × 3.5 slow`; empty where too little happened to say."""
+    rates = [f"× {figures.number(round(rate, 2))} {name}" for name, rate in budget.burns.items() if rate is not None]
+    return f"budget of {figures.share(budget.share)} burns {', '.join(rates)}" if rates else ""
+
+
+def _resource(use: Use) -> dict[str, Any]:
+    used, waiting, failed, moved = resource_words(use)
+    return {
+        "name": figures.sentence(use.resource),
+        "used": used,
+        "waiting": waiting,
+        "waiting_is": use.saturation_is,
+        "failed": failed,
+        "failed_are": use.errors_are,
+        "failing": bool(use.errors),
+        "moved": moved,
+    }
+
+
+def resource_words(use: Use) -> tuple[str, str, str, str]:
+    """Utilisation, saturation, errors and throughput of a resource; a dash, or nothing, for what is not told."""
+    used = "–" if use.utilisation is None else figures.share(use.utilisation)
+    waiting = "–" if use.saturation is None else _SATURATION[use.saturation_unit](use.saturation)
+    failed = "–" if use.errors is None else figures.count(use.errors)
+    moved = " · ".join(f"{format_bytes(rate)}/s {name}" for name, rate in use.throughput.items())
+    return used, waiting, failed, moved
+
+
+def _alert(alert: AlertShown) -> dict[str, Any]:
+    return {
+        "at": alert.at,
+        "state": "firing" if alert.firing else "resolved" if alert.state == "resolved" else "fired",
+        "tone": "bad" if alert.firing else "good" if alert.state == "resolved" else "",
+        "words": figures.clean(alert.summary),
     }
 
 

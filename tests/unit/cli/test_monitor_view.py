@@ -2,18 +2,31 @@ from __future__ import annotations
 
 import io
 import json
-import time
-from typing import TYPE_CHECKING
+import threading
+
+import pytest
+from msgspec.structs import replace
 
 from perfloop.cli.monitor_view import MonitorView
 
 from ..reporting.test_monitor_page import STATE
 
-if TYPE_CHECKING:
-    import pytest
+
+class Stream(io.StringIO):
+    """Tells when a figure has been written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def write(self, text: str) -> int:
+        length = super().write(text)
+        if "1.21 s" in text:
+            self.written.set()
+        return length
 
 
-class Terminal(io.StringIO):
+class Terminal(Stream):
     def isatty(self) -> bool:
         return True
 
@@ -23,12 +36,10 @@ class Closed(io.StringIO):
         raise BrokenPipeError
 
 
-def shown(view: MonitorView, stream: io.StringIO) -> str:
+def shown(view: MonitorView, stream: Stream) -> str:
     with view:
         view.show(STATE)
-        deadline = time.monotonic() + 30
-        while "1.21 s" not in stream.getvalue() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        assert stream.written.wait(30)
     return stream.getvalue()
 
 
@@ -46,7 +57,7 @@ def test_a_terminal_is_redrawn_and_given_back_with_the_last_figures(monkeypatch:
 
 
 def test_lines_elsewhere() -> None:
-    stream = io.StringIO()
+    stream = Stream()
     view = MonitorView(stream=stream, interval=0.01)
     assert not view.redraws
     assert shown(view, stream).splitlines()[-1].startswith("running  2/s  p50 12.5 ms")
@@ -58,6 +69,18 @@ def test_json_goes_to_stdout_without_the_points(capfdbinary: pytest.CaptureFixtu
     (line,) = capfdbinary.readouterr().out.splitlines()
     state = json.loads(line)
     assert (state["requests"], state["points"]) == (1234, None)
+
+
+@pytest.mark.parametrize("kind", [Stream, Terminal])
+def test_of_a_service_that_never_answered_no_figures_are_left(
+    kind: type[Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = kind()
+    with MonitorView(stream=stream, interval=30) as view:
+        for status in ("starting", "ended"):
+            view.show(replace(STATE, status=status))
+    assert "1.21 s" not in stream.getvalue()
 
 
 def test_nothing_is_shown_where_nothing_is_wanted_or_known() -> None:

@@ -12,6 +12,8 @@ import pytest
 from perfloop.exceptions import ConfigurationError
 from perfloop.live import LiveMonitor
 from perfloop.live.registry_feed import DURATIONS
+from perfloop.monitoring import ObjectiveMonitor
+from perfloop.targets import Targets
 from perfloop.telemetry import Registry
 
 from .test_registry_feed import LABELS
@@ -64,6 +66,27 @@ async def test_the_page_its_events_and_what_came_meanwhile(monkeypatch: pytest.M
     state = state_in(body)
     assert (state["title"], [route["route"] for route in state["routes"]]) == ("The shop", ["GET /orders"])
     assert (await ask(app, "/requests/00000000000002f1"))[2] == b"null"
+
+
+async def test_burn_rates_and_alerts_of_a_monitor_that_judges_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perfloop.live.app._EVERY", 0.0)
+    registry = Registry()
+    durations = registry.histogram(DURATIONS, "Time.", labels=LABELS)
+    objectives = ObjectiveMonitor(Targets(latency_p99=0.5), registry)
+    objectives.judge()
+    for _ in range(20):
+        durations.labels("GET", "/orders", "200", "").observe(0.8)
+    objectives.judge()
+    app = LiveMonitor(token=TOKEN, registry=registry, objectives=objectives)
+    await ask(app, "/events")
+    for _ in range(20):
+        durations.labels("GET", "/orders", "200", "").observe(0.8)
+    state = state_in((await ask(app, "/events"))[2])
+    targets = {target["name"]: target for target in state["targets"]}
+    assert (targets["latency p99"]["outcome"], targets["latency p99"]["burning"]) == ("✗ missed", True)
+    assert targets["latency p99"]["budget"] == "budget of 1 % burns × 100 fast, × 100 slow"
+    assert "firing" in [alert["state"] for alert in state["alerts"]]
+    assert state["tone"] == "bad"
 
 
 async def test_nobody_sees_anything_without_the_token() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from perfloop.exceptions import ServiceDied, ServiceLost, ServiceNotReady
-from perfloop.live.watching import recorder_of_this_machine, watch
+from perfloop.live.watching import Readings, recorder_of_this_machine, watch
 from perfloop.monitoring import Observations
 
 if TYPE_CHECKING:
+    from perfloop.monitoring import Objective
     from perfloop.monitoring.live import LiveState
 
 
@@ -74,6 +76,33 @@ async def test_it_says_what_the_service_does_until_its_time_is_over() -> None:
     assert used is not None
     assert used.processes == 1
     assert states[-1].notes == ["a note"]
+
+
+async def test_targets_are_judged_and_what_is_told_of_it_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perfloop.live.watching._JUDGED_EVERY", 0.0)
+    judged: list[list[Objective]] = []
+    states = await watched(Played(), seconds=0.05, judged=judged.append, notes=lambda: ["a word of the alerts"])
+    assert {each.name for each in judged[-1]} >= {"latency_p99", "cpu"}
+    assert {budget.target for budget in states[-1].budgets} >= {"latency_p99", "cpu"}
+    assert states[-1].notes == ["a note", "a word of the alerts"]
+
+
+def test_resources_are_sampled_now_and_then_and_begin_anew_after_a_gap() -> None:
+    recorder = recorder_of_this_machine("a service", None)
+    readings = Readings(recorder)
+    pids = [os.getpid(), 2**22 + 1]  # the other one has ended
+
+    def resources(now: float) -> list[str]:
+        readings.read(pids, now)
+        return [use.resource for use in recorder.state(now).resources]
+
+    now = time.monotonic()
+    assert resources(now) == []
+    assert resources(now + 1.0) == []
+    found = resources(now + 2.5)
+    assert {"processors", "memory", "disk", "network", "descriptors"} <= set(found)
+    assert resources(now + 3.0) == found
+    assert resources(now + 60.0) == []
 
 
 async def test_it_says_that_the_service_is_starting_and_can_be_told_to_stop_then() -> None:

@@ -11,7 +11,18 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from perfloop.monitoring.live import LiveState, Memory, Points, RouteFigures, SlowRequest, SlowStatement, Usage
+from perfloop.monitoring import Use
+from perfloop.monitoring.live import (
+    AlertShown,
+    Budget,
+    LiveState,
+    Memory,
+    Points,
+    RouteFigures,
+    SlowRequest,
+    SlowStatement,
+    Usage,
+)
 from perfloop.records import TargetResult
 from perfloop.reporting.monitor_page import page_state, render_monitor_page, shown_request, status_words
 from perfloop.reporting.terminal.monitor import monitor_line, render_monitor
@@ -43,6 +54,31 @@ MISSED = TargetResult(name="latency_p99", target=1000.0, measured=1210.0, unit="
 UNKNOWN = TargetResult(
     name="disk", target=40.0, measured=None, unit="%", outcome="not measured", why="not read", configured=False
 )
+PROCESSORS = Use(resource="processors", utilisation=0.99)
+DISK = Use(
+    resource="disk",
+    utilisation=0.034,
+    saturation=0.002,
+    saturation_is="share of time threads waited for a disk",
+    saturation_unit="share",
+    throughput={"read": 0.0, "written": 2_500_000.0},
+)
+QUOTA = Use(
+    resource="processor quota",
+    utilisation=1.0,
+    saturation=0.25,
+    saturation_is="seconds a second that threads were held back by the quota",
+    saturation_unit="s",
+)
+MEMORY = Use(resource="memory", errors=2, errors_are="processes killed for memory")
+FIRING = AlertShown(
+    at=1_700_000_000.0,
+    target="latency_p99",
+    state="firing",
+    window="fast",
+    summary="latency_p99 should be at most 1000 ms, and is 1210 ms",
+    firing=True,
+)
 STATE = LiveState(
     at=1_700_000_001.0,
     title="uvicorn shop:app",
@@ -56,7 +92,13 @@ STATE = LiveState(
     usage=Usage(
         processes=2, threads=9, cpu=0.5, cpu_share=0.25, rss_bytes=50_000_000, memory_share=0.1, loop_lag_ms=3.0
     ),
+    resources=[DISK, QUOTA, MEMORY],
     targets=[MISSED, UNKNOWN],
+    budgets=[
+        Budget(target="latency_p99", share=0.01, burns={"fast": 20.0, "slow": 3.456}, burning="fast"),
+        Budget(target="cpu", share=0.05, burns={"fast": None, "slow": None}, burning=None),
+    ],
+    alerts=[],
     memory=Memory(kind="python leak", leaking=True, reason="2 kB a request", pid=7),
     slowest=[REQUEST],
     events=[(1.0, "process 7 serves"), (2.0, "process 8 serves")],
@@ -81,7 +123,9 @@ EMPTY = replace(
     ),
     routes=[],
     usage=None,
+    resources=[],
     targets=[],
+    budgets=[],
     memory=None,
     slowest=[],
     events=[],
@@ -127,11 +171,41 @@ def test_what_the_page_is_sent() -> None:
         "outcome": "✗ missed",
         "tone": "bad",
         "words": "1.21 s, target 1 s",
+        "budget": "budget of 1 % burns × 20 fast, × 3.46 slow",
+        "burning": True,
     }
+    disk, quota, memory = shown["resources"]
+    assert disk == {
+        "name": "Disk",
+        "used": "3.4 %",
+        "waiting": "0.2 %",
+        "waiting_is": "share of time threads waited for a disk",
+        "failed": "–",
+        "failed_are": "",
+        "failing": False,
+        "moved": "0 B/s read · 2.5 MB/s written",
+    }
+    assert (quota["used"], quota["waiting"]) == ("100 %", "250 ms")
+    assert (memory["used"], memory["failed"], memory["failing"]) == ("–", "2", True)
     assert shown["memory"] == {"verdict": "Python leak", "words": "2 kB a request (process 7)", "tone": "bad"}
     assert shown["points"]["at"] == [-1.0, 0.0]
     assert shown["events"][0][1] == "process 8 serves"
     assert len(msgspec.json.encode(shown)) < 10_000
+
+
+def test_alerts_as_they_are_shown() -> None:
+    past, over = replace(FIRING, firing=False), replace(FIRING, firing=False, state="resolved")
+    state = replace(STATE, targets=[], alerts=[over, FIRING, past])
+    tiles = {name: remark for name, _, remark, _ in page_state(replace(STATE, resources=[PROCESSORS]))["tiles"]}
+    assert tiles["processors"] == "25 % of all, 99 % in use · loop lag 3 ms"
+    assert [(each["state"], each["tone"]) for each in page_state(state)["alerts"]] == [
+        ("resolved", "good"),
+        ("firing", "bad"),
+        ("fired", ""),
+    ]
+    assert "! latency_p99 should be at most 1000 ms, and is 1210 ms" in drawn(state)
+    assert drawn(state).count("should be") == 1
+    assert monitor_line(state).endswith("  alerts: latency p99")
 
 
 def test_a_slow_request_as_it_is_shown() -> None:
@@ -156,6 +230,7 @@ def test_what_comes_from_outside_controls_nothing() -> None:
         slowest=[replace(REQUEST, route=bad, error=bad)],
         notes=[bad],
         memory=Memory(kind="none", leaking=False, reason=bad),
+        alerts=[replace(FIRING, summary=bad)],
     )
     for text in (str(page_state(state)), drawn(state), monitor_line(state)):
         assert "\x1b" not in text
@@ -167,6 +242,7 @@ def test_what_comes_from_outside_controls_nothing() -> None:
     [
         ({"status": "starting"}, ("Starting", "neutral")),
         ({"status": "idle"}, ("No requests", "neutral")),
+        ({"status": "idle", "alerts": [FIRING]}, ("No requests", "bad")),
         ({"status": "ended"}, ("Ended", "bad")),
         ({"targets": [], "memory": None, "all_routes": replace(ROUTE, failed=0)}, ("Running", "good")),
         ({"targets": [], "memory": None}, ("Running", "warning")),
@@ -196,6 +272,11 @@ def test_the_terminal_shows_the_same_figures() -> None:
         "12.5 ms",
         "python leak",
         "✗ latency p99 1.21 s, target 1 s",
+        "budget     latency p99 × 20 fast",
+        "used       disk 3.4 % · processor quota 100 % · memory –",
+        "waits      disk 0.2 % · processor quota 250 ms",
+        "moves      disk 0 B/s read · 2.5 MB/s written",
+        "fails      memory 2 processes killed for memory",
     ):
         assert figure in text
     assert re.search(r"GET /orders/\{id\} +2/s +12\.5 ms +80 ms +1\.21 s +3 +database 62 %", text)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..objectives import Objective
 
-__all__ = ["Alert", "AlertState"]
+__all__ = ["Alert", "AlertState", "KeptAlert"]
 
 _QUIET_SECONDS = 300.0
+_MOST_KEPT = 20
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -35,10 +37,21 @@ class Alert(Struct, frozen=True, kw_only=True):
     """Of `measured` and `limit`."""
 
 
+class KeptAlert(Struct, frozen=True, kw_only=True):
+    """An alert that is remembered."""
+
+    at: float
+    """When it was sent, in seconds of the clock it was judged by."""
+    alert: Alert
+    firing: bool
+    """Its budget burns still."""
+
+
 class _Firing:
-    def __init__(self, window: str, now: float) -> None:
+    def __init__(self, window: str, now: float, alert: Alert) -> None:
         self.window = window
         self.last = now
+        self.kept = KeptAlert(at=now, alert=alert, firing=True)
 
 
 class AlertState:
@@ -52,6 +65,7 @@ class AlertState:
     def __init__(self, *, quiet: float = _QUIET_SECONDS) -> None:
         self._quiet = quiet
         self._firing: dict[str, _Firing] = {}
+        self._past: tuple[KeptAlert, ...] = ()
 
     def update(self, now: float, objectives: Sequence[Objective]) -> list[Alert]:
         """The alerts that are new."""
@@ -65,12 +79,23 @@ class AlertState:
                     if now - firing.last >= self._quiet:
                         del self._firing[objective.name]
                         alerts.append(_alert(objective, "resolved", firing.window))
+                        self._keep(firing.kept, KeptAlert(at=now, alert=alerts[-1], firing=False))
             elif firing is None or _urgency(objective, burning) < _urgency(objective, firing.window):
-                self._firing[objective.name] = _Firing(burning, now)
                 alerts.append(_alert(objective, "firing", burning))
+                self._firing[objective.name] = _Firing(burning, now, alerts[-1])
+                if firing is not None:
+                    self._keep(firing.kept)
             else:
                 firing.last = now
         return alerts
+
+    def kept(self) -> list[KeptAlert]:
+        """Those that are firing and the last that are not, the newest first. Any thread may ask."""
+        firing = [each.kept for each in list(self._firing.values())]
+        return sorted((*firing, *self._past), key=lambda kept: kept.at, reverse=True)
+
+    def _keep(self, *past: KeptAlert) -> None:
+        self._past = (*self._past, *(replace(each, firing=False) for each in past))[-_MOST_KEPT:]
 
 
 def _urgency(objective: Objective, window: str) -> int:

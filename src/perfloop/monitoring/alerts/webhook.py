@@ -102,6 +102,7 @@ class WebhookChannel:
         url: http or https.
         headers: sent with each, such as `Authorization`.
         most_queued: alerts that may wait.
+        logger: told of what did not arrive; `perfloop.alerts` unless given.
         post: sends a body to a URL with headers, and gives the status.
 
     Raises:
@@ -115,6 +116,7 @@ class WebhookChannel:
         headers: Mapping[str, str] | None = None,
         most_queued: int = _MOST_QUEUED,
         post: Callable[[str, Mapping[str, str], bytes], int] = post,
+        logger: logging.Logger = _LOGGER,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
@@ -138,6 +140,7 @@ class WebhookChannel:
         }
         self._most = most_queued
         self._post = post
+        self._logger = logger
         self._sent = self._lost = 0
         self._begin()
         _channels.add(self)
@@ -201,7 +204,7 @@ class WebhookChannel:
                 problem, passing = type(error).__name__, True
             if not passing or attempt == _ATTEMPTS or self._closing.wait(retry_delay(attempt, random.random())):
                 break
-        _LOGGER.warning("an alert did not reach the webhook at %s: %s", self._place, problem)
+        self._logger.warning("an alert did not reach the webhook at %s: %s", self._place, problem)
         return False
 
     def after_fork(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from .recorder import LiveRecorder
 from .resources import Reading, Usage, read_processes
 from .slowest import SlowRequest, SlowStatement
-from .state import LiveState, Memory, Points, RouteFigures
+from .state import AlertShown, Budget, LiveState, Memory, Points, RouteFigures
 
 __all__ = [
+    "AlertShown",
+    "Budget",
     "LiveRecorder",
     "LiveState",
     "Memory",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...targets import Measured, Targets, evaluate
 from ..readiness import PROBE_SPAN
+from .budgets import BudgetWatch, shown_alerts, shown_budgets
 from .leaks import LeakWatch
 from .resources import Usage, usage
 from .slowest import SlowestRequests, slow_request
@@ -16,7 +17,10 @@ from .window import Window
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ..alerts.alert import KeptAlert
+    from ..objectives import Objective
     from ..observations import Observations, ResourceSample
+    from ..resources import Use
     from .resources import Reading
     from .slowest import SlowRequest
     from .state import Memory
@@ -82,6 +86,10 @@ class LiveRecorder:
         self._lags: deque[tuple[float, float]] = deque()
         self._commits: dict[int, deque[tuple[float, int]]] = {}
         self._dropped = 0
+        self._uses: Sequence[Use] = ()
+        self._watched = BudgetWatch(self._targets)
+        self._objectives: Sequence[Objective] = ()
+        self._alerts: Sequence[KeptAlert] = ()
         self._leaks = LeakWatch()
         self._memory: Memory | None = None
         """The verdict of somebody else, in place of ours."""
@@ -127,6 +135,7 @@ class LiveRecorder:
         window.add(at, duration, failed=failed, parts=parts, count=count)
         self._lately.add(at, duration, failed=failed, parts=parts, count=count)
         self._all.add(at, duration, failed=failed, count=count)
+        self._watched.count(duration, failed=failed, count=count)
         self._requests += count
         self._failed += count if failed else 0
 
@@ -143,6 +152,20 @@ class LiveRecorder:
         self._course[second] = used
         for old in [each for each in self._course if each < second - _COURSE]:
             del self._course[old]
+
+    def set_resources(self, uses: Sequence[Use]) -> None:
+        """Take how the machine's resources fare."""
+        self._uses = uses
+
+    def judge(self, now: float) -> list[Objective]:
+        """Judge the targets by all requests that were counted, and by the resources; to be done every few seconds."""
+        objectives = self._watched.judge(now, self._uses)
+        self.set_objectives(objectives, self._watched.alerts())
+        return objectives
+
+    def set_objectives(self, objectives: Sequence[Objective], alerts: Sequence[KeptAlert]) -> None:
+        """Take how the targets were judged, and the alerts of that."""
+        self._objectives, self._alerts = objectives, alerts
 
     def set_memory(self, memory: Memory | None) -> None:
         """Take the latest verdict of who knows better, from inside the process."""
@@ -185,7 +208,10 @@ class LiveRecorder:
                 for route, window in sorted(self._routes.items(), key=lambda entry: (-_weight(entry[1]), entry[0]))
             ],
             usage=used,
-            targets=evaluate(self._targets, _measured(everything, used), configured=self._configured),
+            resources=list(self._uses),
+            targets=evaluate(self._targets, _measured(everything, used, self._uses), configured=self._configured),
+            budgets=shown_budgets(self._objectives),
+            alerts=shown_alerts(self._alerts, self._epoch),
             memory=self._memory or self._leaks.memory(now),
             slowest=self._slowest.slowest(),
             events=list(self._events),
@@ -276,7 +302,9 @@ class LiveRecorder:
         )
 
 
-def _measured(figures: RouteFigures, used: Usage | None) -> Measured:
+def _measured(figures: RouteFigures, used: Usage | None, uses: Sequence[Use]) -> Measured:
+    shares = {use.resource: use.utilisation for use in uses}
+
     def seconds(value: float | None) -> float | None:
         return None if value is None else value / 1000
 
@@ -286,8 +314,9 @@ def _measured(figures: RouteFigures, used: Usage | None) -> Measured:
         latency_p99=seconds(figures.p99_ms),
         requests_per_second=None if not figures.requests else figures.rate * (1 - figures.failed / figures.requests),
         transactions_per_second=None if used is None else used.commits_per_second,
-        cpu=None if used is None else used.cpu_share,
-        memory=None if used is None else used.memory_share,
+        cpu=shares.get("processors"),
+        memory=shares.get("memory"),
+        disk=shares.get("disk"),
     )
 
 

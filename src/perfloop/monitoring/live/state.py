@@ -8,10 +8,11 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from ...records import TargetResult
+    from ..resources import Use
     from .resources import Usage
     from .slowest import SlowRequest
 
-__all__ = ["LiveState", "Memory", "Points", "RouteFigures"]
+__all__ = ["AlertShown", "Budget", "LiveState", "Memory", "Points", "RouteFigures"]
 
 
 class RouteFigures(Struct, frozen=True, kw_only=True):
@@ -56,6 +57,33 @@ class Memory(Struct, frozen=True, kw_only=True):
     pid: int | None = None
 
 
+class Budget(Struct, frozen=True, kw_only=True):
+    """How fast the error budget of a target is used up."""
+
+    target: str
+    """As in `Targets`."""
+    share: float
+    """Share of the requests, or of the time, that may miss it."""
+    burns: dict[str, float | None]
+    """How many times too fast, over the long window of `fast` and `slow`; None: too little happened to say."""
+    burning: str | None
+    """The most urgent window in which it is too fast."""
+
+
+class AlertShown(Struct, frozen=True, kw_only=True):
+    """An alert that is firing, or was of late."""
+
+    at: float
+    """Seconds since 1970."""
+    target: str
+    state: str
+    """`firing` or `resolved`."""
+    window: str
+    summary: str
+    firing: bool
+    """It is not over."""
+
+
 class LiveState(Struct, frozen=True, kw_only=True):
     """Everything at one moment."""
 
@@ -76,7 +104,13 @@ class LiveState(Struct, frozen=True, kw_only=True):
     routes: list[RouteFigures]
     """Those that took the most time first."""
     usage: Usage | None
+    resources: list[Use]
+    """Utilisation, saturation and errors of the machine, or of what the control group may use of it."""
     targets: list[TargetResult]
+    budgets: list[Budget]
+    """Of those targets that have one; empty before they were judged, or where nobody does."""
+    alerts: list[AlertShown]
+    """The newest first."""
     memory: Memory | None
     """None where it is not watched."""
     slowest: list[SlowRequest]

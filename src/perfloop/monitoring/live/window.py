@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Second", "Window", "percentiles"]
+__all__ = ["BOUNDS", "Second", "Window", "cell_of", "percentiles"]
 
 _BITS = 5
 _CELLS_PER_DOUBLING = 1 << _BITS
@@ -86,7 +86,7 @@ class Window:
         slot = self._slots.get(second)
         if slot is None:
             slot = self._slots[second] = _Slot(second)
-        cell = _cell(latency)
+        cell = cell_of(latency)
         slot.shown = None
         slot.cells[cell] += count
         self._cells[cell] += count
@@ -142,7 +142,8 @@ def percentiles(cells: Mapping[int, int], *qs: float) -> list[float | None]:
     return [_highest(ordered[bisect_left(reached, rank)]) / 1e6 for rank in ranks]
 
 
-def _cell(latency: float) -> int:
+def cell_of(latency: float) -> int:
+    """The cell of a latency in seconds."""
     us = min(max(int(latency * 1e6), 0), _HIGHEST_US)
     shift = max(us.bit_length() - _BITS - 1, 0)
     return (shift << _BITS) + (us >> shift)
@@ -152,3 +153,7 @@ def _highest(cell: int) -> int:
     """The highest value of a cell in microseconds."""
     shift = max((cell >> _BITS) - 1, 0)
     return ((cell - (shift << _BITS) + 1) << shift) - 1
+
+
+BOUNDS = tuple(_highest(cell) / 1e6 for cell in range(cell_of(_HIGHEST_US / 1e6) + 1))
+"""The highest latency of each cell, in seconds."""

@@ -216,14 +216,20 @@ def _place(frames: Frames) -> Place:
 
 
 def _pass(seconds: float, memory_bytes: float, wait: Callable[[float], bool]) -> Literal["time", "full", "stopped"]:
-    """Let time pass: until it is over, the notes are too large, or the program stops."""
+    """Let time pass: until it is over, the notes are too large, or the program stops.
+
+    It waits once at least: where the machine is busy, the time may be over before.
+    """
     end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        if wait(min(left, _POLL)):
+    left = seconds
+    while True:
+        if wait(min(max(left, 0.0), _POLL)):
             return "stopped"
         if tracemalloc.get_tracemalloc_memory() > memory_bytes:
             return "full"
-    return "time"
+        left = end - time.monotonic()
+        if left <= 0:
+            return "time"
 
 
 def _survivors() -> dict[Frames, tuple[int, int]]:

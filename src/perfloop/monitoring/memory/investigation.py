@@ -116,7 +116,10 @@ def _trace(
     trace = window(1, options.window_seconds)
     if trace is None:
         return [], [], None
-    lines, windows = allocating_lines(trace, least=least), [trace.cost]
+    windows = [trace.cost]
+    if not all(trace.requests):  # nothing was asked of the program: that it kept nothing says nothing
+        return [], windows, None
+    lines = allocating_lines(trace, least=least)
     each = sum(line.bytes_each for line in allocating_lines(trace, limit=1_000, share=0))
     if lines and is_library(lines[0].file) and options.frames > 1:
         deeper = window(options.frames, options.window_seconds / 2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...clock import MONOTONIC, Clock
 from ...telemetry import DEFAULT_REGISTRY, Registry
 from ...units import format_bytes
-from ..periodic import Periodic
+from ..periodic import Periodic, PeriodicMonitor
 from .evidence import LeakReport
 from .full_collections import FullCollections
 from .growth import Census, take_census
@@ -23,7 +23,7 @@ from .watch import LeakWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
+    from typing import Self
 
     from .verdict import LeakVerdict
 
@@ -34,7 +34,7 @@ _LOG = logging.getLogger("perfloop.monitoring.memory")
 _POLL = 0.25
 
 
-class MemoryLeakDetector:
+class MemoryLeakDetector(PeriodicMonitor):
     """Finds leaks of this process, and tells Python's from native ones, fragmentation and caches that fill.
 
     Two rules side by side. The simple one: resident memory grew by 100 MiB since the baseline. The statistical one:
@@ -84,10 +84,10 @@ class MemoryLeakDetector:
         self._on_growth = on_growth
         self._clock = clock
         self._instruments = LeakInstruments(registry, name)
-        self._periodic = Periodic(
-            self._tick, self._options.interval, name="perfloop-leaks", forked=self._begin_in_child
+        super().__init__(
+            Periodic(self._tick, self._options.interval, name="perfloop-leaks", forked=self._begin_in_child)
         )
-        self._tracing = False
+        self._tracing = self._delayed = False
         self._begin()
 
     def _begin(self) -> None:
@@ -122,21 +122,11 @@ class MemoryLeakDetector:
         """Bytes of resident memory since the baseline."""
         return self._alarm.growth
 
-    @property
-    def running(self) -> bool:
-        """Started, and not stopped."""
-        return self._periodic.running
-
-    def start(self) -> MemoryLeakDetector:
+    def start(self) -> Self:
         """Begin; nothing when it has begun."""
         if not self._periodic.running:
             self._started = self._clock.now()
-        self._periodic.start()
-        return self
-
-    def stop(self) -> None:
-        """End, also in the middle of an investigation; nothing when it has ended."""
-        self._periodic.stop()
+        return super().start()
 
     def check(self) -> LeakVerdict:
         """Take one sample now, as the thread does, and act on it; waits out an investigation."""
@@ -165,10 +155,24 @@ class MemoryLeakDetector:
         """One sample after a full collection; waits for one while none may be forced."""
         if self._clock.now() - self._started < self._options.warm_up:
             return
+        due = self._clock.now()
         while not self._collections.happened(self._clock.now()):
             if self._periodic.wait(min(_POLL, self._options.interval)):
                 return
+        self._tell_of_delay(self._clock.now() - due)
         self.check()
+
+    def _tell_of_delay(self, seconds: float) -> None:
+        """Say once that samples are taken much more seldom than was asked for."""
+        if seconds > self._options.interval and not self._delayed:
+            self._delayed = True
+            _LOG.warning(
+                "samples of memory wait for full collections, the last one for %.3g s, beside the interval of %.3g s: "
+                "forced ones may take %.3g of the time (pause_budget)",
+                seconds,
+                self._options.interval,
+                self._options.pause_budget,
+            )
 
     def _investigate(self) -> None:
         slope = self._watch.verdict.bytes_each
@@ -206,11 +210,3 @@ class MemoryLeakDetector:
         _LOG.warning("%s", self.report)
         if self._on_leak is not None:
             self._on_leak(self.report)
-
-    def __enter__(self) -> MemoryLeakDetector:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

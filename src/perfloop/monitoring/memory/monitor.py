@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...clock import MONOTONIC, Clock
 from ...telemetry import DEFAULT_REGISTRY, Registry
 from ...units import format_bytes
-from ..periodic import Periodic
+from ..periodic import Periodic, PeriodicMonitor
 from .alert_level import AlertLevel, Level
 from .instruments import MemoryInstruments
 from .options import MemoryOptions
@@ -16,14 +16,13 @@ from .samples import MemorySample, read_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 __all__ = ["MemoryMonitor"]
 
 _LOG = logging.getLogger("perfloop.monitoring.memory")
 
 
-class MemoryMonitor:
+class MemoryMonitor(PeriodicMonitor):
     """Reads this process' memory every 30 s, publishes it as gauges, and warns once when it rises above a level.
 
     A reading takes 10 µs in a small service and some milliseconds in a fragmented one of many gigabytes; see
@@ -66,7 +65,7 @@ class MemoryMonitor:
         self._clock = clock
         self._alert = AlertLevel(self._options.alert_bytes)
         self._instruments = MemoryInstruments(registry, name)
-        self._periodic = Periodic(self.check, self._options.interval, name="perfloop-memory", forked=lambda: None)
+        super().__init__(Periodic(self.check, self._options.interval, name="perfloop-memory", forked=lambda: None))
         self.figures: MemorySample = self._read()
         """The last reading."""
 
@@ -74,20 +73,6 @@ class MemoryMonitor:
     def level(self) -> Level:
         """`high` since memory rose above the alert level, until it is clearly below it again."""
         return self._alert.level
-
-    @property
-    def running(self) -> bool:
-        """Started, and not stopped."""
-        return self._periodic.running
-
-    def start(self) -> MemoryMonitor:
-        """Begin to read; nothing when it has begun."""
-        self._periodic.start()
-        return self
-
-    def stop(self) -> None:
-        """End; nothing when it has ended."""
-        self._periodic.stop()
 
     def check(self) -> MemorySample:
         """Read memory now, as the thread does."""
@@ -108,11 +93,3 @@ class MemoryMonitor:
 
     def _read(self) -> MemorySample:
         return read_sample(self._clock.now(), requests=self._requests, in_flight=self._in_flight, pss=self._options.pss)
-
-    def __enter__(self) -> MemoryMonitor:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

@@ -42,8 +42,8 @@ class LeakOptions(Struct, frozen=True, kw_only=True):
     warm_up: float = 60.0
     """Seconds after the start before the baseline and the first sample; 0 or more."""
     pause_budget: float = 0.001
-    """Share of the time that forced full collections may take: one that takes 60 ms happens once a minute at most.
-    0: none is forced, only those of the interpreter itself count."""
+    """Share of the time that forced full collections may take, 0 to 1: one that takes 60 ms happens once a minute at
+    most, and samples come no more often, which the log says. 0: none is forced, only those of the interpreter count."""
     rule: LeakRule = field(default_factory=LeakRule)
     """When growth counts as a leak."""
     capacity: int = 120
@@ -64,6 +64,8 @@ class LeakOptions(Struct, frozen=True, kw_only=True):
         for name in ("warm_up", "pause_budget", "looks", "window_seconds"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InvalidValue("Expected a finite number of 0 or more", got=getattr(self, name), where=name)
+        if self.pause_budget > 1:
+            raise InvalidValue("Expected a share of 1 or less", got=self.pause_budget, where="pause_budget")
         for name, least in (("capacity", self.rule.samples), ("confirmations", 1), ("frames", 1)):
             if getattr(self, name) < least:
                 raise InvalidValue(f"Expected {least} or more", got=getattr(self, name), where=name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .sampler import KINDS, Kind, ResourceMonitor
+from .sampler import KINDS, Kind, ResourceMonitor, ResourceSampler, machine_kinds
 from .use import Use
 
-__all__ = ["KINDS", "Kind", "ResourceMonitor", "Use"]
+__all__ = ["KINDS", "Kind", "ResourceMonitor", "ResourceSampler", "Use", "machine_kinds"]

@@ -37,16 +37,21 @@ class CpuReading(NamedTuple):
     total: float
 
 
-def read_cpu(cgroup: Cgroup) -> CpuReading:
-    """What the system tells now."""
+def read_cpu(cgroup: Cgroup, *, children: bool = True) -> CpuReading:
+    """What the system tells now.
+
+    Args:
+        cgroup: whose quota counts.
+        children: count the time of the processes this one started; they are looked for among all of the machine.
+    """
     times = os.times()
-    children = times.children_user + times.children_system
-    for child in psutil.Process().children(recursive=True):
+    spent_by_children = times.children_user + times.children_system
+    for child in psutil.Process().children(recursive=True) if children else ():
         try:
             spent = child.cpu_times()
         except psutil.Error:  # it has ended, and is in `children` from now on
             continue
-        children += spent.user + spent.system
+        spent_by_children += spent.user + spent.system
     group = cgroup.cpu()
     machine = psutil.cpu_times()
     # Guests' time is in the users' already.
@@ -55,7 +60,7 @@ def read_cpu(cgroup: Cgroup) -> CpuReading:
     return CpuReading(
         user=times.user,
         system=times.system,
-        children=children,
+        children=spent_by_children,
         limit=min(affinity, group.limit or affinity),
         group=None if group.limit is None else group.used_seconds,
         throttled=group.throttled_seconds,
@@ -128,17 +133,28 @@ class Cpu:
         throttled, stalled = _between(before.throttled, after.throttled), _between(before.stalled, after.stalled)
         if throttled is not None and elapsed > 0:
             self._throttled.set(max(throttled, 0.0) / elapsed)
-        waited = stalled if stalled is not None else throttled
         return [
             Use(
                 resource="processors",
                 utilisation=share,
-                saturation=None if waited is None or elapsed <= 0 else max(waited, 0.0) / elapsed,
-                saturation_is="share of time threads waited for a processor"
-                if stalled is not None
-                else "seconds a second threads were held back by the quota",
-            )
+                saturation=None if stalled is None or elapsed <= 0 else max(stalled, 0.0) / elapsed,
+                saturation_is="share of time threads waited for a processor",
+                saturation_unit="share",
+            ),
+            *([_quota(before, after, elapsed)] if after.group is not None else []),
         ]
+
+
+def _quota(before: CpuReading, after: CpuReading, elapsed: float) -> Use:
+    """How the control group fared by its quota."""
+    throttled = _between(before.throttled, after.throttled)
+    return Use(
+        resource="processor quota",
+        utilisation=utilisation(before, after, elapsed),
+        saturation=None if throttled is None or elapsed <= 0 else max(throttled, 0.0) / elapsed,
+        saturation_is="seconds a second that threads were held back by the quota",
+        saturation_unit="s",
+    )
 
 
 def _between(before: float | None, after: float | None) -> float | None:

@@ -9,11 +9,11 @@ import psutil
 from .use import Use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ...telemetry import Registry
 
-__all__ = ["DescriptorReading", "Descriptors", "read_descriptors"]
+__all__ = ["DescriptorReading", "Descriptors", "OpenDescriptors", "read_descriptors"]
 
 
 class DescriptorReading(NamedTuple):
@@ -34,6 +34,19 @@ def read_descriptors() -> DescriptorReading:
     return DescriptorReading(
         process.num_fds(), None if limit == resource.RLIM_INFINITY else limit, process.num_threads()
     )
+
+
+def _scarcest(pids: Iterable[int]) -> float | None:
+    """The share of its descriptors that the process has open which has the fewest left (Linux); None: not told."""
+    shares = []
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            limit = process.rlimit(psutil.RLIMIT_NOFILE)[0]
+            shares.append(process.num_fds() / limit if limit > 0 else 0.0)
+        except (psutil.Error, OSError, AttributeError):  # it has ended, or is somebody else's; macOS has no limits
+            continue
+    return min(max(shares), 1.0) if shares else None
 
 
 class Descriptors:
@@ -68,3 +81,20 @@ class Descriptors:
             self._limit.set(found.most_descriptors)
             share = min(found.descriptors / found.most_descriptors, 1.0)
         return [Use(resource="descriptors", utilisation=share)]
+
+
+class OpenDescriptors:
+    """How many of its descriptors the process has open, of several, that has the fewest left. Publishes nothing."""
+
+    def __init__(self, processes: Callable[[], Iterable[int]]) -> None:
+        self._processes = processes
+
+    def start(self) -> None:
+        """Nothing to begin with."""
+
+    def stop(self) -> None:
+        """Nothing to give back."""
+
+    def sample(self, elapsed: float) -> list[Use]:
+        """What is open now."""
+        return [Use(resource="descriptors", utilisation=_scarcest(self._processes()))]

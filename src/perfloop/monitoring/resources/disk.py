@@ -10,7 +10,7 @@ from .cgroup import Cgroup
 from .use import Use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ...telemetry import Registry
 
@@ -21,7 +21,7 @@ class DiskReading(NamedTuple):
     """Since some beginning. None: not told."""
 
     read_bytes: int | None
-    """By this process, from a disk: what came out of the page cache is not in it."""
+    """By the processes, from a disk: what came out of the page cache is not in it."""
     written_bytes: int | None
     busy: Mapping[str, float]
     """Seconds each disk was busy, by its name."""
@@ -29,14 +29,20 @@ class DiskReading(NamedTuple):
     """Seconds that threads waited for a disk."""
 
 
-def read_disk(cgroup: Cgroup) -> DiskReading:
-    """What the system tells now."""
+def read_disk(cgroup: Cgroup, pids: Iterable[int | None] = (None,)) -> DiskReading:
+    """What the system tells now.
+
+    Args:
+        cgroup: whose threads wait.
+        pids: processes that read and write; this one by default.
+    """
     read = written = None
-    try:
-        counters = psutil.Process().io_counters()
-        read, written = counters.read_bytes, counters.write_bytes
-    except (psutil.Error, OSError, AttributeError):  # macOS has none
-        pass
+    for pid in pids:
+        try:
+            counters = psutil.Process(pid).io_counters()
+        except (psutil.Error, OSError, AttributeError):  # it has ended; macOS has none
+            continue
+        read, written = (read or 0) + counters.read_bytes, (written or 0) + counters.write_bytes
     try:
         disks = psutil.disk_io_counters(perdisk=True) or {}
     except (psutil.Error, OSError, RuntimeError, NotImplementedError):
@@ -79,12 +85,14 @@ class Disk:
         """Publish what happened in the `elapsed` seconds since the last sample."""
         before, after = self._before, self._read()
         self._before = after
-        for counter, earlier, later in (
-            (self._reads, before.read_bytes, after.read_bytes),
-            (self._writes, before.written_bytes, after.written_bytes),
+        moved: dict[str, float] = {}
+        for direction, counter, earlier, later in (
+            ("read", self._reads, before.read_bytes, after.read_bytes),
+            ("written", self._writes, before.written_bytes, after.written_bytes),
         ):
             if earlier is not None and later is not None:
-                counter.inc(max(later - earlier, 0))
+                moved[direction] = max(later - earlier, 0)
+                counter.inc(moved[direction])
         share = busiest(before.busy, after.busy, elapsed)
         if share is not None:
             self._utilisation.set(share)
@@ -95,5 +103,7 @@ class Disk:
                 utilisation=share,
                 saturation=None if stalled is None or elapsed <= 0 else stalled / elapsed,
                 saturation_is="share of time threads waited for a disk",
+                saturation_unit="share",
+                throughput={name: count / elapsed for name, count in moved.items()} if elapsed > 0 else {},
             )
         ]

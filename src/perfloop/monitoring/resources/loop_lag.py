@@ -77,5 +77,6 @@ class LoopLag:
                 resource="event loop",
                 saturation=late[min(int(len(late) * 0.99), len(late) - 1)],
                 saturation_is="seconds it was late, 99th percentile",
+                saturation_unit="s",
             )
         ]

@@ -102,6 +102,7 @@ class Memory:
                 utilisation=min(after.used / after.limit, 1.0) if after.limit else None,
                 saturation=None if stalled is None or elapsed <= 0 else stalled / elapsed,
                 saturation_is="share of time threads waited for memory",
+                saturation_unit="share",
                 errors=kills,
                 errors_are="processes killed for memory",
             )

@@ -87,7 +87,9 @@ class Network:
                 utilisation=None if not can else min(max(received, sent) / can, 1.0),
                 saturation=max(after.dropped - before.dropped, 0) / elapsed,
                 saturation_is="packets dropped a second",
+                saturation_unit="/s",
                 errors=max(after.errors - self._first.errors, 0),
                 errors_are="packets that were damaged or could not be sent",
+                throughput={"received": received, "sent": sent},
             )
         ]

@@ -16,6 +16,10 @@ class Use(Struct, frozen=True, kw_only=True):
     saturation: float | None = None
     """How much work waited for it, as `saturation_is` says."""
     saturation_is: str = ""
+    saturation_unit: str = ""
+    """`share`, 0 to 1, `s`, or `/s`."""
     errors: int | None = None
     """How often it failed, since the monitor started."""
     errors_are: str = ""
+    throughput: dict[str, float] = {}
+    """Bytes a second by direction: `read` and `written`, `received` and `sent`."""

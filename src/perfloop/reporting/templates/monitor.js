@@ -79,19 +79,27 @@
     find("slowest").hidden = !requests.length;
   };
 
+  const cell = (label, words, className, remark) => {
+    const made = node("td", className || "", words);
+    made.dataset.label = label;
+    if (remark) made.append(node("span", "remark", remark));
+    return made;
+  };
   const showRoutes = (routes, legend) => {
     find("routes").hidden = !routes.length;
-    find("routes").querySelector("tbody").replaceChildren(...routes.map((route) => {
-      const cell = (label, words, className) => {
-        const made = node("td", className || "", words);
-        made.dataset.label = label;
-        return made;
-      };
-      return node("tr", "", node("th", "", route.route), cell("rate", route.rate), cell("p50", route.p50),
-        cell("p95", route.p95), cell("p99", route.p99), cell("errors", route.errors, route.failing ? "outcome bad" : ""),
-        cell("where the time goes", route.parts.length ? bar(route.parts) : "–", "words whole"));
-    }));
+    find("routes").querySelector("tbody").replaceChildren(...routes.map((route) => node("tr", "", node("th", "", route.route),
+      cell("rate", route.rate), cell("p50", route.p50), cell("p95", route.p95), cell("p99", route.p99),
+      cell("errors", route.errors, route.failing ? "outcome bad" : ""),
+      cell("where the time goes", route.parts.length ? bar(route.parts) : "–", "words whole"))));
     find("legend").replaceChildren(...legend.map(([kind, name]) => node("li", "", swatch(kind), name)));
+  };
+
+  const showResources = (resources) => {
+    find("resources").hidden = !resources.length;
+    find("resources").querySelector("tbody").replaceChildren(...resources.map((use) => node("tr", "", node("th", "", use.name),
+      cell("utilisation", use.used), cell("saturation", use.waiting, "words", use.waiting_is),
+      cell("errors", use.failed, use.failing ? "words outcome bad" : "words", use.failed_are),
+      cell("throughput", use.moved || "–", use.moved ? "words whole" : "words none"))));
   };
 
   const show = (state) => {
@@ -108,8 +116,12 @@
     showRoutes(state.routes, state.legend);
     showSlowest(state.slowest);
     find("targets").hidden = !state.targets.length;
-    find("targets").querySelector("ul").replaceChildren(...state.targets.map(({ name, outcome, tone, words }) =>
-      node("li", tone, node("b", "", outcome), node("span", "", name), node("span", "", words))));
+    find("targets").querySelector("ul").replaceChildren(...state.targets.map(({ name, outcome, tone, words, budget, burning }) =>
+      node("li", tone, node("b", "", outcome), node("span", "", name), node("span", burning ? "burning" : "budget", budget), node("span", "", words))));
+    find("alerts").hidden = !state.alerts.length;
+    find("alerts").querySelector("ul").replaceChildren(...state.alerts.map(({ at, state, tone, words }) =>
+      node("li", tone, node("b", "", state), node("span", "moment", time(at)), node("span", "", words))));
+    showResources(state.resources);
     find("memory").hidden = !state.memory;
     if (state.memory) {
       find("memory").className = state.memory.tone;

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...units import format_bytes, format_duration
 from .. import figures
-from ..monitor_page import status_words
+from ..monitor_page import resource_words, status_words, target_words
 from .paper import Cell, Paper, sparkline
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ __all__ = ["monitor_line", "render_monitor"]
 
 _STYLES = {"good": "green", "bad": "bold red", "warning": "yellow", "neutral": "dim"}
 _COURSE = 60
+_MOST_BURNS = 4
 
 
 def render_monitor(state: LiveState, console: Console, *, most: int = 8) -> None:
@@ -53,9 +54,12 @@ def render_monitor(state: LiveState, console: Console, *, most: int = 8) -> None
         )
     missed = [target for target in state.targets if target.outcome == "missed"]
     for target in missed:
-        measured = figures.with_unit(target.measured, target.unit, short=True)
-        wanted = figures.with_unit(target.target, target.unit, short=True)
-        paper.line((f"✗ {figures.spaced(target.name)} {measured}, target {wanted}", "red"))
+        paper.line((f"✗ {figures.spaced(target.name)} {target_words(target)}", "red"))
+    for alert in state.alerts:
+        if alert.firing:
+            paper.line(("! ", "bold red"), (figures.clean(alert.summary), "red"))
+    _burns(state, paper)
+    _saturation(state, paper)
     if state.routes:
         paper.blank()
         rows: list[list[Cell]] = [
@@ -98,7 +102,10 @@ def monitor_line(state: LiveState) -> str:
         slowest = max(state.routes, key=lambda route: route.p99_ms or 0.0)
         parts.append(f"slowest {figures.clean(slowest.route)} {figures.milliseconds(slowest.p99_ms)}")
     missed = [figures.spaced(target.name) for target in state.targets if target.outcome == "missed"]
-    return "  ".join(parts) + (f"  missed: {', '.join(missed)}" if missed else "")
+    firing = [figures.spaced(alert.target) for alert in state.alerts if alert.firing]
+    tail = [f"missed: {', '.join(missed)}"] if missed else []
+    tail += [f"alerts: {', '.join(firing)}"] if firing else []
+    return "  ".join([*parts, *tail])
 
 
 def _resources(state: LiveState) -> list[Cell]:
@@ -112,6 +119,34 @@ def _resources(state: LiveState) -> list[Cell]:
     if usage.loop_lag_ms is not None:
         words.append(f"loop lag {figures.milliseconds(usage.loop_lag_ms)}")
     return [f"{'processors':<11}{cpu:>11}   {' · '.join(words)}"]
+
+
+def _burns(state: LiveState, paper: Paper) -> None:
+    """The fastest error budgets to go, where any is used up faster than it may."""
+    burns = [
+        (f"{figures.spaced(budget.target)} × {figures.number(round(rate, 2))} {name}", budget.burning is not None)
+        for budget in state.budgets
+        for name, rate in budget.burns.items()
+        if rate is not None and rate > 1
+    ]
+    for words, burning in burns[:_MOST_BURNS]:
+        paper.line(f"{'budget':<11}", (words, "red" if burning else "yellow"))
+
+
+def _saturation(state: LiveState, paper: Paper) -> None:
+    """Utilisation of every resource; saturation, throughput and errors of those that have any."""
+    told = [(use.resource, *resource_words(use)) for use in state.resources]
+    waits = {use.resource for use in state.resources if use.saturation}
+    fails = {use.resource: use.errors_are for use in state.resources if use.errors}
+    lines = (
+        ("used", "", [f"{name} {used}" for name, used, *_ in told]),
+        ("waits", "yellow", [f"{name} {waiting}" for name, _, waiting, *_ in told if name in waits]),
+        ("moves", "", [f"{name} {moved}" for name, *_, moved in told if moved]),
+        ("fails", "red", [f"{name} {failed} {fails[name]}" for name, _, _, failed, _ in told if name in fails]),
+    )
+    for head, style, words in lines:
+        if words:
+            paper.line(f"{head:<11}", (" · ".join(words), style))
 
 
 def _row(route: RouteFigures) -> list[Cell]:

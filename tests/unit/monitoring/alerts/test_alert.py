@@ -54,6 +54,25 @@ def test_it_fires_once_gets_worse_once_and_is_over_after_a_quiet_while() -> None
     ]
 
 
+def test_what_is_firing_and_what_was_is_remembered() -> None:
+    state = AlertState()
+    states(state, [(10, ["slow"]), (30, ["fast"])])
+    assert [(kept.at, kept.alert.window, kept.firing) for kept in state.kept()] == [
+        (30, "fast", True),
+        (10, "slow", False),
+    ]
+    states(state, [(330, []), (400, ["slow"])])
+    assert [(kept.at, kept.alert.state, kept.firing) for kept in state.kept()] == [
+        (400, "firing", True),
+        (330, "resolved", False),
+        (30, "firing", False),
+        (10, "firing", False),
+    ]
+    for number in range(100):
+        states(state, [(1000 + number * 1000, ["fast"]), (1400 + number * 1000, [])])
+    assert len(state.kept()) == 20
+
+
 def test_a_clock_that_goes_back_ends_nothing_early() -> None:
     assert states(AlertState(), [(1000, ["fast"]), (0, []), (299, []), (300, [])]) == [
         (1000, "firing", "fast"),

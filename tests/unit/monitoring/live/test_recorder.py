@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from perfloop.monitoring import Observations, ProcessInfo, ResourceSample
+from perfloop.monitoring import Observations, ProcessInfo, ResourceSample, Use
 from perfloop.monitoring.live import LiveRecorder, LiveState, RouteFigures
 from perfloop.monitoring.live.recorder import ALL_ROUTES, OTHER_ROUTES
 from perfloop.monitoring.live.resources import ProcessReading, Reading
@@ -103,17 +103,44 @@ def test_use_of_processors_memory_and_database() -> None:
         for at, lag, commits in ((100.5, 0.02, 10), (102.5, 0.001, 30))
     ]
     live.add(seen(resources=samples), 102.5)
+    live.set_resources([Use(resource="processors", utilisation=0.75), Use(resource="memory", utilisation=0.5)])
     state = live.state(103)
     used = state.usage
     assert used is not None
     assert (used.processes, used.threads, used.cpu, used.cpu_share) == (2, 5, 1.5, 0.75)
     assert (used.rss_bytes, used.memory_share, used.loop_lag_ms, used.commits_per_second) == (500, 0.5, 20.0, 10.0)
+    assert [use.resource for use in state.resources] == ["processors", "memory"]
     outcomes = {each.name: (each.outcome, each.measured, each.configured) for each in state.targets}
     assert outcomes["cpu"] == ("missed", 75.0, True)
     assert outcomes["memory"] == ("met", 50.0, True)
+    assert outcomes["disk"] == ("not measured", None, True)
     assert outcomes["latency_p50"] == ("not measured", None, True)
     assert state.points is not None
     assert state.points.cpu[-2:] == [None, 1.5]
+
+
+def test_error_budgets_burn_and_give_alerts() -> None:
+    live = recorder(targets=Targets(latency_p99=0.3))
+    live.judge(100.0)
+    assert live.state(100.0).alerts == []
+    for second in range(101, 130):
+        live.count("GET /a", second, 0.1, count=8)
+        live.count("GET /a", second, 0.5, count=1)
+        live.count("GET /a", second, 0.1, count=1, failed=True)
+    judged = live.judge(130.0)
+    assert {each.name for each in judged if each.burning} == {"latency_p99"}
+    state = live.state(131.0)
+    budgets = {budget.target: budget for budget in state.budgets}
+    # One in five was slower than 0.3 s, or failed; one in a hundred may be.
+    assert (budgets["latency_p99"].share, budgets["latency_p99"].burning) == (0.01, "fast")
+    assert budgets["latency_p99"].burns == {"fast": 20.0, "slow": 20.0}
+    assert budgets["cpu"].burns == {"fast": None, "slow": None}
+    assert "requests_per_second" not in budgets
+    (alert,) = state.alerts
+    assert (alert.at, alert.target, alert.state, alert.window, alert.firing) == (
+        *(5130.0, "latency_p99", "firing", "fast"),
+        True,
+    )
 
 
 def test_states_before_and_after() -> None:

@@ -11,6 +11,8 @@ from perfloop.monitoring.memory.investigation import investigate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
+
 OPTIONS = LeakOptions(window_seconds=0.1)
 LATEST: deque[Any] = deque(maxlen=3_000)
 FULL: deque[Any] = deque(maxlen=500)
@@ -101,3 +103,28 @@ def test_nothing_is_traced_when_that_is_not_wanted() -> None:
 def test_a_program_that_stops_ends_it() -> None:
     found = investigate(take_census(), OPTIONS, work=lambda: 0.0, bytes_each=0.0, cpu_each=None, wait=lambda _: True)
     assert found is None
+
+
+def test_a_window_without_requests_says_nothing_of_what_a_request_keeps() -> None:
+    waits = 0
+
+    def wait(_: float) -> bool:
+        nonlocal waits
+        waits += 1
+        return False
+
+    found = investigate(take_census(), OPTIONS, work=lambda: 7.0, bytes_each=1.0, cpu_each=None, wait=wait)
+    assert found is not None
+    assert (found.lines, found.traced_each) == ((), None)
+    assert [window.requests for window in found.windows] == [0]
+    assert waits > 2
+
+
+def test_a_window_that_is_over_before_it_began_waits_once_in_each_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the machine is so busy that nothing ran for longer than the window."""
+    KEPT.clear()
+    late = iter(range(0, 1_000_000, 60))
+    monkeypatch.setattr("perfloop.monitoring.memory.allocations.time.monotonic", lambda: float(next(late)))
+    found = looked(lambda number: KEPT.append([number]))
+    assert found.lines
+    assert found.lines[0].file == __file__

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import threading
 import tracemalloc
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -152,6 +153,28 @@ def test_it_stops_while_no_collection_may_be_made(monkeypatch: pytest.MonkeyPatc
     made.stop()
     assert not made.running
     assert made.samples == ()
+
+
+def test_samples_that_starve_are_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    made, _, _, _ = detector(interval=5.0, pause_budget=0.001)
+    answers = iter([False, False, True] * 2)
+    now = 0.0
+
+    def waited(_: float) -> bool:
+        nonlocal now
+        now += 4.0
+        return False
+
+    monkeypatch.setattr(made, "_clock", SimpleNamespace(now=lambda: now))
+    monkeypatch.setattr(made, "_started", 0.0)
+    monkeypatch.setattr(made._collections, "happened", lambda _: next(answers))
+    monkeypatch.setattr(made._periodic, "wait", waited)
+    made._tick()
+    made._tick()
+    assert [record.message for record in caplog.records] == [
+        "samples of memory wait for full collections, the last one for 8 s, beside the interval of 5 s: "
+        "forced ones may take 0.001 of the time (pause_budget)"
+    ]
 
 
 def test_a_count_of_requests_that_raises_is_logged_and_it_goes_on(caplog: pytest.LogCaptureFixture) -> None:

@@ -25,6 +25,7 @@ def test_the_guides_figures_are_the_defaults() -> None:
         (LeakOptions, {"growth_bytes": 0}),
         (LeakOptions, {"warm_up": -1}),
         (LeakOptions, {"pause_budget": -0.1}),
+        (LeakOptions, {"pause_budget": 2}),
         (LeakOptions, {"capacity": 31}),
         (LeakOptions, {"confirmations": 0}),
         (LeakOptions, {"looks": -1}),

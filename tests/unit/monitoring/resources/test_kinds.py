@@ -54,8 +54,7 @@ def test_processors(registry: Registry) -> None:
     kind = Cpu(registry, lambda: next(readings))
     kind.start()
     [use] = kind.sample(10.0)
-    assert use.utilisation == 0.5
-    assert (use.saturation, use.saturation_is) == (0.1, "seconds a second threads were held back by the quota")
+    assert (use.utilisation, use.saturation) == (0.5, None)
     assert values(registry) == {
         "process.cpu.time/user": 1.0,
         "process.cpu.time/system": 0.5,
@@ -82,7 +81,15 @@ def test_processors_in_use(before: CpuReading, after: CpuReading, elapsed: float
     assert utilisation(before, after, elapsed) == expected
 
 
-def test_pressure_tells_more_than_throttling(registry: Registry) -> None:
+def test_a_quota_is_a_resource_of_its_own(registry: Registry) -> None:
+    readings = in_turn(cpu(group=1.0, throttled=1.0), cpu(group=3.0, throttled=1.5))
+    kind = Cpu(registry, lambda: next(readings))
+    kind.start()
+    _, use = kind.sample(2.0)
+    assert (use.resource, use.utilisation, use.saturation, use.saturation_unit) == ("processor quota", 0.5, 0.25, "s")
+
+
+def test_threads_that_wait_are_pressure(registry: Registry) -> None:
     readings = in_turn(cpu(stalled=1.0), cpu(stalled=1.5))
     kind = Cpu(registry, lambda: next(readings))
     kind.start()
