@@ -22,6 +22,7 @@ from .recording import ENTRY, FOLD_AT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .heads import KnownHead
     from .lifecycle import Lifecycle
 
 __all__ = ["Connection"]
@@ -45,7 +46,7 @@ class Connection(asyncio.Protocol):
 
     `due`, `free`, `written`, `first_byte` are the times of the request in flight; `first_byte` is 0 until there is one,
     `status` 0 until the response is whole; both, and `received`, are 0 whenever a request is sent. `held` is the head
-    of a response that came in pieces.
+    of a response that came in pieces; `first` the last response that came whole behind a known head, `head`.
     """
 
     __slots__ = (
@@ -65,8 +66,10 @@ class Connection(asyncio.Protocol):
         "due",
         "expected",
         "failed_attempts",
+        "first",
         "first_byte",
         "free",
+        "head",
         "held",
         "in_flight",
         "index",
@@ -104,7 +107,8 @@ class Connection(asyncio.Protocol):
         """The number of the request that was sent before on another connection, and how often."""
         self.number = self.index = self.interim = self.received = self.status = 0
         self.due = self.free = self.written = self.first_byte = self.opened = 0.0
-        self.held = b""
+        self.held = self.first = b""
+        self.head: KnownHead | None = None
         self._head_known = False
         self._keep_alive = False
         # One entry for the response that is expected next. The parser takes it when a response begins, without running
@@ -183,6 +187,8 @@ class Connection(asyncio.Protocol):
         if known is not None and data.startswith(known[0]) and not self.received:
             status = known[1]
             first_byte = now
+            self.first = data
+            self.head = known
             lasting = True
         elif self._parse(data, now):
             status = self.status

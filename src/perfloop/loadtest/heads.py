@@ -8,11 +8,14 @@ when its length is the same.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-__all__ = ["FRAMING", "KnownHeads", "whole_length"]
+__all__ = ["FRAMING", "SET_COOKIE", "KnownHead", "KnownHeads", "whole_length"]
 
 FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r]*)", re.IGNORECASE)
 """The header lines that frame a body, in the bytes of a head."""
+SET_COOKIE = re.compile(rb"\n[sS][eE][tT]-")
+"""In the bytes of a response that sets a cookie; a quick look, which others may pass too."""
 
 _END = b"\r\n\r\n"
 _WITHOUT_BODY = (204, 304)
@@ -31,8 +34,16 @@ def whole_length(head: bytes, status: int) -> int | None:
     return len(head) + int(framing[0][1])
 
 
+class KnownHead(NamedTuple):
+    """A head that was parsed."""
+
+    text: bytes
+    status: int
+    sets_cookies: bool
+
+
 class KnownHeads:
-    """`entries` maps the length of a whole response to the last head, with its status, that such a response had.
+    """`entries` maps the length of a whole response to the last head that such a response had.
 
     Learns once a millisecond at the most: a service whose heads are all different (a request id, say) costs nothing.
     """
@@ -40,7 +51,7 @@ class KnownHeads:
     __slots__ = ("_next", "entries")
 
     def __init__(self) -> None:
-        self.entries: dict[int, tuple[bytes, int]] = {}
+        self.entries: dict[int, KnownHead] = {}
         self._next = 0.0
 
     def learn(self, response: bytes, status: int, now: float) -> None:
@@ -53,4 +64,4 @@ class KnownHeads:
             return
         if len(self.entries) >= _MOST:
             self.entries.clear()
-        self.entries[len(response)] = (head, status)
+        self.entries[len(response)] = KnownHead(head, status, SET_COOKIE.search(head) is not None)

@@ -112,7 +112,7 @@ def test_groups_leave_it_out_too_but_for_those_that_failed() -> None:
     recorder = Recorder(["GET /"], None)
     recorder.further = (groups,)
     groups.add("browse", 0.9)
-    groups.add("browse", 0.9, failed=True)
+    groups.add_failed("browse")
     recorder.put(0.5, 0.5, 0.5, 0.6, 0.6, 1, 1, 0, 200)
     checkpoints.reached(recorder)
     groups.add("browse", 0.1)

@@ -39,14 +39,14 @@ def test_a_head_that_does_not_tell_the_length(lines) -> None:
 
 def test_learns_whole_responses_only_and_once_a_millisecond() -> None:
     known = KnownHeads()
-    short, long = head("Content-Length: 2"), head("Content-Length: 3", status="404 Not Found")
+    short, long = head("Content-Length: 2"), head("Content-Length: 3", "set-cookie: a=b", status="404 Not Found")
     known.learn(short + b"o", 200, 1.0)
     assert known.entries == {}
     known.learn(short + b"ok", 200, 1.0005)  # too soon
     assert known.entries == {}
     known.learn(short + b"ok", 200, 1.002)
     known.learn(long + b"yes", 404, 1.004)
-    assert known.entries == {len(short) + 2: (short, 200), len(long) + 3: (long, 404)}
+    assert known.entries == {len(short) + 2: (short, 200, False), len(long) + 3: (long, 404, True)}
 
 
 def test_holds_a_bounded_number_of_heads() -> None:

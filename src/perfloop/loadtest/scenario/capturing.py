@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["CapturingConnection"]
 
 _PIECE = 64 * 1024
-_data_received = Connection.data_received
 
 
 class CapturingConnection(Connection):
@@ -24,13 +23,12 @@ class CapturingConnection(Connection):
     A body out of a file goes to the transport piece by piece, as fast as it takes them: never whole in memory.
     """
 
-    __slots__ = ("_final_status", "_first", "_further", "_kept", "_left", "_paused", "_upload", "capture", "user")
+    __slots__ = ("_final_status", "_further", "_kept", "_left", "_paused", "_upload", "capture", "user")
 
     def __init__(self, engine: Any, failed_attempts: int = 0) -> None:
         super().__init__(engine, failed_attempts)
         self.user: User | None = None
         self.capture = False
-        self._first = b""
         self._further: list[bytes] = []
         self._kept = 0
         self._upload: BinaryIO | None = None
@@ -38,22 +36,19 @@ class CapturingConnection(Connection):
         self._paused = False
         self._final_status = 0
 
-    def data_received(self, data: bytes) -> None:
-        if not self.received:
-            self._first = data
-        elif self.capture:
-            self._keep(data)
-        _data_received(self, data)
-
     def _keep(self, data: bytes) -> None:
         """A further piece of a response."""
         if not self._further:
-            self._kept = len(self._first)
+            self._kept = len(self.first)
         if self._kept <= LARGEST_BODY:
             self._further.append(data)
             self._kept += len(data)
 
     def _parse(self, data: bytes, now: float) -> bool:
+        if not self.received:
+            self.first, self.head = data, None
+        elif self.capture:
+            self._keep(data)
         whole = super()._parse(data, now)
         if whole:
             self._final_status = self.status
@@ -65,7 +60,9 @@ class CapturingConnection(Connection):
 
     def answer(self, now: float, label: str) -> Response:
         """The response that has just become whole."""
-        raw, self._first = self._first, b""
+        raw, self.first = self.first, b""
+        if self.head is not None:
+            return Response(self.head.status, now - self.due, raw, label)
         cut = False
         if self._further:
             cut = self._kept > LARGEST_BODY

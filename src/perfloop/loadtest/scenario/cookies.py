@@ -25,28 +25,28 @@ class CookieJar:
         secure: the target is spoken to over TLS; without it, cookies marked Secure are not sent.
     """
 
-    __slots__ = ("_cookies", "_host", "_secure")
+    __slots__ = ("_host", "_secure", "kept")
 
     def __init__(self, host: str, *, secure: bool = False) -> None:
         self._host = host.lower()
         self._secure = secure
-        self._cookies: dict[tuple[str, str], str] = {}
+        self.kept: dict[tuple[str, str], str] = {}
 
     def __len__(self) -> int:
-        return len(self._cookies)
+        return len(self.kept)
 
     def clear(self) -> None:
         """Forget all."""
-        self._cookies.clear()
+        self.kept.clear()
 
     def set(self, name: str, value: str, path: str = "/") -> None:
         """Add a cookie, or replace the one of that name and path."""
-        self._cookies[name, path] = value
+        self.kept[name, path] = value
 
     def values(self, path: str = "/") -> dict[str, str]:
         """Names and values of the cookies that go to a path."""
-        fitting = sorted((key for key in self._cookies if _covers(key[1], path)), key=lambda key: len(key[1]))
-        return {name: self._cookies[name, scope] for name, scope in fitting}
+        fitting = sorted((key for key in self.kept if _covers(key[1], path)), key=lambda key: len(key[1]))
+        return {name: self.kept[name, scope] for name, scope in fitting}
 
     def header(self, path: str) -> bytes:
         """The value of the Cookie header for a request's path; empty when none goes there."""
@@ -70,9 +70,9 @@ class CookieJar:
                     continue
                 scope = morsel["path"] if morsel["path"].startswith("/") else _directory(path)
                 if _expired(morsel["max-age"], morsel["expires"]):
-                    self._cookies.pop((name, scope), None)
+                    self.kept.pop((name, scope), None)
                 else:
-                    self._cookies[name, scope] = morsel.coded_value
+                    self.kept[name, scope] = morsel.coded_value
         return unread
 
 

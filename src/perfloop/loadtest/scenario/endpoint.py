@@ -24,7 +24,7 @@ _WITH_LENGTH = ("POST", "PUT", "PATCH")
 class Endpoint:
     """One request by its template. `index` is that of its label."""
 
-    __slots__ = ("_endpoints", "has_length", "index", "is_head", "label", "method", "path", "whole")
+    __slots__ = ("_endpoints", "has_length", "index", "is_head", "label", "method", "path", "placeholders", "render")
 
     def __init__(self, endpoints: Endpoints, index: int, method: str, path: BytesTemplate, label: str) -> None:
         self._endpoints = endpoints
@@ -34,8 +34,9 @@ class Endpoint:
         self.label = label
         self.is_head = method == "HEAD"
         self.has_length = method in _WITH_LENGTH
-        # The message of a request without a body and headers of its own: one formatting operation.
-        self.whole = path.within(self.method + b" ", b" HTTP/1.1" + endpoints.defaults + b"\r\n\r\n")
+        self.placeholders = len(path.names)
+        self.render = path.within(self.method + b" ", b" HTTP/1.1" + endpoints.defaults + b"\r\n\r\n").render
+        """Makes the message of a request without a body and headers of its own: one formatting operation."""
 
     def defaults(self, headers: Mapping[str, str] | None = None) -> bytes:
         """The lines of the headers that every request has, without those given."""

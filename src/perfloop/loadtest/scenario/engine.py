@@ -25,6 +25,7 @@ from .journeys import JourneyEnded
 from .programming import described, first_step, forget_cancellation
 from .sending import SendingEngine
 from .session import End
+from .signal import Driven
 from .user import RequestFailed, User
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class UserEngine(SendingEngine):
             self._next_due = start + self._arrival.due(0) if self._total else _NEVER
         self._active = len(self.users)
         for user in reversed(self.users):  # who has rested shortest goes first: the one with the connection
-            user.task = self._loop.create_task(self._life_of(user))
+            user.task = self._loop.create_task(_driven(self._life_of(user), self._loop))
         if self._ticker is not None:
             if self._arming:
                 self._arm(min(self._next_due, start + _LOOK_EVERY))
@@ -178,8 +179,8 @@ class UserEngine(SendingEngine):
 
     async def _iterations(self, user: User) -> None:
         behaviours = self._script.behaviours
+        now = _monotonic()
         while not self._over:
-            now = _monotonic()
             if not self._claim(user, now):
                 self._rest(user, now)
                 await user.turn
@@ -197,9 +198,11 @@ class UserEngine(SendingEngine):
                     await behaviour.run(user)
             except BaseException as error:
                 if self._failed(user, behaviour.name, error):
-                    self.groups.add(behaviour.name, 0.0, failed=True)
+                    self.groups.add_failed(behaviour.name)
+                now = _monotonic()
             else:
-                self.groups.add(behaviour.name, _monotonic() - began)
+                now = _monotonic()
+                self.groups.add(behaviour.name, now - began)
             finally:
                 user.busy = False
                 user.due = 0.0
@@ -210,6 +213,7 @@ class UserEngine(SendingEngine):
             if user.requests == requests and not self._over:
                 self._loop.call_later(_EMPTY_PAUSE, user.turn.send)
                 await user.turn
+                now = _monotonic()
 
     def _failed(self, user: User, name: str, error: BaseException) -> bool:
         """Whether an iteration that ended in an error counts as one; raises what ends the user's life."""
@@ -340,6 +344,10 @@ class UserEngine(SendingEngine):
             await asyncio.wait(tasks, timeout=1)
         self._unmeasured += self.numbered - before
         await super()._close()
+
+
+async def _driven(coroutine: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop) -> None:
+    await Driven(coroutine, loop)
 
 
 async def _without_exit(setup: Coroutine[Any, Any, object]) -> None:

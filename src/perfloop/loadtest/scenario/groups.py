@@ -52,15 +52,17 @@ class Groups:
     def __init__(self) -> None:
         self._times: dict[str, _Times] = {}
 
-    def add(self, name: str, seconds: float, *, failed: bool = False) -> None:
-        """One more went through a group; failed ones count, but their time says nothing."""
+    def add(self, name: str, seconds: float) -> None:
+        """One more went through a group."""
         times = self._times.get(name) or self._of(name)
-        if failed:
-            times.failed += 1
-            return
-        times.pending.append(seconds)
-        if len(times.pending) >= _FOLD_AT:
+        pending = times.pending
+        pending.append(seconds)
+        if len(pending) >= _FOLD_AT:
             times.fold()
+
+    def add_failed(self, name: str) -> None:
+        """One more failed in a group: it counts, but its time says nothing."""
+        self._of(name).failed += 1
 
     def since(self, seen: dict[str, tuple[int, Histogram]]) -> list[GroupIncrement]:
         """What went through groups since `seen`, an earlier state by name, which is brought up to date."""
@@ -127,7 +129,10 @@ class Group:
         self, kind: type[BaseException] | None, error: BaseException | None, place: TracebackType | None
     ) -> None:
         if kind is None or not issubclass(kind, asyncio.CancelledError):  # cut off by the end of the run: neither
-            self._groups.add(self._name, time.monotonic() - self._start, failed=kind is not None)
+            if kind is None:
+                self._groups.add(self._name, time.monotonic() - self._start)
+            else:
+                self._groups.add_failed(self._name)
 
     async def __aenter__(self) -> Group:
         return self.__enter__()

@@ -18,14 +18,14 @@ from ..reconnection import IDLE_LONG, backoff, worth_retrying
 from ..recording import NEVER_SENT_STATUS, TIMEOUT_STATUS, Recorder
 from ..slowest import Slowest
 from .capturing import CapturingConnection
+from .response import Response
 from .user import RequestFailed
 
 if TYPE_CHECKING:
     from ..connection import Connection
     from ..options import LoadOptions
     from ..outcome import OnProgress
-    from .endpoint import Endpoints
-    from .response import Response
+    from .endpoint import Endpoint, Endpoints
     from .session import Session
     from .user import Call, User
 
@@ -51,6 +51,8 @@ class SendingEngine(Lifecycle):
         self.sessions: set[Session] = set()
         self.numbered = 0
         """Requests made so far."""
+        self.usual: dict[str, Endpoint] = {}
+        """Of GET, by path: of requests with nothing beside it but what every request has."""
         self.keeps_cookies = True
         self.recorder = self._new_recorder()
         self.connection_free = self._answered if options.keep_alive else self.connection_spent
@@ -219,10 +221,18 @@ class SendingEngine(Lifecycle):
             own.answer(now, "")  # nobody waits for it
             return
         user.call = None
-        call.outcome = user.last = response = own.answer(now, call.endpoint.label)
+        head = own.head
+        if head is None:
+            response = own.answer(now, call.endpoint.label)
+            status = response.status
+            sets_cookies = response.sets_cookies
+        else:
+            _, status, sets_cookies = head
+            response = Response(status, now - own.due, own.first, call.endpoint.label)
+        call.outcome = user.last = response
         expected = self._expected
-        user.marked = response.status >= 400 if expected is None else response.status not in expected
-        if self.keeps_cookies and call.capture and response.sets_cookies:
+        user.marked = status >= 400 if expected is None else status not in expected
+        if sets_cookies and self.keeps_cookies and call.capture:
             self._take_cookies(user, response, call.path)
         if call.body is not None and own.sending:  # answered before it was all sent: the rest would follow
             self._lose(own, served=True)

@@ -210,7 +210,7 @@ class Session(asyncio.Protocol):
         if self._end.well:
             return None
         if not self._left:
-            self._engine.groups.add(group, 0.0, failed=True)
+            self._engine.groups.add_failed(group)
         raise self._failure(None)
 
     def _taken(self) -> Came:

@@ -177,21 +177,23 @@ class BytesTemplate:
         value: how values are.
     """
 
-    __slots__ = ("_format", "_names", "names")
+    __slots__ = ("_encode", "_format", "_names", "_only", "names")
 
     def __init__(
         self, parts: Iterable[Part], constant: Callable[[str], bytes], value: Callable[[str], bytes] = plain
     ) -> None:
         parts = tuple(parts)
-        self._names = [(name, value) for name in slots(parts)]
-        self.names = frozenset(slots(parts))
+        self._encode = value
+        self._names = slots(parts)
+        self._only = self._names[0] if len(self._names) == 1 else None
+        self.names = frozenset(self._names)
         text = b"".join(b"%b" if isinstance(part, Slot) else constant(part).replace(b"%", b"%%") for part in parts)
         self._format = text if self._names else text.replace(b"%%", b"%")
 
     def within(self, before: bytes, after: bytes) -> BytesTemplate:
         """The template with constant bytes round it."""
-        whole = BytesTemplate((), plain)
-        whole._names, whole.names = self._names, self.names
+        whole = BytesTemplate((), plain, self._encode)
+        whole._names, whole._only, whole.names = self._names, self._only, self.names
         if self._names:
             before, after = before.replace(b"%", b"%%"), after.replace(b"%", b"%%")
         whole._format = before + self._format + after
@@ -204,9 +206,11 @@ class BytesTemplate:
             KeyError: a slot has no value.
             InvalidValue: a value cannot stand where it is to go.
         """
+        if self._only is not None:
+            value = values[self._only]
+            text = str(value)
+            return self._format % (text.encode() if type(value) is int else self._encode(text))
         if not self._names:
             return self._format
-        if len(self._names) == 1:
-            name, encode = self._names[0]
-            return self._format % encode(str(values[name]))
-        return self._format % tuple([encode(str(values[name])) for name, encode in self._names])
+        encode = self._encode
+        return self._format % tuple([encode(str(values[name])) for name in self._names])

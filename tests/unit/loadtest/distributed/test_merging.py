@@ -70,7 +70,10 @@ def test_what_workers_recorded_adds_up(seconds) -> None:
             number += 1
             for target in (engines[worker], whole):
                 put(target, number, second + within, latency, index, status)
-                target.groups.add("journey", latency, failed=status != 200)
+                if status == 200:
+                    target.groups.add("journey", latency)
+                else:
+                    target.groups.add_failed("journey")
                 target.openings.connect.record(round(latency * 1e6))
             if report:
                 engines[worker].recorder.fold(1, second + within)

@@ -15,7 +15,7 @@ def endpoints() -> Endpoints:
 
 def test_a_message_in_one_piece() -> None:
     endpoint = endpoints().of("GET", "/a%20b/{id}?q={id}")
-    message = endpoint.whole.render({"id": "é"})
+    message = endpoint.render({"id": "é"})
     assert message.startswith(b"GET /a%20b/%C3%A9?q=%C3%A9 HTTP/1.1\r\nHost: h:8000\r\n")
     assert message.endswith(b"\r\nX-All: 1\r\nAccept: text/html\r\n\r\n")
     assert message.count(b"Accept") == 1

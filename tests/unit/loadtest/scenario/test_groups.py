@@ -13,7 +13,7 @@ def test_times_and_failures() -> None:
     groups = Groups()
     for number in range(2000):
         groups.add("a", number / 1000)
-    groups.add("a", 9.0, failed=True)
+    groups.add_failed("a")
     (result,) = groups.results()
     assert (result.name, result.count, result.failed) == ("a", 2000, 1)
     assert result.time_ms.p50 == pytest.approx(999, rel=0.01)
