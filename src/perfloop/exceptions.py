@@ -23,6 +23,7 @@ __all__ = [
     "StatementTimedOut",
     "UnreachableTarget",
     "UnreadableRecord",
+    "UnreadableStatement",
     "UntrustworthyMeasurement",
     "WorkerLost",
 ]
@@ -77,6 +78,12 @@ class InvalidValue(ConfigurationError, ValueError):
     """A value of the right option that does not parse or lies out of range."""
 
     slug = "invalid-value"
+
+
+class UnreadableStatement(ConfigurationError):
+    """SQL that cannot be parsed, or that is not one statement."""
+
+    slug = "unreadable-statement"
 
 
 class MissingExtra(PerfloopError, ImportError):

@@ -36,6 +36,7 @@ ERRORS = {
     "StatementTimedOut": ("statement-timed-out", 2),
     "UnreachableTarget": ("unreachable-target", 2),
     "UnreadableRecord": ("unreadable-record", 2),
+    "UnreadableStatement": ("unreadable-statement", 2),
     "UntrustworthyMeasurement": ("untrustworthy", 3),
     "WorkerLost": ("worker-lost", 3),
 }

@@ -1,0 +1,115 @@
+"""What the proof asks of a database: its tables, an empty place with the same constraints, its own rows, and times."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ...exceptions import DatabaseFailed, DatabaseLocked, NoPrivilege, StatementTimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from ..connections import Database
+    from .adversarial import Row
+    from .results import Answer
+    from .statement import Dialect, Statement
+    from .tables import Table
+
+__all__ = ["Engine", "QueryEnded", "QueryFailed", "Run", "Sandbox", "Snapshot", "Unprovable", "in_words"]
+
+
+class Unprovable(Exception):
+    """Two statements cannot be compared here; the message says why."""
+
+
+class QueryFailed(Exception):
+    """A statement failed on the clone or on generated rows."""
+
+
+class QueryEnded(QueryFailed):
+    """A statement took too long, or waited too long for a lock, and was ended: that says nothing of its answer."""
+
+
+@contextlib.contextmanager
+def in_words(database: Database) -> Iterator[None]:
+    """What the database refuses in the block, as this package's errors: the proof goes on, or says why not."""
+    try:
+        with database.guarded():
+            yield
+    except (DatabaseLocked, StatementTimedOut) as error:
+        raise QueryEnded(error.message) from error
+    except NoPrivilege as error:
+        raise Unprovable(error.message) from error
+    except DatabaseFailed as error:
+        raise QueryFailed(error.message) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Two statements on the clone's own rows."""
+
+    rows: int
+    only_original: int
+    only_rewrite: int
+    same_order: bool | None
+    """None: not asked."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Interleaved runs of two statements on the clone."""
+
+    before_ms: list[float] = field(default_factory=list)
+    after_ms: list[float] = field(default_factory=list)
+    before_buffers: list[int] = field(default_factory=list)
+    after_buffers: list[int] = field(default_factory=list)
+    same_plan: bool = False
+
+
+class Sandbox(Protocol):
+    """Empty tables with the constraints of the real ones; whatever is loaded is gone with the next load."""
+
+    def load(self, rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+        """Insert rows by `Table.label`, parents first. Returns those the constraints let in."""
+
+    def run(self, statement: Statement, parameters: Sequence[Any]) -> Answer:
+        """A statement's answer. Raises QueryFailed."""
+
+
+class Engine(Protocol):
+    """One database, by an open connection to a clone."""
+
+    dialect: Dialect
+
+    def tables(self, statements: Sequence[Statement]) -> list[Table]:
+        """The tables and views they read, and those the views read. Raises Unprovable."""
+
+    def volatile(self, names: set[str]) -> frozenset[str]:
+        """Which of these functions the database calls volatile."""
+
+    def sandbox(self, tables: Sequence[Table]) -> AbstractContextManager[Sandbox]:
+        """A place for generated rows."""
+
+    def samples(self, table: Table, column: str, count: int) -> list[Any]:
+        """Some values the clone holds in a column, for parameters."""
+
+    def snapshot(
+        self, original: Statement, rewrite: Statement, parameters: Sequence[Any], *, ordered: bool
+    ) -> Snapshot:
+        """Compare both on the clone's own rows, in one snapshot. Raises QueryFailed."""
+
+    def measure(
+        self,
+        run: Run,
+        original: Statement,
+        rewrite: Statement,
+        parameters: Sequence[Any],
+        *,
+        needs: Sequence[str],
+        rounds: int,
+        seconds: float,
+    ) -> None:
+        """Add runs of both in turn on the clone, with what the rewrite needs, and undo it. Raises QueryFailed."""

@@ -1,0 +1,402 @@
+"""Is a rewrite the same question, and is it answered faster? Proven wrong by a counterexample, or measured.
+
+Two statements are compared as multisets of rows, and in order where their ORDER BY decides one, on generated rows that
+the schema's constraints allow and on the clone's own rows in one snapshot. Rows are drawn for these two statements:
+from the constants they compare with, and from values that fool. Statements made wrong on purpose measure whether the
+rows could tell anything. That no difference was found is evidence and no theorem: the record says how much was tried.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace as changed
+from sqlglot import exp
+
+from ...exceptions import UnreadableStatement
+from ...records.query_advice import Counterexample, Proof
+from ...stats import compare
+from .adversarial import Dataset, generate, parents_first
+from .determinism import called_functions, undetermined
+from .domains import Domains, read_domains
+from .engine import Engine, QueryEnded, QueryFailed, Run, Sandbox, Unprovable
+from .mutants import mutants
+from .ordering import order_of
+from .results import Answer, Difference, compare_answers
+from .scaling import scaled
+from .sqlite_engine import SQLiteEngine
+from .statement import Sources, Statement, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..connections import Database
+
+__all__ = ["ProofOptions", "open_engine", "prove"]
+
+_ENOUGH_ANSWERS = 5
+"""Sets of rows for which the original must return some row."""
+_ASSUMED = (
+    "the generated rows hold values of their columns' declared types",
+    "no difference was found on the rows tried: more than a sample, less than a theorem",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofOptions:
+    """How hard to try.
+
+    Attributes:
+        datasets: sets of generated rows; up to four times as many where the original hardly answers.
+        seed: of the generated rows; the same seed gives the same proof.
+        rounds: runs of each statement when they are measured.
+        seconds: bound on measuring.
+        threshold: changes up to this share of the time are no difference.
+        show_values: show rows of the clone that are answered differently; generated rows are always shown.
+    """
+
+    datasets: int = 60
+    seed: int = 0
+    rounds: int = 11
+    seconds: float = 10.0
+    threshold: float = 0.1
+    show_values: bool = False
+
+
+def prove(
+    clone: Database,
+    original: str | Statement,
+    rewrite: str | Statement,
+    *,
+    parameters: Sequence[Sequence[Any]] = (),
+    needs: Sequence[str] = (),
+    options: ProofOptions | None = None,
+    measured: bool = True,
+) -> Proof:
+    """Compare a statement with its rewrite.
+
+    Args:
+        clone: where the statements may be tried, opened as writable; nothing stays in it. Never the database advised
+            on, but for SQLite, whose generated rows go to a database in memory.
+        original: the statement.
+        rewrite: the other; its parameters have the original's numbers (`$1`, `:p1`).
+        parameters: sampled values to run it with on the clone; drawn from the columns compared with where there are
+            none.
+        needs: DDL, such as an index, that the rewrite is measured with.
+        options: how hard to try.
+        measured: False leaves the clone's own rows and times alone.
+
+    Returns:
+        `rejected` with the counterexample, `not provable` with the reason, or the verdict of the measurement.
+    """
+    options = options or ProofOptions()
+    engine = open_engine(clone)
+    try:
+        one = original if isinstance(original, Statement) else parse(original, engine.dialect)
+        other = rewrite if isinstance(rewrite, Statement) else parse(rewrite, engine.dialect)
+        return _Trial(engine, one, other, options).prove(parameters, needs, measured)
+    except (Unprovable, UnreadableStatement, QueryFailed) as error:
+        return Proof(verdict="not provable", reason=str(error))
+
+
+def open_engine(database: Database) -> Engine:
+    """What the proof needs of a database."""
+    if database.dialect == "sqlite":
+        return SQLiteEngine(database)
+    from .postgresql_engine import PostgreSQLEngine  # psycopg is there, for the database is open
+
+    return PostgreSQLEngine(database)
+
+
+class _Trial:
+    def __init__(self, engine: Engine, original: Statement, rewrite: Statement, options: ProofOptions) -> None:
+        for statement, name in ((original, "original"), (rewrite, "rewrite")):
+            if not statement.is_select:
+                raise Unprovable(f"The {name} does not only read: it is never executed")
+        self._engine, self._options = engine, options
+        self._original, self._rewrite = original, rewrite
+        self._tables = engine.tables([original, rewrite])
+        self._parameters = max(original.parameters, rewrite.parameters)
+        called = called_functions(original.sql) | called_functions(rewrite.sql)
+        for table in self._tables:
+            called |= called_functions(table.definition or "") if table.view else set()
+        volatile = engine.volatile(called)
+        for statement, name in ((original, "original"), (rewrite, "rewrite")):
+            reasons = undetermined(statement, self._tables, volatile)
+            if reasons:
+                raise Unprovable(f"The {name} may answer differently each time: {'; '.join(reasons)}")
+        self._order = order_of(original.tree, Sources(original, self._tables))
+        self._named = _named_outputs(original)
+
+    def prove(self, parameters: Sequence[Sequence[Any]], needs: Sequence[str], measured: bool) -> Proof:
+        proof = self._on_generated_rows()
+        if proof.verdict in ("rejected", "not provable") or not measured:
+            return proof
+        values = [list(each) for each in parameters] or self._sampled()
+        for each in values:
+            proof = self._on_the_clone(proof, each)
+            if proof.verdict == "rejected":
+                return proof
+        return self._measured(proof, values[0], needs)
+
+    def _on_generated_rows(self) -> Proof:
+        # Small tables never reach OFFSET 10000: both statements get small counts for large ones.
+        original, rewrite = scaled(self._original, self._rewrite)
+        domains = read_domains([original, rewrite, *self._view_queries()], self._tables)
+        stored = parents_first([table for table in self._tables if not table.view])
+        datasets = list(
+            generate(stored, domains, self._parameters, seed=self._options.seed, sets=self._options.datasets * 4)
+        )
+        tried = rows = answered = answering = 0
+        last_error: QueryFailed | None = None
+        suspects = [mutant for mutant in mutants(original) if mutant.sql != rewrite.with_tree(rewrite.tree).sql]
+        alive = list(suspects)
+        compared: list[int] | None = None
+        with self._engine.sandbox(self._tables) as sandbox:
+            for dataset in datasets:
+                if tried >= self._options.datasets and answering >= _ENOUGH_ANSWERS:
+                    break
+                kept = sandbox.load(dataset.rows)
+                dataset = replace(dataset, rows=kept)
+                try:
+                    answer = sandbox.run(original, dataset.parameters)
+                except QueryEnded:
+                    raise
+                except QueryFailed as error:  # its failure, as of a division by zero, depends on the plan
+                    last_error = error
+                    continue
+                tried += 1
+                rows += dataset.size
+                answered += len(answer.rows)
+                answering += bool(answer.rows)
+                order = self._order.positions(answer.names)
+                compared = order
+                difference = _differ(sandbox, answer, rewrite, dataset, self._named, order)
+                if difference is not None:
+                    return self._rejected(sandbox, (original, rewrite), dataset, order, tried)
+                alive = [
+                    mutant for mutant in alive if _differ(sandbox, answer, mutant, dataset, self._named, order) is None
+                ]
+        caught = (len(suspects) - len(alive), len(suspects))
+        proof = Proof(
+            verdict="no difference",
+            reason=f"the same answers on {tried} generated sets of rows",
+            datasets=tried,
+            generated_rows=rows,
+            answered_rows=answered,
+            mutants_caught=caught,
+            order="none asked for" if not self._order.ordered else "not compared" if compared is None else "compared",
+            assumptions=list(_ASSUMED),
+        )
+        if not tried:
+            return _unproven(proof, f"the original failed on every generated set of rows: {last_error}")
+        if answering < _ENOUGH_ANSWERS:
+            return _unproven(proof, "the generated rows hardly ever satisfied the original: too little to compare")
+        if caught[0] * 2 < caught[1] and caught[1] > 2:
+            return _unproven(
+                proof,
+                f"the generated rows told only {caught[0]} of {caught[1]} statements made wrong from the original",
+            )
+        return proof
+
+    def _view_queries(self) -> list[Statement]:
+        """The definitions of the views read, for what they compare with."""
+        found = []
+        for table in self._tables:
+            if table.view:
+                body = re.sub(
+                    r"^\s*CREATE.*?\bAS\b", "", table.definition or "", count=1, flags=re.IGNORECASE | re.DOTALL
+                )
+                found.append(parse(body, self._engine.dialect))
+        return found
+
+    def _rejected(
+        self,
+        sandbox: Sandbox,
+        statements: tuple[Statement, Statement],
+        dataset: Dataset,
+        order: Sequence[int] | None,
+        tried: int,
+    ) -> Proof:
+        original, rewrite = statements
+
+        def difference(candidate: Dataset) -> tuple[Dataset, Difference] | None:
+            kept = replace(candidate, rows=sandbox.load(candidate.rows))
+            try:
+                answer = sandbox.run(original, kept.parameters)
+            except QueryFailed:
+                return None
+            found = _differ(sandbox, answer, rewrite, kept, self._named, order)
+            return (kept, found) if found is not None else None
+
+        found = difference(dataset)
+        if found is None:
+            raise Unprovable("The original answers differently each time on the same rows")
+        while (smaller := next(filter(None, map(difference, self._smaller(found[0]))), None)) is not None:
+            found = smaller
+        dataset, what = found
+        return Proof(
+            verdict="rejected",
+            reason=f"another answer: {what.what}",
+            datasets=tried,
+            counterexample=Counterexample(
+                tables={
+                    label: [{name: _literal(value) for name, value in row.items()} for row in rows]
+                    for label, rows in dataset.rows.items()
+                },
+                parameters=[_literal(value) for value in dataset.parameters],
+                only_original=[[_cell(cell) for cell in row] for row in what.only_original[:5]],
+                only_rewrite=[[_cell(cell) for cell in row] for row in what.only_rewrite[:5]],
+                what=what.what,
+            ),
+        )
+
+    def _smaller(self, dataset: Dataset) -> Iterator[Dataset]:
+        """The dataset with a row less, or a reference less."""
+        references = {
+            table.label: {name for key in table.foreign_keys for name in key.columns} for table in self._tables
+        }
+        for label, rows in dataset.rows.items():
+            for position, row in enumerate(rows):
+                fewer = rows[:position] + rows[position + 1 :]
+                yield replace(dataset, rows={**dataset.rows, label: fewer})
+                for name in references[label]:
+                    if row.get(name) is not None:
+                        changed_row = {**row, name: None}
+                        other = [*rows[:position], changed_row, *rows[position + 1 :]]
+                        yield replace(dataset, rows={**dataset.rows, label: other})
+
+    def _sampled(self) -> list[list[Any]]:
+        """Values for parameters from the columns they are compared with, as the clone holds them."""
+        domains = read_domains([self._original, self._rewrite], self._tables)
+        if not self._parameters:
+            return [[]]
+        choice = random.Random(self._options.seed)
+        columns = {
+            place: self._engine.samples(table, place[1], 20)
+            for table in self._tables
+            for place in domains.parameters.values()
+            if isinstance(place, tuple) and place[0] == table.label
+        }
+        return [_draw(domains, columns, choice, self._parameters) for _ in range(3)]
+
+    def _on_the_clone(self, proof: Proof, parameters: Sequence[Any]) -> Proof:
+        snapshot = self._engine.snapshot(
+            self._original, self._rewrite, parameters, ordered=self._order.ordered and self._order.total
+        )
+        if snapshot.only_original or snapshot.only_rewrite or snapshot.same_order is False:
+            what = (
+                f"on the clone's own rows {snapshot.only_original} rows of the original are missing, "
+                f"{snapshot.only_rewrite} too many"
+                if snapshot.same_order is not False
+                else "the clone's own rows come in another order"
+            )
+            return changed(
+                proof, verdict="rejected", reason=f"another answer: {what}", counterexample=Counterexample(what=what)
+            )
+        return changed(proof, snapshot_rows=(proof.snapshot_rows or 0) + snapshot.rows)
+
+    def _measured(self, proof: Proof, parameters: Sequence[Any], needs: Sequence[str]) -> Proof:
+        run = Run()
+        deadline = time.monotonic() + self._options.seconds
+        while True:
+            self._engine.measure(
+                run,
+                self._original,
+                self._rewrite,
+                parameters,
+                needs=needs,
+                rounds=self._options.rounds,
+                seconds=max(deadline - time.monotonic(), 0.0),
+            )
+            times = compare(run.before_ms, run.after_ms, threshold=self._options.threshold)
+            undecided = times.verdict == "not enough data" and not run.same_plan
+            if not undecided or time.monotonic() > deadline or len(run.before_ms) >= 6 * self._options.rounds:
+                break
+        reason = f"{proof.reason}; {times.reason}"
+        if run.same_plan:
+            reason = f"{proof.reason}; the database plans both alike"
+        return changed(
+            proof,
+            verdict="no difference" if run.same_plan else times.verdict,
+            reason=reason,
+            before_ms=times.a,
+            after_ms=times.b,
+            ratio=None if run.same_plan else times.ratio,
+            before_buffers=_median(run.before_buffers),
+            after_buffers=_median(run.after_buffers),
+        )
+
+
+def _differ(
+    sandbox: Sandbox,
+    answer: Answer,
+    rewrite: Statement,
+    dataset: Dataset,
+    named: Sequence[bool],
+    order: Sequence[int] | None,
+) -> Difference | None:
+    try:
+        other = sandbox.run(rewrite, dataset.parameters)
+    except QueryEnded:
+        raise
+    except QueryFailed as error:
+        return Difference(f"the rewrite fails where the original answers: {error}", [], [])
+    return compare_answers(answer, other, named=named, order=order)
+
+
+def _unproven(proof: Proof, reason: str) -> Proof:
+    return changed(proof, verdict="not provable", reason=reason)
+
+
+def _named_outputs(statement: Statement) -> list[bool]:
+    """Which columns the statement names itself; a function's or an operator's name is the database's own choice."""
+    tree = statement.tree
+    selects = tree.selects if isinstance(tree, exp.Query) else []
+    if any(projection.is_star for projection in selects):
+        return []
+    return [isinstance(projection, exp.Alias | exp.Column) for projection in selects]
+
+
+def _draw(domains: Domains, columns: dict[Any, list[Any]], choice: random.Random, count: int) -> list[Any]:
+    values: list[Any] = []
+    for number in range(1, count + 1):
+        use = domains.parameters.get(number)
+        held = columns.get(use) if isinstance(use, tuple) else None
+        if use == "count":
+            values.append(20)
+        elif use == "skip":
+            values.append(0)
+        elif not held:
+            values.append(1)
+        elif number in domains.patterns:
+            values.append(f"{str(choice.choice(held))[:3]}%")
+        else:
+            values.append(choice.choice(held))
+    return values
+
+
+def _median(values: Sequence[int]) -> int | None:
+    return sorted(values)[len(values) // 2] if values else None
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, bytes):
+        return f"X'{value.hex()}'"
+    if isinstance(value, int | float) or type(value).__name__ == "Decimal":
+        return str(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _cell(cell: Any) -> str:
+    if isinstance(cell, tuple):  # SQLite's, with its type
+        return _literal(cell[1])
+    return "NULL" if cell is None else str(cell)

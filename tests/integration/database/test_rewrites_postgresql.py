@@ -1,0 +1,175 @@
+"""The proof on a real PostgreSQL: the same pairs as on SQLite, and what only a server has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from perfloop.database import Database, Limits, open_database
+from perfloop.database.rewrites import ProofOptions, prove
+from tests.unit.database.rewrites.pairs import RIGHT, SCHEMA, WRONG, Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.postgresql import PostgreSQL
+
+pytestmark = pytest.mark.services
+
+NAMESPACE = "rewrites"
+
+
+@pytest.fixture(scope="module")
+def server(postgresql: PostgreSQL) -> Iterator[PostgreSQL]:
+    with psycopg.connect(postgresql.url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {NAMESPACE} CASCADE; CREATE SCHEMA {NAMESPACE}")
+        connection.execute(f"SET search_path = {NAMESPACE}; {SCHEMA}")
+        connection.execute(
+            """
+            INSERT INTO customers SELECT n, 'user' || n || '@gmail.com', 'c' || n % 7, n, '2024-01-01', NULL
+            FROM generate_series(1, 500) n;
+            INSERT INTO orders SELECT n, n % 400 + 1, 'paid', n % 97, NULL, '2024-03-10'
+            FROM generate_series(1, 3000) n;
+            CREATE SCHEMA "Other Shop";
+            CREATE TYPE "Other Shop".colour AS ENUM ('red', 'green');
+            CREATE DOMAIN "Other Shop".positive AS integer CHECK (VALUE > 0);
+            CREATE TABLE "Other Shop"."Cars" ("Id" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                paint "Other Shop".colour, price "Other Shop".positive NOT NULL,
+                gross integer GENERATED ALWAYS AS (price * 2) STORED, tags jsonb, plate char(6));
+            CREATE VIEW "Other Shop".dear AS SELECT "Id", price FROM "Other Shop"."Cars" WHERE price > 10;
+            ANALYZE;
+            """
+        )
+        yield postgresql
+        connection.execute(f'DROP SCHEMA {NAMESPACE}, "Other Shop" CASCADE')
+
+
+@pytest.fixture
+def clone(server: PostgreSQL) -> Iterator[Database]:
+    with opened(server) as database:
+        yield database
+
+
+def opened(server: PostgreSQL, limits: Limits | None = None) -> Database:
+    return open_database(f"{server.url}?options=-c%20search_path%3D{NAMESPACE}", writable=True, limits=limits)
+
+
+def on_postgresql(pairs: tuple[Pair, ...]) -> list[Pair]:
+    return [pair for pair in pairs if pair.only in (None, "postgresql")]
+
+
+@pytest.mark.parametrize("pair", on_postgresql(RIGHT), ids=lambda pair: pair.name)
+def test_a_right_rewrite_is_not_rejected(clone: Database, pair: Pair) -> None:
+    proof = prove(clone, pair.original, pair.rewrite.format(None, "$1", "$2"), measured=False)
+    assert proof.verdict == "no difference", proof
+    assert proof.answered_rows > 0
+
+
+@pytest.mark.parametrize("pair", on_postgresql(WRONG), ids=lambda pair: pair.name)
+def test_a_wrong_rewrite_is_rejected_with_a_counterexample(clone: Database, pair: Pair) -> None:
+    proof = prove(clone, pair.original, pair.rewrite.format(None, "$1", "$2"), measured=False)
+    assert proof.verdict == "rejected", proof
+    assert proof.counterexample is not None
+
+
+def test_it_is_measured_on_the_clone_with_the_index_it_needs_and_leaves_nothing(
+    clone: Database,
+) -> None:
+    def state() -> list[Any]:
+        return clone.connection.execute(
+            "SELECT nspname::text FROM pg_namespace UNION ALL SELECT relname FROM pg_class ORDER BY 1"
+        ).fetchall()
+
+    before = state()
+    proof = prove(
+        clone,
+        "SELECT id FROM customers WHERE email LIKE '%7@gmail.com'",
+        "SELECT id FROM customers WHERE reverse(email) LIKE 'moc.liamg@7%'",
+        needs=["CREATE INDEX customers_email_reversed ON customers (reverse(email) text_pattern_ops)"],
+    )
+    assert proof.verdict in ("faster", "slower", "no difference", "not enough data")
+    assert proof.snapshot_rows == 50
+    assert proof.before_buffers is not None
+    assert proof.after_buffers is not None
+    assert proof.after_buffers < 60
+    assert proof.ratio is not None
+    assert state() == before
+
+
+def test_other_schemas_quoted_names_enumerations_domains_and_views(clone: Database) -> None:
+    engine = clone
+    asked = """SELECT "Id" FROM "Other Shop"."Cars" WHERE paint = 'red' AND price > 10"""
+    right = """SELECT c."Id" FROM "Other Shop"."Cars" c JOIN "Other Shop".dear d ON d."Id" = c."Id"
+               WHERE c.paint = 'red'"""
+    assert prove(engine, asked, right, measured=False).verdict == "no difference"
+    proof = prove(engine, asked, right.replace("JOIN", "LEFT JOIN"), measured=False)
+    assert proof.verdict == "rejected"
+    assert proof.counterexample is not None
+    assert list(proof.counterexample.tables) == ["Other Shop.Cars"]
+
+
+def test_padding_generated_columns_and_json(clone: Database) -> None:
+    engine = clone
+    cars = '"Other Shop"."Cars"'
+    wrong = [
+        (f"SELECT price FROM {cars} WHERE plate = 'A'", f"SELECT price FROM {cars} WHERE plate::text LIKE 'A '"),
+        (f"SELECT price FROM {cars} WHERE gross > 10", f"SELECT price FROM {cars} WHERE price > 6"),
+        (f"SELECT price FROM {cars} WHERE tags ->> 'a' = '1'", f"SELECT price FROM {cars} WHERE tags ? 'a'"),
+    ]
+    for original, rewrite in wrong:
+        assert prove(engine, original, rewrite, measured=False).verdict == "rejected", rewrite
+    same = f"SELECT price FROM {cars} WHERE price > 5"
+    assert prove(engine, f"SELECT price FROM {cars} WHERE gross > 10", same, measured=False).verdict == "no difference"
+
+
+def test_functions_that_the_server_calls_volatile_are_not_provable(clone: Database) -> None:
+    clone.connection.execute("CREATE FUNCTION pg_temp.price() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    sql = "SELECT id FROM orders WHERE total > pg_temp.price()"
+    proof = prove(clone, sql, sql)
+    assert proof.verdict == "not provable"
+    assert "price() is volatile" in proof.reason
+
+
+def test_a_lock_held_by_somebody_is_waited_for_a_while_and_said(
+    server: PostgreSQL,
+) -> None:
+    with psycopg.connect(server.url, application_name="migration") as other, opened(server, Limits(lock=0.1)) as clone:
+        other.execute(f"LOCK TABLE {NAMESPACE}.orders IN ACCESS EXCLUSIVE MODE")
+        proof = prove(clone, "SELECT id FROM orders", "SELECT id FROM orders WHERE true")
+    assert proof.verdict == "not provable"
+    assert "lock" in proof.reason
+    assert "migration" in proof.reason
+
+
+def test_a_statement_that_takes_for_ever_is_ended_and_said(server: PostgreSQL) -> None:
+    sql = "SELECT count(*) AS n FROM orders a, orders b, orders c WHERE a.total + b.total + c.total > 1"
+    with opened(server, Limits(statement=0.3)) as clone:
+        proof = prove(clone, sql, sql.replace("> 1", ">= 2"))
+    assert proof.verdict == "not provable"
+    assert "ended after 0.3 s" in proof.reason
+
+
+def test_sampled_parameters_are_used_on_the_clone(clone: Database) -> None:
+    proof = prove(
+        clone,
+        "SELECT id FROM orders WHERE customer_id = %s AND total >= %s",
+        "SELECT id FROM orders WHERE total >= $2 AND customer_id = $1",
+        parameters=[[7, 0], [8, 0]],
+        options=ProofOptions(datasets=20),
+    )
+    assert proof.snapshot_rows == 16
+
+
+def test_a_user_who_may_not_create_schemas_is_told(server: PostgreSQL, clone: Database) -> None:
+    clone.connection.execute("DROP ROLE IF EXISTS reader")
+    clone.connection.execute(f"CREATE ROLE reader; GRANT USAGE ON SCHEMA {NAMESPACE} TO reader")
+    clone.connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {NAMESPACE} TO reader")
+    try:
+        clone.connection.execute("SET ROLE reader")
+        proof = prove(clone, "SELECT id FROM orders", "SELECT id FROM orders WHERE true")
+    finally:
+        clone.connection.execute("RESET ROLE; DROP OWNED BY reader; DROP ROLE reader")
+    assert proof.verdict == "not provable"
+    assert "privilege CREATE" in proof.reason
