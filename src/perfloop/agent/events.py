@@ -6,7 +6,8 @@ An event is `(kind, thread, start, duration, cpu, x, y, z)`:
   meanwhile plus the time the thread was runnable without a processor: the most it can have waited for either;
   y: 1 when the coroutine yielded ready to run again at once;
 - THREAD: the request's code on a thread of its own (a worker, or a WSGI server's). x as above;
-- STATEMENT: x the statement's number, y the call site's number, z rows × 2 + (1 on the event loop's thread);
+- STATEMENT: x the statement's number, and above KEY_SHIFT bits what it asks by (see `keys`); y the call site's number;
+  z rows × 2 + (1 on the event loop's thread), and above VALUES_SHIFT bits how many values its longest list has;
 - POOL, UPSTREAM, BLOCKING, GC: an instrumented call inside a step or thread; DATABASE likewise, of a statement that has
   its event already (the next rows of a cursor);
 - WAIT_…: the request waits without holding any thread; WAIT_STATEMENT has x, y and z of STATEMENT.
@@ -19,11 +20,13 @@ __all__ = [
     "DATABASE",
     "GC",
     "INSIDE",
+    "KEY_SHIFT",
     "POOL",
     "STATEMENT",
     "STEP",
     "THREAD",
     "UPSTREAM",
+    "VALUES_SHIFT",
     "WAITS",
     "WAIT_DATABASE",
     "WAIT_POOL",
@@ -35,6 +38,9 @@ __all__ = [
 ]
 
 WIDTH = 8
+
+KEY_SHIFT = 32
+VALUES_SHIFT = 50
 
 STEP = 1
 THREAD = 2

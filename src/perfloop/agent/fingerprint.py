@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["fingerprint"]
+__all__ = ["TOKEN", "fingerprint"]
 
 _MAX_SQL = 20_000
 _MAX_FINGERPRINT = 2_000
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""
     (?P<comment> --[^\n]* | /\*.*?(?:\*/|\Z) )
   | (?P<quoted> "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] )
@@ -40,7 +40,7 @@ def fingerprint(sql: str) -> str:
     have one fingerprint; at most 2,000 characters are kept.
     """
     pieces: list[str] = []
-    for match in _TOKEN.finditer(sql[:_MAX_SQL]):
+    for match in TOKEN.finditer(sql[:_MAX_SQL]):
         kind = match.lastgroup
         if kind in ("comment", "space"):
             if pieces and pieces[-1] != " ":

@@ -6,9 +6,10 @@ import sys
 from time import monotonic_ns
 
 from .channel import CHANNEL
-from .events import WAIT_STATEMENT
+from .events import KEY_SHIFT, VALUES_SHIFT, WAIT_STATEMENT
 from .fingerprint import fingerprint
 from .frames import call_site
+from .keys import Keys
 from .originals import get_ident
 from .state import CARRIED_SITE, CURRENT
 from .tables import TABLES
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from .state import Request
 
-    Describe: TypeAlias = Callable[[Any, tuple[Any, ...], Any], tuple[Any, int, bool]]
+    Describe: TypeAlias = Callable[[Any, tuple[Any, ...], Any], tuple[Any, int, bool, Any]]
 
 __all__ = [
     "CHANGE",
@@ -29,6 +30,7 @@ __all__ = [
     "COUNTERS",
     "OTHER",
     "STATEMENTS",
+    "add_statement",
     "caller_site",
     "site_of",
     "statement_of",
@@ -41,9 +43,10 @@ SURE, RECHECK = 4, 8
 """After so many repetitions from one place it is taken for granted; every so many it is looked up again."""
 _MAX_CACHED = 5_000
 _REST = "(other statements)"
+_NO_KEYS = Keys("")
 
-STATEMENTS: dict[str, tuple[int, int]] = {}
-"""SQL text → (statement number, what it does)."""
+STATEMENTS: dict[str, tuple[int, int, Keys]] = {}
+"""SQL text → (statement number, what it does, what it asks by)."""
 
 
 class _Counters:
@@ -55,13 +58,13 @@ class _Counters:
 COUNTERS = _Counters()
 
 
-def statement_of(sql: Any) -> tuple[int, int]:
-    """The number of a statement's fingerprint, and what it does; (0, OTHER) for what is no text."""
+def statement_of(sql: Any) -> tuple[int, int, Keys]:
+    """The number of a statement's fingerprint, what it does, and what it asks by; number 0 for what is no text."""
+    if not isinstance(sql, str):
+        return 0, OTHER, _NO_KEYS
     known = STATEMENTS.get(sql)
     if known is not None:
         return known
-    if not isinstance(sql, str):
-        return 0, OTHER
     text = fingerprint(sql)
     verb = text[:8].partition(" ")[0].upper()
     does = OTHER
@@ -74,8 +77,34 @@ def statement_of(sql: Any) -> tuple[int, int]:
         number = TABLES.statements.get(_REST) or 0
     if len(STATEMENTS) >= _MAX_CACHED:
         STATEMENTS.clear()
-    STATEMENTS[sql] = number, does
-    return number, does
+    known = STATEMENTS[sql] = number, does, Keys(sql)
+    return known
+
+
+def add_statement(
+    request: Request,
+    kind: int,
+    times: tuple[int, int, int],
+    statement: tuple[int, int, Keys],
+    site: int,
+    rows: int,
+    parameters: Any,
+) -> None:
+    """Record one statement.
+
+    Args:
+        request: whose it is.
+        kind: STATEMENT or WAIT_STATEMENT.
+        times: when it began, how long it took, and processor time in that, in nanoseconds.
+        statement: as `statement_of` gives it.
+        site: where it was issued.
+        rows: × 2, plus 1 when it held the event loop.
+        parameters: its values, by position or name; None: not known.
+    """
+    number, _, keys = statement
+    start, duration, cpu = times
+    x = number | keys.of(parameters) << KEY_SHIFT
+    request.add(kind, start, duration, cpu, x, site, rows | keys.values(parameters) << VALUES_SHIFT)
 
 
 def caller_site(depth: int) -> int:
@@ -106,8 +135,8 @@ def trace_wait(owner: Any, name: str, describe: Describe, needed: Callable[[Any]
     Args:
         owner: the class.
         name: of the method.
-        describe: given the object, its arguments and the result (None after an error), tells the SQL, the rows, and
-            whether no transaction is open afterwards.
+        describe: given the object, its arguments and the result (None after an error), tells the SQL, the rows,
+            whether no transaction is open afterwards, and the parameters.
         needed: given the object, whether the call sends anything at all.
     """
     method = getattr(owner, name, None)
@@ -137,12 +166,12 @@ def trace_wait(owner: Any, name: str, describe: Describe, needed: Callable[[Any]
         finally:
             duration = monotonic_ns() - start
             try:
-                sql, rows, closed = describe(this, args, result)
-                statement, does = statement_of(sql)
-                if does == COMMIT or (does == CHANGE and closed):
+                sql, rows, closed, parameters = describe(this, args, result)
+                statement = statement_of(sql)
+                if statement[1] == COMMIT or (statement[1] == CHANGE and closed):
                     COUNTERS.commits += 1
                 if request is not None and request.live:
-                    request.add(WAIT_STATEMENT, start, duration, 0, statement, site, rows * 2)
+                    add_statement(request, WAIT_STATEMENT, (start, duration, 0), statement, site, rows * 2, parameters)
             except Exception as error:
                 CHANNEL.hook_failed(name, error)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..agent import protocol
 from ..agent.accounting import BusyLoop, account
-from ..agent.events import STATEMENT, STEP, WAIT_STATEMENT, WIDTH
+from ..agent.events import KEY_SHIFT, STATEMENT, STEP, VALUES_SHIFT, WAIT_STATEMENT, WIDTH
 from ..agent.protocol import ProtocolError, decode_integers, decode_json
 from .observations import (
     Explain,
@@ -29,6 +29,7 @@ from .observations import (
 __all__ = ["ServiceDecoder", "merge_processes"]
 
 _SECOND = 1e-9
+_NUMBER, _ROWS = (1 << KEY_SHIFT) - 1, (1 << VALUES_SHIFT) - 1
 _NO_FRAMES: list[Frame] = []
 _MOST_STATEMENTS = 20_000
 _MOST_SITES = 50_000
@@ -146,6 +147,8 @@ class _Process:
         for at in range(0, len(events), WIDTH):
             if events[at] in (STATEMENT, WAIT_STATEMENT):
                 _, _, start, duration, _, statement, site, rows = events[at : at + WIDTH]
+                key, statement = statement >> KEY_SHIFT, statement & _NUMBER
+                values, rows = rows >> VALUES_SHIFT, rows & _ROWS
                 index = self.statements.get(statement)
                 if index is None:
                     index = self._shared.statement(_OTHER)
@@ -153,7 +156,16 @@ class _Process:
                 if place is None:
                     place = self._shared.site(())
                 statements.append(
-                    StatementCall(index, place, start * _SECOND, max(duration, 0) * _SECOND, rows >> 1, bool(rows & 1))
+                    StatementCall(
+                        index,
+                        place,
+                        start * _SECOND,
+                        max(duration, 0) * _SECOND,
+                        rows >> 1,
+                        bool(rows & 1),
+                        max(key, 0),
+                        max(values, 0),
+                    )
                 )
         statements.sort(key=_started)
         parts = account(started, ended, events, loop)

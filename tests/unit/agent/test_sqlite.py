@@ -40,7 +40,10 @@ def statements(request: Request) -> list[tuple[str, int]]:
     """(fingerprint, rows) of what the request recorded."""
     events = request.events
     return [
-        (TABLES.statements.values[events[at + 5] - 1], events[at + 7] >> 1)
+        (
+            TABLES.statements.values[(events[at + 5] & ((1 << ev.KEY_SHIFT) - 1)) - 1],
+            (events[at + 7] & ((1 << ev.VALUES_SHIFT) - 1)) >> 1,
+        )
         for at in range(0, len(events), ev.WIDTH)
         if events[at] == ev.STATEMENT
     ]

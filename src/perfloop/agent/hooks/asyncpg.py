@@ -29,24 +29,24 @@ def apply(module: Any) -> None:
         time_wait(module.Pool, "_acquire", WAIT_POOL)
 
 
-def _of_execute(connection: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool]:
-    return args[0] if args else "", _counted(result), not connection.is_in_transaction()
+def _of_execute(connection: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool, Any]:
+    return args[0] if args else "", _counted(result), not connection.is_in_transaction(), args[1:]
 
 
-def _of_connection(connection: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool]:
-    return args[0] if args else "", _rows(args[1:], result), not connection.is_in_transaction()
+def _of_connection(connection: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool, Any]:
+    return args[0] if args else "", _rows(args[1:], result), not connection.is_in_transaction(), args[1:]
 
 
-def _of_prepared(statement: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool]:
+def _of_prepared(statement: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool, Any]:
     rows = _rows(args, result)
     if result == []:
         # It returns nothing, but may have changed rows.
         rows = _counted(statement.get_statusmsg())
-    return statement._query, rows, not statement._connection.is_in_transaction()
+    return statement._query, rows, not statement._connection.is_in_transaction(), args
 
 
-def _of_cursor(cursor: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool]:
-    return cursor._query, len(result) if isinstance(result, list) else 0, False
+def _of_cursor(cursor: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool, Any]:
+    return cursor._query, len(result) if isinstance(result, list) else 0, False, cursor._args
 
 
 def _counted(status: Any) -> int:

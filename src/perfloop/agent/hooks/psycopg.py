@@ -11,7 +11,7 @@ from ..channel import CHANNEL
 from ..events import DATABASE, STATEMENT, STEP, WAIT_DATABASE
 from ..originals import get_ident
 from ..state import CURRENT
-from ..statements import CHANGE, COMMIT, COUNTERS, site_of, statement_of, trace_wait
+from ..statements import CHANGE, COMMIT, COUNTERS, add_statement, site_of, statement_of, trace_wait
 
 if TYPE_CHECKING:
     from ..statements import Describe
@@ -55,13 +55,14 @@ def apply(module: Any) -> None:
         trace_wait(module.AsyncTransaction, "__aexit__", _left)
 
 
-def _of_cursor(cursor: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool]:
+def _of_cursor(cursor: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool, Any]:
     sql = args[0] if args else ""
     if not isinstance(sql, str):
         # Bytes, a composed statement or a template: what was made of it.
         made = getattr(cursor._query, "query", b"")
         sql = (sql if isinstance(sql, bytes) else made).decode("utf-8", "replace")
-    return sql, max(cursor.rowcount, 0), cursor.connection.pgconn.transaction_status == _IDLE
+    closed = cursor.connection.pgconn.transaction_status == _IDLE
+    return sql, max(cursor.rowcount, 0), closed, args[1] if len(args) > 1 else None
 
 
 def _in_transaction(connection: Any) -> bool:
@@ -69,18 +70,18 @@ def _in_transaction(connection: Any) -> bool:
 
 
 def _ending(text: str) -> Describe:
-    return lambda connection, args, result: (text, 0, True)
+    return lambda connection, args, result: (text, 0, True, None)
 
 
-def _entered(transaction: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool]:
-    return "BEGIN" if transaction._outer_transaction else "SAVEPOINT", 0, False
+def _entered(transaction: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool, Any]:
+    return "BEGIN" if transaction._outer_transaction else "SAVEPOINT", 0, False, None
 
 
-def _left(transaction: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool]:
+def _left(transaction: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, int, bool, Any]:
     kept = args[:1] == (None,) and not transaction.force_rollback
     if transaction._outer_transaction:
-        return "COMMIT" if kept else "ROLLBACK", 0, True
-    return "RELEASE SAVEPOINT" if kept else "ROLLBACK TO SAVEPOINT", 0, False
+        return "COMMIT" if kept else "ROLLBACK", 0, True, None
+    return "RELEASE SAVEPOINT" if kept else "ROLLBACK TO SAVEPOINT", 0, False, None
 
 
 def _trace_call(owner: Any, name: str, describe: Describe, needed: Any = None) -> None:
@@ -106,14 +107,15 @@ def _trace_call(owner: Any, name: str, describe: Describe, needed: Any = None) -
             if segment is not None:
                 segment.depth = 0
             try:
-                sql, rows, closed = describe(self, args, result)
-                statement, does = statement_of(sql)
-                if does == COMMIT or (does == CHANGE and closed):
+                sql, rows, closed, parameters = describe(self, args, result)
+                statement = statement_of(sql)
+                if statement[1] == COMMIT or (statement[1] == CHANGE and closed):
                     COUNTERS.commits += 1
                 if request is not None and request.live:
                     on_loop = 1 if segment is not None and segment.kind == STEP else 0
                     site = site_of(request, sql, 1)
-                    request.add(STATEMENT, start, duration, cpu, statement, site, rows * 2 + on_loop)
+                    times = start, duration, cpu
+                    add_statement(request, STATEMENT, times, statement, site, rows * 2 + on_loop, parameters)
             except Exception as error:
                 CHANNEL.hook_failed("psycopg", error)
 

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..active import ACTIVE
 from ..channel import CHANNEL
-from ..events import STATEMENT, STEP
+from ..events import KEY_SHIFT, STATEMENT, STEP, VALUES_SHIFT
 from ..explain import SLOW, Explainer
 from ..originals import get_ident
 from ..state import CURRENT, MAX_EVENTS, Segment
-from ..statements import CHANGE, COMMIT, COUNTERS, OTHER, STATEMENTS, caller_site, site_of, statement_of
+from ..statements import CHANGE, COMMIT, COUNTERS, OTHER, STATEMENTS, add_statement, caller_site, site_of, statement_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["apply"]
 
+_NUMBER = (1 << KEY_SHIFT) - 1
 _SHORT = 50_000
 """What took less nanoseconds is taken to have been on the processor: asking the clock would cost more than it tells."""
 
@@ -100,7 +101,7 @@ def _cursor_class(plain: Any, explainer: Explainer) -> Any:
         if many:
             events[at + 7] += 2 * len(result)
             if events[at + 3] >= SLOW:
-                explainer.consider(events[at + 5], events[at + 3], cursor.connection, sql, parameters)
+                explainer.consider(events[at + 5] & _NUMBER, events[at + 3], cursor.connection, sql, parameters)
         elif result is not None:
             events[at + 7] += 2
         return result
@@ -189,7 +190,7 @@ def _connection_class(plain: Any, cursor_class: Any) -> Any:
             try:
                 on_loop = 1 if segment is not None and segment.kind == STEP else 0
                 site = caller_site(1)
-                request.add(STATEMENT, start, duration, cpu, statement_of(text)[0], site, on_loop)
+                add_statement(request, STATEMENT, (start, duration, cpu), statement_of(text), site, on_loop, None)
             except Exception as error:
                 CHANNEL.hook_failed("sqlite3", error)
 
@@ -265,7 +266,7 @@ def _note(
             return
         sql = args[0]
         known = STATEMENTS.get(sql) if type(sql) is str else None
-        statement, does = statement_of(sql) if known is None else known
+        statement, does, keys = statement_of(sql) if known is None else known
         rows = 0
         if does == CHANGE:
             rows = max(cursor.rowcount, 0)
@@ -280,8 +281,11 @@ def _note(
         if at >= MAX_EVENTS:
             CHANNEL.dropped += 1
             return
-        events += (STATEMENT, get_ident(), start, duration, cpu, statement, site, rows * 2 + on_loop)
         parameters = args[1] if len(args) > 1 else ()
+        # As `add_statement`, without its calls: most statements pass here.
+        x = statement | keys.of(parameters) << KEY_SHIFT
+        z = rows * 2 + on_loop | keys.values(parameters) << VALUES_SHIFT
+        events += (STATEMENT, get_ident(), start, duration, cpu, x, site, z)
         # Two threads of one request may append at once: make sure the place is this event's.
         if events[at + 2] == start:
             # What the thread's CPU clock showed when the statement began, less the time until then.
