@@ -66,6 +66,11 @@ AREAS = (
         },
     ),
     Area(
+        "nplus1",
+        "are N+1 found, and nothing that only looks like one, and what does capturing statements cost?",
+        {"recall": (">=", 1.0), "false_positives": ("<=", 0), "capture_vs_opentelemetry": ("<=", 0.12)},
+    ),
+    Area(
         "leaks",
         "does the leak detector tell leaks from growth that ends, and name the lines?",
         {"correct": (">=", 10), "lines_named": (">=", 3), "false_alarms": ("<=", 0)},

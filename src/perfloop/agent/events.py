@@ -7,7 +7,7 @@ An event is `(kind, thread, start, duration, cpu, x, y, z)`:
   y: 1 when the coroutine yielded ready to run again at once;
 - THREAD: the request's code on a thread of its own (a worker, or a WSGI server's). x as above;
 - STATEMENT: x the statement's number, and above KEY_SHIFT bits what it asks by (see `keys`); y the call site's number;
-  z rows × 2 + (1 on the event loop's thread), and above VALUES_SHIFT bits how many values its longest list has;
+  z rows × 2 + (1 on the event loop's thread), and above VALUES_SHIFT bits how many values it asks by at once;
 - POOL, UPSTREAM, BLOCKING, GC: an instrumented call inside a step or thread; DATABASE likewise, of a statement that has
   its event already (the next rows of a cursor);
 - WAIT_…: the request waits without holding any thread; WAIT_STATEMENT has x, y and z of STATEMENT.

@@ -21,7 +21,9 @@ _MAX_STACK = 80
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
-_LIBRARY, _USER, _AGENT, _BOUNDARY, _SPAWN = 0, 1, 2, 3, 4
+_LIBRARY, _USER, _AGENT, _BOUNDARY, _SPAWN, _TEMPLATE = 0, 1, 2, 3, 4, 5
+_RENDERS = os.path.join("django", "template", "base.py"), "render_annotated"
+"""Where Django renders a node of a template, which knows its line."""
 
 # By id: hashing a code object compares all of it. The objects are kept, so that their ids stay their own.
 _KINDS: dict[int, int] = {}
@@ -67,6 +69,8 @@ def _classify(code: CodeType) -> int:
         kind = _BOUNDARY if (os.path.basename(file), code.co_name) in _BOUNDARIES else _AGENT
     elif is_user_code(file):
         kind = _USER
+    elif code.co_name == _RENDERS[1] and file.endswith(_RENDERS[0]):
+        kind = _TEMPLATE
     else:
         kind = _SPAWN if code.co_name == "greenlet_spawn" else _LIBRARY
     if len(_KEPT) < 100_000:
@@ -81,8 +85,8 @@ def call_site(frame: FrameType | None) -> int:
     Crosses into the greenlet that SQLAlchemy's asyncio layer suspended, where the user's code waits.
     """
     kind_of = _KINDS.get
-    key: list[int] = []
-    found: list[FrameType] = []
+    key: list[Any] = []
+    found: list[Any] = []
     crossed = False
     try:
         for _ in range(_MAX_DEPTH):
@@ -105,6 +109,11 @@ def call_site(frame: FrameType | None) -> int:
                         break
                 elif kind == _BOUNDARY:
                     break
+                elif kind == _TEMPLATE:
+                    node = _template_node(frame)
+                    if node is not None and node not in found:
+                        key += node
+                        found.append(node)
                 elif kind == _SPAWN and not crossed:
                     inner = getattr(frame.f_locals.get("context"), "gr_frame", None)
                     if inner is not None:
@@ -119,11 +128,22 @@ def call_site(frame: FrameType | None) -> int:
     site = tuple(key)
     number = TABLES.sites.get(site)
     if number is None:
-        number = TABLES.sites.number(site, [_frame_number(each) for each in found])
+        numbers = [_enter(*each) if type(each) is tuple else _frame_number(each) for each in found]
+        number = TABLES.sites.number(site, numbers)
     return number
 
 
-def _collect(frame: Any, key: list[int], found: list[FrameType]) -> None:
+def _template_node(frame: FrameType) -> tuple[str, int, str, bool] | None:
+    """File, line, name and "user's own" of a node of Django's templates; None: it does not know them, or is no tag."""
+    node = frame.f_locals.get("self")
+    file = getattr(getattr(node, "origin", None), "name", None)
+    line = getattr(getattr(node, "token", None), "lineno", None)
+    if type(file) is not str or type(line) is not int or not os.path.isabs(file) or not is_user_code(file):
+        return None
+    return file, line, type(node).__name__, True
+
+
+def _collect(frame: Any, key: list[Any], found: list[Any]) -> None:
     walked = 0
     while type(frame) is FrameType and walked < _MAX_DEPTH and len(found) < _MAX_SITE:
         walked += 1

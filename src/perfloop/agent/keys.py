@@ -27,23 +27,35 @@ _MOST_PLACES = 64
 _BOUNDARIES = frozenset(
     ("AND", "OR", "WHERE", "ON", "HAVING", "SET", "VALUES", "ORDER", "GROUP", "THEN", "ELSE", "WHEN", "SELECT", "FROM")
 )
+_OPERATORS = {
+    **dict.fromkeys(("LIKE", "ILIKE", "IS", "GLOB"), "="),
+    **dict.fromkeys(("LIMIT", "OFFSET", "FETCH"), "page"),
+    "BETWEEN": "range",
+}
 _RANGE = frozenset("<>!")
 
 
 class Keys:
-    """The places of those values in one SQL text."""
+    """The places of those values in one SQL text.
 
-    __slots__ = ("_constant", "_only", "_places", "listed")
+    Where some are compared one by one and others by lists, the list is a filter and the single values are the key.
+    """
+
+    __slots__ = ("_array", "_constant", "_only", "_places", "listed")
 
     def __init__(self, sql: str) -> None:
-        equal, other, literals, self.listed = _scan(sql)
-        self._places: Sequence[int | str] = (equal or other)[:_MOST_PLACES]
-        """Of the parameters that count: positions, or names."""
+        found = _Scan(sql)
+        places: Sequence[int | str] = found.single or found.lists or found.other
+        self._places = places[:_MOST_PLACES]
         self._only = self._places[0] if len(self._places) == 1 else None
         # Without parameters the values are in the text.
+        literals = found.single_literals or found.list_literals
         self._constant = 0 if self._places else _number(hash(tuple(literals) or sql))
-        self.listed = min(self.listed, MOST_VALUES)
-        """Values in its longest IN list; 1 for `= ?`, 0 where nothing is compared, -1 for a list in one parameter."""
+        by_lists = bool(found.lists) if places else bool(found.list_literals)
+        single = bool(found.single) if places else bool(found.single_literals)
+        self._array = by_lists and not single and found.array
+        self.listed = 1 if single else min(found.longest, MOST_VALUES) if by_lists else 0
+        """Values in the longest list that is its key; 1 for a key of single values, 0 where nothing is compared."""
 
     def of(self, parameters: Any) -> int:
         """A number for the values asked by, the same for the same ones in this process; 0 when it cannot be told."""
@@ -57,8 +69,8 @@ class Keys:
             return _of_lists(parameters, self._places)
 
     def values(self, parameters: Any) -> int:
-        """How many values the longest list has, as `listed`, with the list looked up where it is one parameter."""
-        if self.listed >= 0:
+        """As `listed`, with a list that is one parameter (`= ANY(?)`) looked up."""
+        if not self._array:
             return self.listed
         try:
             lists = [parameters[place] for place in self._places]
@@ -80,87 +92,91 @@ def _of_lists(parameters: Any, places: Sequence[int | str]) -> int:
         return 0
 
 
-def _scan(sql: str) -> tuple[list[int | str], list[int | str], list[str], int]:
-    """(parameters compared for equality, all others but a page's, literals likewise, longest list) of a text."""
-    equal: list[int | str] = []
-    other: list[int | str] = []
-    literals: list[str] = []
-    counted = 0
-    longest = 0
-    operator = ""
-    previous = ""
-    pending: tuple[int | str | None, str] | None = None
-    depth, list_depth, size = 0, -1, 0
-    for match in TOKEN.finditer(sql[:_MAX_SQL]):
-        kind, text = match.lastgroup, match.group()
-        if kind in ("comment", "space"):
-            continue
-        if pending is not None:
-            # `? = column`
-            place, is_equal = pending[0], text == "="
-            longest = max(longest, 1) if is_equal and longest >= 0 else longest
-            if place is not None:
-                (equal if is_equal else other).append(place)
-            elif is_equal:
-                literals.append(pending[1])
-            pending = None
-        word = text.upper() if kind == "word" else text
-        if kind == "word":
-            if word in _BOUNDARIES:
-                operator = ""
-                if word == "SELECT" and list_depth == depth:
-                    # No list, but a subquery.
-                    list_depth = -1
-            elif word in ("LIMIT", "OFFSET", "FETCH"):
-                operator = "page"
-            elif word in ("LIKE", "ILIKE", "IS", "GLOB"):
-                operator = "="
-            elif word == "BETWEEN":
-                operator = "range"
-        elif text == "=":
-            operator = "range" if previous in _RANGE else "="
-        elif text in _RANGE:
-            operator = "range"
-        elif text == "(":
-            depth += 1
-            if previous in ("IN", "ANY"):
-                operator = "="
-                list_depth, size = depth, 0
-                if previous == "ANY":
-                    longest = -1 if longest in (0, 1) else longest
-        elif text == ")":
-            if depth == list_depth:
-                longest = max(longest, size) if longest >= 0 else longest
-                list_depth = -1
-                operator = ""
-            depth -= 1
-        elif kind in ("parameter", "text", "number"):
-            size += 1
-            place = None
-            if kind == "parameter":
-                place, counted = _place(text, counted)
-            if operator == "=":
-                longest = longest if longest < 0 or list_depth >= 0 else max(longest, 1)
-                if place is not None:
-                    equal.append(place)
+class _Scan:
+    """One pass over a text: what its values are compared by."""
+
+    def __init__(self, sql: str) -> None:
+        self.single: list[int | str] = []
+        """Parameters compared one by one, also by a list of one."""
+        self.lists: list[int | str] = []
+        self.other: list[int | str] = []
+        """Further parameters, but for those of LIMIT and OFFSET."""
+        self.single_literals: list[str] = []
+        self.list_literals: list[str] = []
+        self.longest = 0
+        self.array = False
+        """A list is one parameter."""
+        self._counted = 0
+        self._scan(sql[:_MAX_SQL])
+
+    def _scan(self, sql: str) -> None:
+        operator = previous = ""
+        depth, list_depth = 0, -1
+        members: list[tuple[int | str | None, str]] = []
+        pending: tuple[int | str | None, str] | None = None
+        for match in TOKEN.finditer(sql):
+            kind, text = match.lastgroup, match.group()
+            if kind in ("comment", "space"):
+                continue
+            if pending is not None:
+                # `? = column`
+                self._add(*pending, self.single if text == "=" else self.other, text == "=")
+                pending = None
+            word = text.upper() if kind == "word" else text
+            if kind == "word":
+                if word in _BOUNDARIES:
+                    operator = ""
+                    if word == "SELECT" and list_depth == depth:
+                        # No list, but a subquery.
+                        list_depth = -1
                 else:
-                    literals.append(text)
-            elif operator != "page":
-                pending = place, text
-        previous = word
-    if pending is not None and pending[0] is not None:
-        other.append(pending[0])
-    return equal, other, literals, longest
+                    operator = _OPERATORS.get(word, operator)
+            elif text == "=":
+                operator = "range" if previous in _RANGE else "="
+            elif text in _RANGE:
+                operator = "range"
+            elif text == "(":
+                depth += 1
+                if previous in ("IN", "ANY"):
+                    operator, list_depth, members = previous, depth, []
+            elif text == ")":
+                if depth == list_depth:
+                    self._end_list(members, operator)
+                    list_depth, operator = -1, ""
+                depth -= 1
+            elif kind in ("parameter", "text", "number"):
+                place = self._place(text) if kind == "parameter" else None
+                if list_depth >= 0:
+                    members.append((place, text))
+                elif operator == "=":
+                    self._add(place, text, self.single, True)
+                elif operator != "page":
+                    pending = place, text
+            previous = word
+        if pending is not None:
+            self._add(*pending, self.other, False)
 
+    def _add(self, place: int | str | None, text: str, to: list[int | str], compared: bool) -> None:
+        if place is not None:
+            to.append(place)
+        elif compared:
+            self.single_literals.append(text)
 
-def _place(text: str, counted: int) -> tuple[int | str, int]:
-    """Where the parameters have the value of a placeholder, and how many without a number or name came until now."""
-    name = text.partition("::")[0]
-    if name.startswith("%("):
-        return name[2:-2], counted
-    digits = name[1:]
-    if digits.isdecimal():
-        return int(digits) - 1, counted
-    if name in ("?", "%s"):
-        return counted, counted + 1
-    return digits, counted
+    def _end_list(self, members: list[tuple[int | str | None, str]], operator: str) -> None:
+        self.array = self.array or operator == "ANY"
+        if len(members) == 1 and operator == "IN":
+            self._add(*members[0], self.single, True)
+            return
+        self.longest = max(self.longest, len(members))
+        self.lists += [place for place, _ in members if place is not None]
+        self.list_literals += [text for place, text in members if place is None]
+
+    def _place(self, text: str) -> int | str:
+        """Where the parameters have the value of a placeholder."""
+        name = text.partition("::")[0]
+        if name.startswith("%("):
+            return name[2:-2]
+        if name in ("?", "%s"):
+            self._counted += 1
+            return self._counted - 1
+        return int(name[1:]) - 1 if name[1:].isdecimal() else name[1:]

@@ -30,6 +30,7 @@ __all__ = [
     "COUNTERS",
     "OTHER",
     "STATEMENTS",
+    "TRACED",
     "add_statement",
     "caller_site",
     "site_of",
@@ -41,6 +42,8 @@ OTHER, CHANGE, COMMIT = 0, 1, 2
 """What a statement does, as far as counting commits needs it."""
 SURE, RECHECK = 4, 8
 """After so many repetitions from one place it is taken for granted; every so many it is looked up again."""
+TRACED = "_perfloop_traced"
+"""What a method has that records already: the hooks may be applied by the middleware and by a capture of statements."""
 _MAX_CACHED = 5_000
 _REST = "(other statements)"
 _NO_KEYS = Keys("")
@@ -128,7 +131,7 @@ def site_of(request: Request, sql: Any, depth: int) -> int:
 
 
 def trace_wait(owner: Any, name: str, describe: Describe, needed: Callable[[Any], bool] | None = None) -> None:
-    """Replace a coroutine method that runs a statement by one that records it as a wait; none there: nothing is done.
+    """Replace a coroutine method that runs a statement by one that records it as a wait, unless it does so already.
 
     The place is that of the call, not of the await: a task of its own no longer knows who made it.
 
@@ -140,7 +143,7 @@ def trace_wait(owner: Any, name: str, describe: Describe, needed: Callable[[Any]
         needed: given the object, whether the call sends anything at all.
     """
     method = getattr(owner, name, None)
-    if method is None:
+    if method is None or getattr(method, TRACED, False):
         return
 
     def traced(self: Any, *args: Any, **options: Any) -> Any:
@@ -179,6 +182,7 @@ def trace_wait(owner: Any, name: str, describe: Describe, needed: Callable[[Any]
     traced.__qualname__ = getattr(method, "__qualname__", name)
     traced.__doc__ = method.__doc__
     traced.__wrapped__ = method  # type: ignore[attr-defined]
+    setattr(traced, TRACED, True)
     mark = getattr(sys.modules.get("inspect"), "markcoroutinefunction", None)
     setattr(owner, name, traced if mark is None else mark(traced))
 

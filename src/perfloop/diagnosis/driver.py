@@ -23,6 +23,7 @@ from ..records import (
     TargetResult,
     current_environment,
 )
+from ..sources import Sources
 from ..targets import Measured, Targets, evaluate
 from ..units import format_duration, format_rate
 from .breakdown import break_down
@@ -33,7 +34,6 @@ from .matching import Match, match, with_parts
 from .phases import IN_FLIGHT, Curve, Driver, WarmUp
 from .processors import ProcessorUse, allowed_processors, processors_left
 from .rules import find
-from .sources import Sources
 from .unfinished import last_words, nothing_judged
 
 if TYPE_CHECKING:

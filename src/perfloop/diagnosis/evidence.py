@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..monitoring.observations import Frame, LongStep, Observations, Stack
+    from ..sources import Sources
     from .index_trial import IndexTrial, NoTrial
     from .matching import MatchedRequest
     from .simulation import Seconds
-    from .sources import Sources
 
 __all__ = ["LEAST_SAVED_MS", "LEAST_SHARE", "Evidence"]
 

@@ -12,7 +12,7 @@ from ..monitoring.observations import Frame, Stack
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from .sources import Sources
+    from ..sources import Sources
 
 __all__ = ["HotFunction", "cpu_by_line", "hot_functions", "user_frame"]
 

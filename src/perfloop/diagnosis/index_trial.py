@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from .sql import IndexProposal, is_read, propose_index
+from ..database.nplusone import is_read
+from .sql import IndexProposal, propose_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .sql import is_deliberate_batch, is_read
+from ..database.nplusone import Call, find_repetitions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..monitoring.observations import Frame, StatementCall
     from .evidence import Evidence
@@ -45,29 +45,35 @@ class Repeat:
 
 
 def repeats(evidence: Evidence) -> list[Repeat]:
-    """Every statement repeated at least LEAST_REPEATS times in the median request of a route."""
+    """Every N+1 with at least LEAST_REPEATS statements in the median request of a route."""
     found = []
     for route, rows in evidence.routes.items():
-        groups: dict[tuple[int, Frame | None], Counter[int]] = defaultdict(Counter)
+        # (statement, innermost line) → request → its repetitions, as indices into its calls in order.
+        groups: dict[tuple[int, Frame | None], dict[int, list[int]]] = defaultdict(dict)
         for row in rows:
-            for call in evidence.model.requests[row].trace.statements:
-                groups[call.statement, _innermost(evidence, call)][row] += 1
-        for (statement, frame), counts in groups.items():
-            per_request = float(np.median([counts.get(row, 0) for row in rows]))
-            if per_request >= LEAST_REPEATS and is_read(evidence.observations.statements[statement]):
-                repeat = _describe(evidence, route, rows, statement, frame, per_request)
-                if not is_deliberate_batch(evidence.observations.statements[statement], repeat.rows_per_call):
-                    found.append(repeat)
+            calls = _in_order(evidence, row)
+            for repetition in find_repetitions([_call(evidence, call) for call in calls]):
+                first = calls[repetition.calls[0]]
+                frames = evidence.observations.sites[repetition.sites[0]]
+                group = groups[first.statement, frames[0] if frames else None]
+                group.setdefault(row, []).extend(repetition.calls)
+        for (statement, _), repeated in groups.items():
+            per_request = float(np.median([len(repeated.get(row, ())) for row in rows]))
+            if per_request >= LEAST_REPEATS:
+                found.append(_describe(evidence, route, statement, repeated, per_request))
     return found
 
 
-def _innermost(evidence: Evidence, call: StatementCall) -> Frame | None:
-    frames = evidence.observations.sites[call.site]
-    return frames[0] if frames else None
+def _in_order(evidence: Evidence, row: int) -> list[StatementCall]:
+    return sorted(evidence.model.requests[row].trace.statements, key=lambda call: call.started)
+
+
+def _call(evidence: Evidence, call: StatementCall) -> Call:
+    return Call(evidence.observations.statements[call.statement], call.site, call.rows, call.key, call.values)
 
 
 def _describe(
-    evidence: Evidence, route: str, rows: Sequence[int], statement: int, frame: Frame | None, per_request: float
+    evidence: Evidence, route: str, statement: int, repeated: Mapping[int, Sequence[int]], per_request: float
 ) -> Repeat:
     count, database, around = evidence.none(), evidence.none(), evidence.none()
     sites: Counter[int] = Counter()
@@ -75,17 +81,16 @@ def _describe(
     gaps: list[float] = []
     fetched: list[int] = []
     owners: list[int] = []
-    for row in rows:
-        calls = sorted(evidence.model.requests[row].trace.statements, key=lambda call: call.started)
-        for call, following in zip(calls, [*calls[1:], None], strict=True):
-            if call.statement != statement or _innermost(evidence, call) != frame:
-                continue
+    for row, indices in repeated.items():
+        calls = _in_order(evidence, row)
+        for index in indices:
+            call = calls[index]
             sites[call.site] += 1
             count[row] += 1
             database[row] += call.duration
-            if following is not None:
+            if index + 1 < len(calls):
                 durations.append(call.duration)
-                gaps.append(max(following.started - call.started - call.duration, 0.0))
+                gaps.append(max(calls[index + 1].started - call.started - call.duration, 0.0))
                 fetched.append(call.rows)
                 owners.append(row)
     if gaps:

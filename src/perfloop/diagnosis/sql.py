@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["IndexProposal", "is_deliberate_batch", "is_read", "propose_index", "scanned_tables"]
+__all__ = ["IndexProposal", "propose_index", "scanned_tables"]
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<name>(?:"[^"]+"|`[^`]+`|\[[^\]]+\]|[A-Za-z_][\w$]*)
@@ -30,8 +30,6 @@ OUTER CROSS NATURAL ON USING AS CASE WHEN THEN ELSE END EXISTS DISTINCT UNION AL
 ESCAPE RIGHT FULL UPDATE SET DELETE EXCEPT INTERSECT RETURNING WINDOW
 """
 _KEYWORDS = frozenset(_WORDS.split())
-# Rows a call that make an IN statement a batch somebody wrote on purpose (loaders send keys in chunks).
-_BATCH_ROWS = 10
 _MOST_COLUMNS = 4
 
 
@@ -56,18 +54,6 @@ class IndexProposal:
             for column in self.columns
         )
         return f"CREATE INDEX {self.name} ON {_quote(self.table)} ({columns})"
-
-
-def is_read(statement: str) -> bool:
-    """The statement only reads."""
-    return re.match(r"\s*(?:SELECT|WITH|VALUES)\b", statement, re.IGNORECASE) is not None and not re.search(
-        r"\b(?:INSERT|UPDATE|DELETE)\b", statement, re.IGNORECASE
-    )
-
-
-def is_deliberate_batch(statement: str, rows_per_call: float) -> bool:
-    """The statement asks for many keys at once already."""
-    return rows_per_call >= _BATCH_ROWS and re.search(r"\bIN\s*\(", statement, re.IGNORECASE) is not None
 
 
 def scanned_tables(plan: Iterable[str], names: Iterable[str] = ()) -> list[str]:

@@ -77,7 +77,7 @@ class StatementCall(Struct, frozen=True):
     key: int = 0
     """The same number for the same values asked by, in one process; they cannot be read from it. 0: not known."""
     values: int = 0
-    """How many values its longest list asks by: 1 for `id = ?`, 3 for `id IN (?, ?, ?)`; 0: none, or not known."""
+    """How many values it asks by at once: 1 for `id = ?`, 3 for `id IN (?, ?, ?)`; 0: none, or not known."""
 
 
 class RequestTrace(Struct, frozen=True, kw_only=True):

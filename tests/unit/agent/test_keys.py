@@ -21,6 +21,8 @@ ONE = ("SELECT a FROM t WHERE id = ?", "SELECT a FROM t WHERE ? = t.id", "SELECT
         ("SELECT a FROM t WHERE b = $2::INT AND c >= $1", ((1, 7), (2, 7)), (1, 8)),
         ("SELECT a FROM t WHERE b BETWEEN ? AND ?", ((1, 2), (1, 2)), (1, 3)),
         ("SELECT a FROM t WHERE b IN (?, ?)", ((1, 2), (1, 2)), (2, 3)),
+        # Chunks of a batch with a filter, and one filter for many keys.
+        ("SELECT a FROM t WHERE b IN (?, ?) AND c = ?", ((1, 2, 7), (3, 4, 7)), (1, 2, 8)),
         ("SELECT a FROM t WHERE b = ANY($1)", (([1, 2],), ([1, 2],)), ([1, 3],)),
         ("SELECT a FROM t WHERE b LIKE :b", ({"b": "x"}, {"b": "x"}), {"b": "y"}),
     ],
@@ -41,7 +43,12 @@ def test_values_in_the_text() -> None:
     ("sql", "parameters", "values"),
     [
         *((sql, (1,), 1) for sql in ONE),
-        ("SELECT a FROM t WHERE b IN (?, ?, ?) AND c = ?", (1, 2, 3, 4), 3),
+        ("SELECT a FROM t WHERE b IN (?, ?, ?)", (1, 2, 3), 3),
+        # The list is a filter, the single value is the key; a list of one is a single value.
+        ("SELECT a FROM t WHERE b IN (?, ?, ?) AND c = ?", (1, 2, 3, 4), 1),
+        ("SELECT a FROM t WHERE b IN (1, 2) AND c = 3", (), 1),
+        ("SELECT a FROM t WHERE b IN (?)", (1,), 1),
+        ("SELECT a FROM t WHERE b IN (?, ?) AND c = 1", (1, 2), 2),
         ("SELECT a FROM t WHERE b IN (1, 2)", (), 2),
         ("SELECT a FROM t WHERE b = ANY(%s)", ([1, 2, 3, 4],), 4),
         ("SELECT a FROM t WHERE b IN (SELECT c FROM u WHERE d = ?)", (1,), 1),

@@ -10,7 +10,6 @@ import numpy as np
 
 from perfloop.diagnosis.evidence import Evidence
 from perfloop.diagnosis.matching import match
-from perfloop.diagnosis.sources import Sources
 from perfloop.monitoring.observations import (
     Explain,
     Frame,
@@ -22,6 +21,7 @@ from perfloop.monitoring.observations import (
     Stack,
     StatementCall,
 )
+from perfloop.sources import Sources
 
 if TYPE_CHECKING:
     from perfloop.diagnosis.index_trial import IndexTrial, NoTrial

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from perfloop.diagnosis.sql import IndexProposal, is_deliberate_batch, is_read, propose_index, scanned_tables
+from perfloop.diagnosis.sql import IndexProposal, propose_index, scanned_tables
 
 SCHEMA = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INT, status TEXT, placed INT, total INT);
@@ -94,24 +94,3 @@ def test_scanned_tables_know_aliases_and_automatic_indices() -> None:
     assert scanned_tables(["SCAN TABLE item AS i"]) == ["i"]
     assert scanned_tables(["SEARCH item USING AUTOMATIC COVERING INDEX (order_id=?) LEFT-JOIN"]) == ["item"]
     assert scanned_tables(["SCAN CONSTANT ROW"]) == []
-
-
-@pytest.mark.parametrize(
-    ("statement", "reads"),
-    [
-        ("SELECT 1", True),
-        ("  with a as (select 1) select * from a", True),
-        ("INSERT INTO item VALUES (?)", False),
-        ("WITH a AS (SELECT 1) DELETE FROM item", False),
-        ("PRAGMA table_info(item)", False),
-        ("BEGIN", False),
-    ],
-)
-def test_is_read(statement, reads) -> None:
-    assert is_read(statement) is reads
-
-
-def test_a_batch_asks_for_many_keys_and_gets_many_rows() -> None:
-    assert is_deliberate_batch("SELECT * FROM item WHERE order_id IN (?)", 200)
-    assert not is_deliberate_batch("SELECT * FROM item WHERE order_id IN (?)", 1)
-    assert not is_deliberate_batch("SELECT * FROM item WHERE order_id = ?", 200)

@@ -11,7 +11,7 @@ from ..channel import CHANNEL
 from ..events import DATABASE, STATEMENT, STEP, WAIT_DATABASE
 from ..originals import get_ident
 from ..state import CURRENT
-from ..statements import CHANGE, COMMIT, COUNTERS, add_statement, site_of, statement_of, trace_wait
+from ..statements import CHANGE, COMMIT, COUNTERS, TRACED, add_statement, site_of, statement_of, trace_wait
 
 if TYPE_CHECKING:
     from ..statements import Describe
@@ -87,6 +87,8 @@ def _left(transaction: Any, args: tuple[Any, ...], result: Any) -> tuple[Any, in
 def _trace_call(owner: Any, name: str, describe: Describe, needed: Any = None) -> None:
     """Replace a method that runs a statement by one that records it; see `trace_wait`."""
     method = getattr(owner, name)
+    if getattr(method, TRACED, False):
+        return
 
     def traced(self: Any, *args: Any, **options: Any) -> Any:
         request = CURRENT.get()
@@ -123,4 +125,5 @@ def _trace_call(owner: Any, name: str, describe: Describe, needed: Any = None) -
     traced.__qualname__ = getattr(method, "__qualname__", name)
     traced.__doc__ = method.__doc__
     traced.__wrapped__ = method  # type: ignore[attr-defined]
+    setattr(traced, TRACED, True)
     setattr(owner, name, traced)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...sources import STATEMENT_CALLS
 from ...units import format_duration
 from ..loop_holds import BlockingLine, blocking_lines
-from ..sources import STATEMENT_CALLS
 from .rule import Rule, finding, others_wait
 
 if TYPE_CHECKING:

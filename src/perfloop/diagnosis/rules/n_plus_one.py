@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...database.nplusone import loader_of
 from ..hot_code import cpu_by_line
 from ..repeats import Repeat, repeats
-from ..sources import STATEMENT_CALLS
 from .rule import Rule, finding, plural
 
 if TYPE_CHECKING:
@@ -28,11 +27,11 @@ _LEAST_SAMPLES = 40
 _RESERVE = 0.15
 # A batch sends each key and hands its rows to their owner; measured with selectinload, plain SQL is cheaper.
 _KEY_SECONDS, _KEY_SHARE = 10e-6, 0.1
-_CONDITION = re.compile(r'([\w."`\[\]]+)\s*=\s*\?|\?\s*=\s*([\w."`\[\]]+)')
 
 
 def _find(evidence: Evidence) -> list[Finding]:
     findings = []
+    frameworks = " ".join(name for process in evidence.observations.processes.values() for name in process.frameworks)
     for repeat in repeats(evidence):
         little, estimate, much = (_without(evidence, repeat, saving) for saving in (-1.0, 0.0, 1.0))
         prediction = evidence.predict(little, estimate, much, repeat.route)
@@ -63,7 +62,7 @@ def _find(evidence: Evidence) -> list[Finding]:
                 place=place,
                 loop=evidence.sources.loop_around(repeat.frames),
                 evidence=text,
-                fix=_advice(evidence, repeat, statement),
+                fix=loader_of(statement, repeat.frames, evidence.sources, frameworks).text,
                 cost=(
                     "memory for all related rows at once, about "
                     f"{plural(repeat.per_request * repeat.rows_per_call, 'row')} a request, also those nobody looks at"
@@ -125,40 +124,6 @@ def _computing(evidence: Evidence, repeat: Repeat, much: float) -> Seconds:
     under_line = np.clip(under_line, 0.0, work.cpu)
     sampled = np.minimum(between, under_line)
     return sampled if much <= 0 else (1.0 - much) * sampled + much * between
-
-
-def _advice(evidence: Evidence, repeat: Repeat, statement: str) -> str:
-    found = _CONDITION.search(statement)
-    key = (found[1] or found[2]) if found else None
-    batch = f"one statement for all of them: … WHERE {key} IN (…)" if key else "one statement for all of them"
-    frameworks = " ".join(name for process in evidence.observations.processes.values() for name in process.frameworks)
-    if repeat.frames:
-        frame = repeat.frames[0]
-        called = {call.rpartition(".")[2] for call in evidence.sources.calls(frame.file, frame.line)}
-        attributes = [name for _, name in evidence.sources.attributes(frame.file, frame.line)]
-        if not called & STATEMENT_CALLS:
-            known = evidence.sources.relationship(frame.file, attributes)
-            if known is not None and known.framework == "django":
-                loader = "prefetch_related" if known.many else "select_related"
-                return (
-                    f'load them with the rows they belong to: .{loader}("{known.attribute}") on the {known.owner} query'
-                )
-            if known is not None:
-                loader = "selectinload" if known.many else "joinedload"
-                return (
-                    f"load them with the rows they belong to: .options({loader}({known.owner}.{known.attribute})) "
-                    f"on the {known.owner} query"
-                )
-            if attributes and "sqlalchemy" in frameworks.lower():
-                return f"load `{attributes[0]}` with the rows it belongs to: selectinload(…) on the query; or {batch}"
-            if attributes and "django" in frameworks.lower():
-                loader = f'prefetch_related("{attributes[0]}")'
-                return f"load `{attributes[0]}` with the rows it belongs to: {loader}; or {batch}"
-    elif "sqlalchemy" in frameworks.lower():
-        return f"load the relationship in the handler's query, selectinload(…), not while answering; or {batch}"
-    elif "django" in frameworks.lower():
-        return f"load the relationship in the handler's query, prefetch_related(…), not while answering; or {batch}"
-    return f"collect the keys first, then ask once: {batch}"
 
 
 RULE = Rule(NAME, "a statement for each row of an earlier one", _find)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from perfloop.diagnosis.sources import Relationship, Sources
+from perfloop.sources import Relationship, Sources
 
-from .synthetic import ROOT, frame, source
+from .diagnosis.synthetic import ROOT, frame, source
 
 TEXT = """\
 def plain(con):
@@ -101,10 +101,14 @@ def test_calls_attributes_and_definitions(sources) -> None:
     assert sources.calls("/nowhere.py", 1) == []
 
 
-@pytest.mark.parametrize(("attribute", "many"), [("items", True), ("lines", True), ("customer", False), ("tags", True)])
-def test_relationships_of_sqlalchemy(sources, attribute, many) -> None:
+@pytest.mark.parametrize(
+    ("attribute", "many", "target"),
+    [("items", True, "Item"), ("lines", True, "Line"), ("customer", False, "Customer"), ("tags", True, "Tag")],
+)
+def test_relationships_of_sqlalchemy(sources, attribute, many, target) -> None:
     file = frame(1).file
-    assert sources.relationship(file, ["name", attribute]) == Relationship("Order", attribute, "sqlalchemy", many)
+    expected = Relationship("Order", attribute, "sqlalchemy", many, target)
+    assert sources.relationship(file, ["name", attribute]) == expected
 
 
 def test_a_column_is_no_relationship(sources) -> None:

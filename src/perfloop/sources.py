@@ -4,33 +4,59 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from ..records import Place
+from .records import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ..monitoring.observations import Frame
+__all__ = ["STATEMENT_CALLS", "Line", "Relationship", "Sources"]
 
-__all__ = ["STATEMENT_CALLS", "Relationship", "Sources"]
-
-STATEMENT_CALLS = frozenset(
-    ["execute", "executemany", "fetch", "fetchall", "fetchmany", "fetchone", "fetchrow", "fetchval", "query"]
+_DRIVER_CALLS = (
+    "execute",
+    "executemany",
+    "fetch",
+    "fetchall",
+    "fetchmany",
+    "fetchone",
+    "fetchrow",
+    "fetchval",
+    "query",
 )
+STATEMENT_CALLS = frozenset([*_DRIVER_CALLS, "scalar", "scalars", "stream", "stream_scalars"])
 """Methods by which code runs a statement of its own, and not a relationship's."""
 
 _Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_TEMPLATE_LOOP = re.compile(r"\{%[-+]?\s*(for|endfor)\b")
 _LARGEST_FILE = 1_000_000
 _MOST_FILES = 300
 _SKIPPED = frozenset({"node_modules", "site-packages", "__pycache__", "venv", "env", "build", "dist"})
 _TO_MANY = frozenset({"ManyToManyField", "DynamicMapped", "WriteOnlyMapped"})
 _FIELDS = frozenset({"relationship", "ForeignKey", "OneToOneField", "ManyToManyField"})
 _COLLECTIONS = ("list", "List", "set", "Set", "Sequence", "Collection", "Iterable", "dict", "Dict")
+
+
+_WRAPPERS = frozenset(["Mapped", "Optional", "None", *_COLLECTIONS, *_TO_MANY])
+
+
+class Line(Protocol):
+    """A line of code that was on a stack."""
+
+    @property
+    def file(self) -> str:
+        """As an absolute path."""
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def function(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +69,8 @@ class Relationship:
     framework: str
     """`sqlalchemy` or `django`."""
     many: bool
+    target: str | None = None
+    """The class of the related rows, where it is named."""
 
 
 class Sources:
@@ -70,7 +98,7 @@ class Sources:
         lines = self.lines(file)
         return lines[number - 1].strip() if 0 < number <= len(lines) else None
 
-    def place(self, frame: Frame) -> Place:
+    def place(self, frame: Line) -> Place:
         """The frame as a place of a record."""
         return self._place(frame.file, frame.line, frame.function)
 
@@ -79,7 +107,7 @@ class Sources:
         shown = str(path.relative_to(self.root)) if path.is_relative_to(self.root) else file
         return Place(file=shown, line=line, function=function, source=self.line(file, line))
 
-    def loop_around(self, frames: Iterable[Frame]) -> Place | None:
+    def loop_around(self, frames: Iterable[Line]) -> Place | None:
         """The innermost loop or comprehension that repeats one of the frames' lines, walking outwards.
 
         Args:
@@ -88,12 +116,12 @@ class Sources:
         frame, line = self._repeated_by(frames)
         return self._place(frame.file, line, frame.function) if frame is not None else None
 
-    def call_in_loop(self, frames: Sequence[Frame]) -> Place | None:
+    def call_in_loop(self, frames: Sequence[Line]) -> Place | None:
         """The line in that loop that calls the innermost one; None where it is the innermost one itself, or no loop."""
         frame, _ = self._repeated_by(frames)
         return self.place(frame) if frame is not None and frame != frames[0] else None
 
-    def _repeated_by(self, frames: Iterable[Frame]) -> tuple[Frame | None, int]:
+    def _repeated_by(self, frames: Iterable[Line]) -> tuple[Line | None, int]:
         """The innermost of the frames that a loop round it repeats, and the loop's line."""
         for frame in frames:
             line = self._loop_line(frame)
@@ -101,10 +129,10 @@ class Sources:
                 return frame, line
         return None, 0
 
-    def _loop_line(self, frame: Frame) -> int | None:
+    def _loop_line(self, frame: Line) -> int | None:
         tree = self._tree(frame.file)
         if tree is None:
-            return None
+            return None if frame.file.endswith(".py") else self._template_loop(frame)
         found: int | None = None
         for node in _enclosing(tree, frame.line):
             if isinstance(node, _FUNCTIONS) and not (isinstance(node, ast.Lambda) and node.lineno == frame.line):
@@ -120,7 +148,18 @@ class Sources:
                     found = node.generators[0].target.lineno
         return found
 
-    def _issues_statement(self, iterable: ast.expr, frame: Frame) -> bool:
+    def _template_loop(self, frame: Line) -> int | None:
+        """The innermost `{% for %}` round a line of a template of Jinja or Django."""
+        open_loops: list[int] = []
+        for number, text in enumerate(self.lines(frame.file)[: frame.line - 1], 1):
+            for tag in _TEMPLATE_LOOP.findall(text):
+                if tag == "for":
+                    open_loops.append(number)
+                elif open_loops:
+                    open_loops.pop()
+        return open_loops[-1] if open_loops else None
+
+    def _issues_statement(self, iterable: ast.expr, frame: Line) -> bool:
         """On a line that holds a comprehension whole: its iterable, evaluated once, issues the statement.
 
         A frame has a line and no column. Up to Python 3.11 a comprehension is a function of its own; later the call or
@@ -175,7 +214,7 @@ class Sources:
                 found = node
         return found
 
-    def handler_place(self, frame: Frame) -> Place:
+    def handler_place(self, frame: Line) -> Place:
         """Where a function is defined: its `def` line, which a code object does not know when there are decorators."""
         tree = self._tree(frame.file)
         for node in ast.walk(tree) if tree is not None else ():
@@ -185,12 +224,62 @@ class Sources:
                     return self._place(frame.file, node.lineno, frame.function)
         return self.place(frame)
 
-    def relationship(self, file: str, attributes: Iterable[str]) -> Relationship | None:
-        """The first of the attributes that some model class near `file` declares as a relationship."""
+    def relationship(self, file: str, attributes: Iterable[str], frameworks: str = "") -> Relationship | None:
+        """The first of the attributes that some model class near `file` declares as a relationship.
+
+        Args:
+            file: the one whose line reads the attributes.
+            attributes: their names.
+            frameworks: libraries in use; where one of them declares relationships, only its own count.
+        """
         known: dict[str, Relationship] = {}
-        for found in self._relationships(file):
+        for found in self._relationships_of(file, frameworks):
             known.setdefault(found.attribute, found)
         return next((known[attribute] for attribute in attributes if attribute in known), None)
+
+    def relationship_to(
+        self, file: str, table: str, key: str | None = None, frameworks: str = ""
+    ) -> Relationship | None:
+        """The relationship that loads rows of a table, where model classes near `file` declare exactly one that fits.
+
+        Args:
+            file: the one whose line loads them.
+            table: as the statement names it, without its schema.
+            key: the column that the statement asks by: `order_id` leads from an order to many rows, `id` to one.
+            frameworks: as for `relationship`.
+        """
+        found = {
+            known
+            for known in self._relationships_of(file, frameworks)
+            if known.target is not None and table in self._tables(file, known.target)
+        }
+        fitting = {known for known in found if key is None or _leads_by(known, key.lower())} or found
+        return fitting.pop() if len(fitting) == 1 else None
+
+    def _relationships_of(self, file: str, frameworks: str) -> list[Relationship]:
+        found = list(self._relationships(file))
+        named = [each for each in found if each.framework in frameworks.lower()]
+        return named or found
+
+    def _tables(self, file: str, model: str) -> set[str]:
+        """What the table of a model class near `file` may be called."""
+        for path in self._neighbours(file):
+            tree = self._tree(path)
+            for node in ast.walk(tree) if tree is not None else ():
+                if isinstance(node, ast.ClassDef) and node.name == model:
+                    named = {
+                        str(statement.value.value)
+                        for statement in ast.walk(node)
+                        if isinstance(statement, ast.Assign)
+                        and isinstance(statement.value, ast.Constant)
+                        and any(
+                            isinstance(target, ast.Name) and target.id in ("__tablename__", "db_table")
+                            for target in statement.targets
+                        )
+                    }
+                    # Django's own name: the application's, then the model's.
+                    return named or {model.lower(), f"{Path(path).parent.name}_{model.lower()}"}
+        return set()
 
     def _relationships(self, file: str) -> Iterator[Relationship]:
         for path in self._neighbours(file):
@@ -224,13 +313,18 @@ class Sources:
 
     def _tree(self, file: str) -> ast.Module | None:
         if file not in self._trees:
-            text = self._read(file)
+            text = self._read(file) if file.endswith(".py") else None
             try:
                 self._trees[file] = ast.parse(text) if text else None
             except (SyntaxError, ValueError):
                 # A template, or code of a newer Python than ours: then there is no loop to name.
                 self._trees[file] = None
         return self._trees[file]
+
+
+def _leads_by(known: Relationship, key: str) -> bool:
+    """The rows of a to-many relationship have their owner's name in the key, the row of a to-one its own."""
+    return known.owner.lower() in key if known.many else not key.endswith("_id")
 
 
 def _covers(node: ast.AST, line: int) -> bool:
@@ -275,18 +369,34 @@ def _declared(owner: str, statement: ast.stmt) -> Iterator[Relationship]:
         many = many or annotation.partition("[")[0] in _TO_MANY
         if not annotation:
             many = not any(keyword.arg == "uselist" for keyword in value.keywords)
-        yield Relationship(owner, target.id, "sqlalchemy", many)
+        yield Relationship(owner, target.id, "sqlalchemy", many, _related(annotation) or _first_name(value))
     elif function.startswith("models.") or kind in ("OneToOneField", "ManyToManyField"):
-        yield Relationship(owner, target.id, "django", kind == "ManyToManyField")
+        related = _first_name(value)
+        yield Relationship(
+            owner, target.id, "django", kind == "ManyToManyField", owner if related == "self" else related
+        )
         yield from _reverse(owner, value)
+
+
+def _related(annotation: str) -> str | None:
+    """The class in an annotation like `Mapped[list[Item]]`."""
+    words = [word for word in re.findall(r"\w+", annotation) if word not in _WRAPPERS]
+    return words[-1] if words else None
+
+
+def _first_name(call: ast.Call) -> str | None:
+    """The class a field's first argument names, by itself or as text."""
+    if not call.args:
+        return None
+    text = call.args[0].value if isinstance(call.args[0], ast.Constant) else ast.unparse(call.args[0])
+    return str(text).rpartition(".")[2]
 
 
 def _reverse(owner: str, value: ast.Call) -> Iterator[Relationship]:
     """The accessor Django adds to the class a foreign key points at."""
-    if not value.args:
+    related = _first_name(value)
+    if related is None:
         return
-    text = value.args[0].value if isinstance(value.args[0], ast.Constant) else ast.unparse(value.args[0])
-    related = str(text).rpartition(".")[2]
     name = next(
         (
             keyword.value.value
@@ -295,4 +405,4 @@ def _reverse(owner: str, value: ast.Call) -> Iterator[Relationship]:
         ),
         f"{owner.lower()}_set",
     )
-    yield Relationship(related, str(name), "django", True)
+    yield Relationship(owner if related == "self" else related, str(name), "django", True, owner)
