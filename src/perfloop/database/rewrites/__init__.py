@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .advice import advise_queries, advise_statement
 from .proof import ProofOptions, prove
+from .rules import RULES
 from .statement import Statement, parse
 
-__all__ = ["ProofOptions", "Statement", "parse", "prove"]
+__all__ = ["RULES", "ProofOptions", "Statement", "advise_queries", "advise_statement", "parse", "prove"]

@@ -96,6 +96,9 @@ class Engine(Protocol):
     def samples(self, table: Table, column: str, count: int) -> list[Any]:
         """Some values the clone holds in a column, for parameters."""
 
+    def answer(self, statement: Statement, parameters: Sequence[Any]) -> Answer:
+        """A statement's answer on the clone. Raises QueryFailed."""
+
     def snapshot(
         self, original: Statement, rewrite: Statement, parameters: Sequence[Any], *, ordered: bool
     ) -> Snapshot:

@@ -68,6 +68,11 @@ class PostgreSQLEngine:
                 sandbox = _Sandbox(self._connection, tables)
             yield sandbox
 
+    def answer(self, statement: Statement, parameters: Sequence[Any]) -> Answer:
+        """See Engine."""
+        with in_words(self._database), self._database.rolled_back():
+            return _answer(self._execute(statement.sql, parameters))
+
     def snapshot(
         self, original: Statement, rewrite: Statement, parameters: Sequence[Any], *, ordered: bool
     ) -> Snapshot:
@@ -210,15 +215,7 @@ class _Sandbox:
             self._do("ROLLBACK TO perfloop_run")
             raise QueryFailed(str(error).splitlines()[0]) from error
         self._do("RELEASE perfloop_run")
-        result = cursor.pgresult
-        if result is None:
-            return Answer((), (), [])
-        columns = range(result.nfields)
-        return Answer(
-            tuple((result.fname(column) or b"").decode() for column in columns),
-            tuple(result.ftype(column) for column in columns),
-            [tuple(_text(result.get_value(row, column)) for column in columns) for row in range(result.ntuples)],
-        )
+        return _answer(cursor)
 
     def _insert(self, table: Table, rows: Sequence[Row]) -> bool:
         """All rows or none; False when a constraint refuses one."""
@@ -261,6 +258,18 @@ def _execute(connection: psycopg.Connection[Any], sql: str, parameters: Sequence
     """Run SQL with `$1` placeholders; every value goes as text whose type the server infers."""
     cursor = psycopg.RawCursor(connection)
     return cursor.execute(sql.encode(), [_encoded(value) for value in parameters] or None, prepare=False)
+
+
+def _answer(cursor: psycopg.Cursor[Any]) -> Answer:
+    result = cursor.pgresult
+    if result is None:
+        return Answer((), (), [])
+    columns = range(result.nfields)
+    return Answer(
+        tuple((result.fname(column) or b"").decode() for column in columns),
+        tuple(result.ftype(column) for column in columns),
+        [tuple(_text(result.get_value(row, column)) for column in columns) for row in range(result.ntuples)],
+    )
 
 
 def _shape(plan: Any) -> Any:

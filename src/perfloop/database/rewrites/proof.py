@@ -32,11 +32,13 @@ from .sqlite_engine import SQLiteEngine
 from .statement import Sources, Statement, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..connections import Database
+    from .adversarial import Row
+    from .tables import Table
 
-__all__ = ["ProofOptions", "open_engine", "prove"]
+__all__ = ["ProofOptions", "open_engine", "prove", "prove_statements"]
 
 _ENOUGH_ANSWERS = 5
 """Sets of rows for which the original must return some row."""
@@ -69,8 +71,8 @@ class ProofOptions:
 
 def prove(
     clone: Database,
-    original: str | Statement,
-    rewrite: str | Statement,
+    original: str,
+    rewrite: str,
     *,
     parameters: Sequence[Sequence[Any]] = (),
     needs: Sequence[str] = (),
@@ -93,13 +95,34 @@ def prove(
     Returns:
         `rejected` with the counterexample, `not provable` with the reason, or the verdict of the measurement.
     """
-    options = options or ProofOptions()
     engine = open_engine(clone)
     try:
-        one = original if isinstance(original, Statement) else parse(original, engine.dialect)
-        other = rewrite if isinstance(rewrite, Statement) else parse(rewrite, engine.dialect)
-        return _Trial(engine, one, other, options).prove(parameters, needs, measured)
-    except (Unprovable, UnreadableStatement, QueryFailed) as error:
+        one, other = (parse(sql, engine.dialect) for sql in (original, rewrite))
+    except UnreadableStatement as error:
+        return Proof(verdict="not provable", reason=str(error))
+    return prove_statements(engine, one, other, parameters=parameters, needs=needs, options=options, measured=measured)
+
+
+def prove_statements(
+    engine: Engine,
+    original: Statement,
+    rewrite: Statement,
+    *,
+    parameters: Sequence[Sequence[Any]] = (),
+    needs: Sequence[str] = (),
+    options: ProofOptions | None = None,
+    measured: bool = True,
+    measured_as: Callable[[Sequence[Any]], Statement | None] | None = None,
+) -> Proof:
+    """The same for statements already read.
+
+    Args:
+        measured_as: given the parameters' values, the statement to measure in the rewrite's place; None: there is none.
+    """
+    try:
+        trial = _Trial(engine, original, rewrite, options or ProofOptions())
+        return trial.prove(parameters, needs, measured, measured_as)
+    except (Unprovable, QueryFailed) as error:
         return Proof(verdict="not provable", reason=str(error))
 
 
@@ -132,7 +155,13 @@ class _Trial:
         self._order = order_of(original.tree, Sources(original, self._tables))
         self._named = _named_outputs(original)
 
-    def prove(self, parameters: Sequence[Sequence[Any]], needs: Sequence[str], measured: bool) -> Proof:
+    def prove(
+        self,
+        parameters: Sequence[Sequence[Any]],
+        needs: Sequence[str],
+        measured: bool,
+        measured_as: Callable[[Sequence[Any]], Statement | None] | None,
+    ) -> Proof:
         proof = self._on_generated_rows()
         if proof.verdict in ("rejected", "not provable") or not measured:
             return proof
@@ -141,7 +170,10 @@ class _Trial:
             proof = self._on_the_clone(proof, each)
             if proof.verdict == "rejected":
                 return proof
-        return self._measured(proof, values[0], needs)
+        final = measured_as(values[0]) if measured_as is not None else self._rewrite
+        if final is None:
+            return changed(proof, verdict="not enough data", reason=f"{proof.reason}; the clone holds no such page")
+        return self._measured(proof, final, values[0], needs)
 
     def _on_generated_rows(self) -> Proof:
         # Small tables never reach OFFSET 10000: both statements get small counts for large ones.
@@ -236,8 +268,9 @@ class _Trial:
         found = difference(dataset)
         if found is None:
             raise Unprovable("The original answers differently each time on the same rows")
-        while (smaller := next(filter(None, map(difference, self._smaller(found[0]))), None)) is not None:
-            found = smaller
+        for simpler in (_with_less, _with_small_numbers):
+            while (next_one := next(filter(None, map(difference, simpler(found[0], self._tables))), None)) is not None:
+                found = next_one
         dataset, what = found
         return Proof(
             verdict="rejected",
@@ -254,21 +287,6 @@ class _Trial:
                 what=what.what,
             ),
         )
-
-    def _smaller(self, dataset: Dataset) -> Iterator[Dataset]:
-        """The dataset with a row less, or a reference less."""
-        references = {
-            table.label: {name for key in table.foreign_keys for name in key.columns} for table in self._tables
-        }
-        for label, rows in dataset.rows.items():
-            for position, row in enumerate(rows):
-                fewer = rows[:position] + rows[position + 1 :]
-                yield replace(dataset, rows={**dataset.rows, label: fewer})
-                for name in references[label]:
-                    if row.get(name) is not None:
-                        changed_row = {**row, name: None}
-                        other = [*rows[:position], changed_row, *rows[position + 1 :]]
-                        yield replace(dataset, rows={**dataset.rows, label: other})
 
     def _sampled(self) -> list[list[Any]]:
         """Values for parameters from the columns they are compared with, as the clone holds them."""
@@ -300,14 +318,14 @@ class _Trial:
             )
         return changed(proof, snapshot_rows=(proof.snapshot_rows or 0) + snapshot.rows)
 
-    def _measured(self, proof: Proof, parameters: Sequence[Any], needs: Sequence[str]) -> Proof:
+    def _measured(self, proof: Proof, rewrite: Statement, parameters: Sequence[Any], needs: Sequence[str]) -> Proof:
         run = Run()
         deadline = time.monotonic() + self._options.seconds
         while True:
             self._engine.measure(
                 run,
                 self._original,
-                self._rewrite,
+                rewrite,
                 parameters,
                 needs=needs,
                 rounds=self._options.rounds,
@@ -330,6 +348,32 @@ class _Trial:
             before_buffers=_median(run.before_buffers),
             after_buffers=_median(run.after_buffers),
         )
+
+
+def _with_less(dataset: Dataset, tables: Sequence[Table]) -> Iterator[Dataset]:
+    """The dataset with a row less, or a reference less."""
+    references = {table.label: {name for key in table.foreign_keys for name in key.columns} for table in tables}
+    for label, rows in dataset.rows.items():
+        for position, row in enumerate(rows):
+            yield _with_row(dataset, label, position)
+            for name in references[label]:
+                if row.get(name) is not None:
+                    yield _with_row(dataset, label, position, {**row, name: None})
+
+
+def _with_small_numbers(dataset: Dataset, _: Sequence[Table]) -> Iterator[Dataset]:
+    """The dataset with a small number for a large one, wherever one stands."""
+    for label, rows in dataset.rows.items():
+        for position, row in enumerate(rows):
+            for name, value in row.items():
+                if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**6:
+                    yield _with_row(dataset, label, position, {**row, name: position + 1})
+
+
+def _with_row(dataset: Dataset, label: str, position: int, row: Row | None = None) -> Dataset:
+    rows = dataset.rows[label]
+    kept = [*rows[:position], *([row] if row is not None else []), *rows[position + 1 :]]
+    return replace(dataset, rows={**dataset.rows, label: kept})
 
 
 def _differ(

@@ -43,6 +43,8 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
     ("DECIMAL", "decimal"),
 )
 
+_ROWS_LOOKED_AT = 500
+
 
 class SQLiteEngine:
     """By an open file; nothing is left in it."""
@@ -95,6 +97,11 @@ class SQLiteEngine:
                     except sqlite3.Error as error:
                         raise Unprovable(f"{table.name} cannot be made anew: {error}") from error
             yield _Sandbox(memory, {table.label: table for table in tables}, self._database.limits.statement)
+
+    def answer(self, statement: Statement, parameters: Sequence[Any]) -> Answer:
+        """See Engine."""
+        with in_words(self._database):
+            return _answer(self._connection.execute(statement.sql, _named(parameters)))
 
     def snapshot(
         self, original: Statement, rewrite: Statement, parameters: Sequence[Any], *, ordered: bool
@@ -191,7 +198,9 @@ class SQLiteEngine:
         return Table(
             name=name,
             columns=tuple(
-                _column(each, required=each[1] == rowid or bool(each[3])) for each in described if each[6] != 1
+                _column(each, required=each[1] == rowid or bool(each[3]), width=self._width(name, each, kind))
+                for each in described
+                if each[6] != 1
             ),
             keys=tuple(dict.fromkeys(unique)),
             checks=tuple(_checks(sql)),
@@ -200,6 +209,15 @@ class SQLiteEngine:
             definition=sql,
             view=kind == "view",
         )
+
+    def _width(self, table: str, described: tuple[Any, ...], kind: str) -> float | None:
+        """Average bytes of a text or binary column over the first rows; SQLite keeps no statistics of it."""
+        if kind == "view" or not re.search("CHAR|CLOB|TEXT|JSON|BLOB", described[2], re.IGNORECASE):
+            return None
+        name = quoted(described[1])
+        rows = f"SELECT {name} FROM {quoted(table)} LIMIT {_ROWS_LOOKED_AT}"
+        (width,) = self._connection.execute(f"SELECT avg(length(CAST({name} AS BLOB))) FROM ({rows})").fetchone()
+        return float(width) if width is not None else None
 
     def _foreign_keys(self, name: str) -> Iterator[ForeignKey]:
         rows: dict[int, list[Any]] = {}
@@ -247,12 +265,14 @@ class _Sandbox:
     def run(self, statement: Statement, parameters: Sequence[Any]) -> Answer:
         try:
             with _bounded(self._memory, self._seconds):
-                cursor = self._memory.execute(statement.sql, _named(parameters))
-                rows = cursor.fetchall()
+                return _answer(self._memory.execute(statement.sql, _named(parameters)))
         except (sqlite3.Error, OverflowError) as error:
             raise QueryFailed(f"SQLite: {error}") from error
-        names = tuple(column[0] for column in cursor.description or ())
-        return Answer(names, (), [tuple((type(cell).__name__, cell) for cell in row) for row in rows])
+
+
+def _answer(cursor: sqlite3.Cursor) -> Answer:
+    names = tuple(column[0] for column in cursor.description or ())
+    return Answer(names, (), [tuple((type(cell).__name__, cell) for cell in row) for row in cursor])
 
 
 @contextlib.contextmanager
@@ -277,7 +297,7 @@ def _view_query(table: Table) -> Statement:
         raise Unprovable(f"The view {table.name} cannot be read") from error
 
 
-def _column(described: tuple[Any, ...], *, required: bool) -> Column:
+def _column(described: tuple[Any, ...], *, required: bool, width: float | None) -> Column:
     _, name, declared, _, _, _, hidden = described
     upper = declared.upper()
     kind: Kind = next((kind for part, kind in _KINDS if part in upper), "text" if not upper else "decimal")
@@ -289,6 +309,7 @@ def _column(described: tuple[Any, ...], *, required: bool) -> Column:
         generated=hidden in (2, 3),
         low=-(2**63) if kind == "integer" else None,
         high=2**63 - 1 if kind == "integer" else None,
+        width=width,
     )
 
 

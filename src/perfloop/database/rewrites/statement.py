@@ -30,6 +30,7 @@ __all__ = [
     "Statement",
     "generate",
     "normal",
+    "parameter",
     "parameter_number",
     "parse",
     "quoted",
@@ -153,6 +154,13 @@ def parameter_number(node: exp.Expr) -> int | None:
     if isinstance(node, exp.Placeholder) and re.fullmatch(r"p\d+", node.name):
         return int(node.name[1:])
     return None
+
+
+def parameter(number: int, dialect: Dialect) -> exp.Expr:
+    """The node of a numbered parameter."""
+    if dialect == "postgresql":
+        return exp.Parameter(this=exp.Literal.number(number))
+    return exp.Placeholder(this=exp.to_identifier(f"p{number}"))
 
 
 def normal(identifier: exp.Expr | None, dialect: Dialect) -> str | None:
