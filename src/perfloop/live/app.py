@@ -38,6 +38,7 @@ __all__ = ["LiveMonitor"]
 _EVERY = 0.4
 _RETRY_MS = 500
 _MOST_MOUNTS = 10
+_ALONE = "Of process {} alone; workers that share a directory PERFLOOP_METRICS_DIR are shown together"
 
 
 class LiveMonitor:
@@ -49,7 +50,7 @@ class LiveMonitor:
     Open `/perfloop/?token=…`. Nothing is done while nobody watches, and nothing per request ever: twice a second while
     somebody does, the metrics of requests are read in a thread. Figures begin with the first look. Each event is an
     answer of its own, after which the browser asks again: a stream that stays open would keep a server from ending.
-    Requests of all workers are shown where they share `PERFLOOP_METRICS_DIR`, else those of the worker that answers.
+    All workers are shown where they share `PERFLOOP_METRICS_DIR`, else the one that answers, which the page says.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class LiveMonitor:
         self._page = LivePage(
             TokenAccess(checked_token(token or os.environ.get(TOKEN_VARIABLE))),
             event=lambda: self._written,
-            find=lambda span: None,
+            find=lambda span: self._recorder.find(span),
             retry_ms=_RETRY_MS,
         )
         self._registry = registry
@@ -110,7 +111,7 @@ class LiveMonitor:
         request = _request(scope)
         self._note(scope)
         response = self._page.answer(request)
-        if response.stream:
+        if response.status == 200 and request.path != "/":
             await asyncio.to_thread(self._look)
             response = self._page.answer(request)
         await _respond(send, response)
@@ -143,8 +144,8 @@ class LiveMonitor:
     def _read(self, now: float) -> None:
         self._feed.look(self._registry.collect_all(), slow_requests(self._registry), now, time.time() - now)
         own = psutil.Process()
-        pids = [own.pid, *(child.pid for child in own.children(recursive=True))]
-        self._readings.read(pids, now)
+        pids = [own.pid, *(child.pid for child in own.children(recursive=True)), *self._registry.processes()]
+        self._readings.read(list(dict.fromkeys(pids)), now)
         if self._objectives is not None:
             self._recorder.set_objectives(self._objectives.objectives(), self._objectives.alerts())
         if self._leak_detector is not None:
@@ -152,7 +153,8 @@ class LiveMonitor:
             self._recorder.set_memory(
                 Memory(kind=verdict.kind, leaking=verdict.leaking, reason=verdict.reason, pid=own.pid)
             )
-        self._written = event_of(self._recorder.state(time.monotonic()))
+        alone = [] if self._registry.shared else [_ALONE.format(own.pid)]
+        self._written = event_of(self._recorder.state(time.monotonic(), notes=alone))
 
 
 def _request(scope: Scope) -> Request:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from ..monitoring.live import SlowRequest
@@ -41,14 +40,14 @@ class RegistryFeed:
         self._hidden = hidden
         self._seen: dict[tuple[str, ...], dict[int, int]] = {}
         self._looked: float | None = None
-        self._newest_slow = 0.0
+        self._seen_slow: set[tuple[int, float, float, str]] = set()
 
     def look(self, families: Iterable[FamilySnapshot], slow: Sequence[Slow], now: float, epoch: float) -> None:
         """Take what has come since the last look; the first one only notes where counting begins.
 
         Args:
             families: of the registry, now.
-            slow: the last slow requests, in any order.
+            slow: the last slow requests, of all processes, in any order.
             now: the moment, seconds of the recorder's clock.
             epoch: seconds since 1970 at zero of that clock.
         """
@@ -66,10 +65,11 @@ class RegistryFeed:
             if counts and not self._hidden(route):
                 self._count(labels, route, series.value, self._seen.get(series.labels, {}), now)
         self._seen = seen
-        for each in sorted((each for each in slow if each.at > self._newest_slow), key=lambda each: each.at):
-            self._newest_slow = each.at
-            if not self._hidden(each.route):
+        listed = {(each.pid, each.at, each.duration, each.route): each for each in slow}
+        for key, each in sorted(listed.items(), key=lambda entry: entry[1].at):
+            if key not in self._seen_slow and not self._hidden(each.route):
                 self._recorder.add_slow(each.at - epoch, shown_slow(each))
+        self._seen_slow = set(listed)
 
     def _count(
         self, labels: dict[str, str], route: str, value: Distribution, before: dict[int, int], now: float
@@ -96,6 +96,6 @@ def shown_slow(slow: Slow) -> SlowRequest:
         first_byte_ms=round((slow.duration if slow.first_byte is None else slow.first_byte) * 1000, 3),
         parts_ms={part: round(seconds * 1000, 3) for part, seconds in slow.breakdown.items()},
         statements=[],
-        span_id=None,
-        pid=os.getpid(),
+        span_id=slow.span_id,
+        pid=slow.pid,
     )

@@ -301,6 +301,27 @@ class Registry:
         """
         return self._store is None or self._store.leads()
 
+    @property
+    def shared(self) -> bool:
+        """Other processes may share its directory."""
+        return self._store is not None
+
+    def leave_note(self, note: bytes) -> None:
+        """Leave a few bytes for the other processes that share the registry's directory; alone, nothing.
+
+        The last ones of each process are kept; one above 2,040 bytes is left out.
+        """
+        if self._store is not None:
+            self._store.leave_note(note)
+
+    def notes(self) -> list[bytes]:
+        """What the other processes left, in no order; none alone. Anybody of the same user could have written it."""
+        return [] if self._store is None else self._store.notes()
+
+    def processes(self) -> list[int]:
+        """The other processes that share the registry's directory and have counted something, those that live."""
+        return [] if self._store is None else self._store.processes()
+
     def read(self, name: str) -> FamilySnapshot | None:
         """The family of that name as it is now in this process; None where there is none."""
         with self._lock:

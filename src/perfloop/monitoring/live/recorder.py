@@ -143,6 +143,8 @@ class LiveRecorder:
         """Take one slow request of another source than the agents'."""
         if self._slowest.wants(at, request.duration_ms / 1000):
             self._slowest.add(at, request)
+        if request.span_id is not None and self._traced.wants(at, request.duration_ms / 1000):
+            self._traced.add(at, request)
 
     def add_reading(self, reading: Reading) -> None:
         """Take what the kernel says of the processes."""

@@ -130,7 +130,7 @@ class PerformanceMiddleware:
                 route = ""
             duration = self._record(exchange, method, route, ended)
             if duration >= watch.slow_threshold or watch.access_log is not None:
-                watch.report(exchange, method, route, duration, ended, trace)
+                watch.report(exchange, method, route, duration, ended, trace, scope)
             if trace is not None:
                 trace.live = False
         except Exception:

@@ -56,6 +56,10 @@ class SlowRequest(Struct, frozen=True, kw_only=True):
     """Seconds by part (`perfloop.monitoring.PARTS`), which sum to the duration; empty where it is not known."""
     statements: int
     """SQL statements that were seen."""
+    span_id: str | None = None
+    """16 hexadecimal digits of the `traceparent` header it came with."""
+    pid: int = 0
+    """The process that answered it."""
 
     def describe(self) -> str:
         """In one line, with the largest part of the time first."""

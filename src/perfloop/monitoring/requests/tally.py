@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections import deque
 from threading import RLock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 from ...telemetry import DEFAULT_REGISTRY, Registry
+from .slow import SlowRequest
 
 if TYPE_CHECKING:
     from .exchange import Exchange
-    from .slow import SlowRequest
 
 __all__ = [
     "LABELS",
@@ -36,6 +40,8 @@ NOTEWORTHY_AFTER = 0.001
 """Seconds: what comes after the last byte and takes less is the framework's return, no work worth a figure."""
 
 _SLOW_KEPT = 100
+_CLOCK_SECONDS, _LONGEST_SECONDS = 60.0, 1e6
+"""What another process says of a slow request is no such thing beyond: it ended in the future, or took for days."""
 
 
 class _Series:
@@ -158,8 +164,18 @@ def tally_of(registry: Registry) -> Tally:
 
 
 def slow_requests(registry: Registry = DEFAULT_REGISTRY) -> list[SlowRequest]:
-    """The last 100 slow requests of the middlewares that publish to `registry`, the newest first; from any thread."""
-    return tally_of(registry).slow_requests()
+    """The last slow requests of the middlewares that publish to `registry`, the newest first; from any thread.
+
+    The last 100 of this process, and the last 32 of each other one that shares the registry's directory.
+    """
+    slow = tally_of(registry).slow_requests()
+    latest = time.time() + _CLOCK_SECONDS
+    for note in registry.notes():
+        with contextlib.suppress(msgspec.DecodeError):
+            told = msgspec.json.decode(note, type=SlowRequest)
+            if told.at <= latest and told.duration <= _LONGEST_SECONDS:
+                slow.append(told)
+    return sorted(slow, key=lambda each: each.at, reverse=True)
 
 
 def requests_in_flight(registry: Registry = DEFAULT_REGISTRY) -> int:
@@ -168,11 +184,12 @@ def requests_in_flight(registry: Registry = DEFAULT_REGISTRY) -> int:
 
 
 def _forget_active() -> None:
-    """In a forked child: what is in flight is the parent's."""
+    """In a forked child: what is in flight, and what was slow, is the parent's."""
     global _LOCK
     _LOCK = RLock()
     for tally in list(_TALLIES.values()):
         tally.active.clear()
+        tally.slow.clear()
 
 
 os.register_at_fork(after_in_child=_forget_active)

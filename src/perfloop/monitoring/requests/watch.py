@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
 
 from ...exceptions import InvalidValue
 from .access_log import AccessFormat, AccessLog
@@ -48,13 +51,21 @@ class Watch:
         if not isinstance(access_log, bool) and access_log not in get_args(AccessFormat):
             raise InvalidValue('Expected False, True, "text" or "json"', got=access_log, where="access_log")
         self.now = clock.now
+        self._registry = registry
         self.tally = tally_of(registry)
         self.route = route
         self.slow_threshold = slow_threshold
         self.access_log = AccessLog("json" if access_log == "json" else "text") if access_log else None
 
     def report(
-        self, exchange: Exchange, method: str, route: str, duration: float, ended: float, trace: Trace | None
+        self,
+        exchange: Exchange,
+        method: str,
+        route: str,
+        duration: float,
+        ended: float,
+        trace: Trace | None,
+        holder: Mapping[str, Any],
     ) -> None:
         """Log a request that was slow, or every one where that was asked for.
 
@@ -65,9 +76,10 @@ class Watch:
             duration: seconds until the last byte.
             ended: when the application was done.
             trace: what the agent knows of it, where it was asked.
+            holder: its scope or environment.
         """
         if duration >= self.slow_threshold:
-            self._warn(exchange, method, route, duration, ended, trace)
+            self._warn(exchange, method, route, duration, ended, trace, holder)
         if self.access_log is not None:
             status, error = exchange.outcome()
             first_byte = exchange.first - exchange.started if exchange.first else None
@@ -84,7 +96,14 @@ class Watch:
             return False
 
     def _warn(
-        self, exchange: Exchange, method: str, route: str, duration: float, ended: float, trace: Trace | None
+        self,
+        exchange: Exchange,
+        method: str,
+        route: str,
+        duration: float,
+        ended: float,
+        trace: Trace | None,
+        holder: Mapping[str, Any],
     ) -> None:
         status, error = exchange.outcome()
         breakdown: dict[str, float] = {}
@@ -103,9 +122,24 @@ class Watch:
             sent=exchange.sent,
             breakdown=breakdown,
             statements=statements,
+            span_id=_span_id(holder),
+            pid=os.getpid(),
         )
         self.tally.slow.append(slow)
+        self._registry.leave_note(msgspec.json.encode(slow))
         warn(slow)
+
+
+def _span_id(holder: Mapping[str, Any]) -> str | None:
+    """The span that a scope's or environment's `traceparent` names."""
+    from ...agent.asgi import parse_span
+
+    given = holder.get("HTTP_TRACEPARENT")
+    for name, value in holder.get("headers", ()):
+        if name == b"traceparent":
+            given = value
+    span = parse_span(given) if given else None
+    return None if span is None else f"{span:016x}"
 
 
 def _shown(method: str) -> str:

@@ -155,7 +155,7 @@ class _Request(Exchange):
             said = watch.route(self.environ) if watch.route is not None else None
             route = said or (notes[-1] if notes else self.route)
             duration = watch.tally.record(self, method, route, ended)
-            watch.report(self, method, route, duration, ended, self._trace)
+            watch.report(self, method, route, duration, ended, self._trace, self.environ)
             if self._trace is not None:
                 self._trace.live = False
         except Exception:

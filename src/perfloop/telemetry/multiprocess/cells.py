@@ -13,21 +13,26 @@ machine's order: the file is for processes of one machine.
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import struct
 from collections import defaultdict
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from ...exceptions import InvalidValue
+from ..histogram import cell_bounds
+from ..names import check_label_names, check_name
 from ..snapshots import Kind, Merge  # noqa: TC001  (msgspec reads them)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["FORGOTTEN", "NOWHERE", "CellWriter", "Definition", "Recorded", "encode", "parse", "read"]
+__all__ = ["FORGOTTEN", "NOWHERE", "SUM", "CellWriter", "Definition", "Recorded", "check", "encode", "parse", "read"]
 
 _MAGIC = b"perfloop metrics"
 _RECORD = struct.Struct("=Iid")
@@ -37,6 +42,8 @@ FORGOTTEN = 0xFFFF_FFFE
 _LARGEST = 64 << 20
 """Bytes a file may grow to, 4 million cells. Only what is used takes space."""
 _CHUNK = 64 << 10
+SUM = -1
+"""Index of the cell that holds a histogram's sum."""
 NOWHERE = len(_MAGIC) // 8 + 1
 """The place of cells that found no room: its record is the first, and belongs to series `FORGOTTEN`."""
 
@@ -181,7 +188,7 @@ def encode(series: Iterable[tuple[Definition, dict[int, float]]], merged: Sequen
 def read(descriptor: int) -> bytes:
     """The used part of a file, which may still be growing."""
     data = bytearray()
-    while chunk := os.pread(descriptor, _CHUNK, len(data)):
+    while len(data) <= _LARGEST and (chunk := os.pread(descriptor, _CHUNK, len(data))):
         data += chunk
         if not any(chunk[-_RECORD.size :]):
             break
@@ -194,6 +201,8 @@ def parse(data: bytes) -> Recorded:
     Raises:
         InvalidValue: this is no such file, or it is damaged.
     """
+    if len(data) > _LARGEST:
+        raise InvalidValue(f"Expected a file of at most {_LARGEST >> 20} MiB")
     if not data.startswith(_MAGIC):
         raise InvalidValue("Expected a file of perfloop's metrics", got=data[: len(_MAGIC)])
     definitions: dict[int, Definition] = {}
@@ -220,3 +229,37 @@ def parse(data: bytes) -> Recorded:
     except (msgspec.DecodeError, ValueError, OverflowError) as error:
         raise InvalidValue(f"Expected a whole file of perfloop's metrics: {error}") from error
     return Recorded(series=found, merged=frozenset(merged))
+
+
+def check(recorded: Recorded) -> None:
+    """Refuse what no instrument would have counted.
+
+    Raises:
+        InvalidValue: a name that a registry does not take, labels that do not fit, counts that cannot be.
+    """
+    for definition, cells in recorded.series:
+        _check_shape(definition.name, definition.label_names, definition.buckets)
+        _check_cells(definition, cells)
+
+
+@lru_cache(maxsize=4096)
+def _check_shape(name: str, label_names: tuple[str, ...], buckets: tuple[float, ...]) -> None:
+    check_name(name)
+    check_label_names(label_names, name)
+    if not all(map(math.isfinite, buckets)) or any(low >= high for low, high in pairwise(buckets)):
+        raise InvalidValue("Expected buckets that rise", where=name)
+
+
+def _check_cells(definition: Definition, cells: dict[int, float]) -> None:
+    if len(definition.labels) != len(definition.label_names):
+        raise InvalidValue("Expected a value for each label", got=len(definition.labels), where=definition.name)
+    if definition.kind == "gauge":
+        return
+    counts = cells
+    if definition.kind == "histogram":
+        counts = {index: count for index, count in cells.items() if index != SUM}
+        if any(not 0 <= index <= len(cell_bounds(definition.buckets)) for index in counts):
+            raise InvalidValue("Expected cells within the histogram", where=definition.name)
+    infinite = definition.kind == "counter"
+    if any(not 0 <= count < math.inf and not (infinite and count == math.inf) for count in counts.values()):
+        raise InvalidValue("Expected counts of 0 or more", where=definition.name)

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import secrets
 import stat
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...exceptions import ConfigurationError, InvalidValue
-from .cells import encode, parse, read
-from .merging import families_of
+from .cells import check, encode, parse, read
+from .merging import MOST_SERIES, families_of, overflow_of
 
 if TYPE_CHECKING:
     from ..snapshots import FamilySnapshot
     from .cells import Definition
 
-__all__ = ["Process", "create", "prepare", "read_processes", "take_lead", "tidy"]
+__all__ = ["Process", "create", "open_ours", "prepare", "read_processes", "take_lead", "tidy"]
 
 _SUFFIX = ".metrics"
 _TIDY_LOCK = "tidying"
@@ -31,6 +33,11 @@ _LEADER_LOCK = "leading"
 _MOST_ENDED = 16
 """So many files of ended processes may lie about before they become one."""
 _ATTEMPTS = 100
+_DASHES = 2
+_LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_MOST_COMPLAINTS = 100
+_LOGGER = logging.getLogger("perfloop.telemetry")
+_complained: set[str] = set()
 
 
 class Process(NamedTuple):
@@ -70,8 +77,12 @@ def prepare(directory: Path) -> None:
         )
 
 
-def create(directory: Path) -> tuple[int, Path]:
+def create(directory: Path, suffix: str = _SUFFIX) -> tuple[int, Path]:
     """A new file for this process, locked until the process ends or closes it: its descriptor and where it is.
+
+    Args:
+        directory: to make it in.
+        suffix: of its name.
 
     Raises:
         OSError: it cannot be made.
@@ -82,7 +93,7 @@ def create(directory: Path) -> tuple[int, Path]:
     descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path = new.with_suffix(_SUFFIX)
+        path = new.with_suffix(suffix)
         new.rename(path)
     except BaseException:
         os.close(descriptor)
@@ -99,7 +110,7 @@ def take_lead(directory: Path) -> int | None:
     Raises:
         OSError: the directory cannot be written to.
     """
-    descriptor = os.open(directory / _LEADER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(directory / _LEADER_LOCK, _LOCK_FILE, 0o600)
     if _lock(descriptor, fcntl.LOCK_EX):
         return descriptor
     os.close(descriptor)
@@ -120,10 +131,32 @@ def read_processes(directory: str | os.PathLike[str], *, without: str = "") -> l
     return [Process(families_of(file.series, alive=file.alive), file.alive) for file in files if file.name != without]
 
 
+def living(directory: Path, *, without: str = "") -> list[int]:
+    """The numbers of the processes whose files are in the directory, of those that live.
+
+    Args:
+        directory: as in PERFLOOP_METRICS_DIR.
+        without: name of a file to leave out.
+    """
+    try:
+        names = [name for name in _names(directory) if name != without and _ended(directory / name) is False]
+    except ConfigurationError:
+        return []
+    pids = (name.split("-")[1] for name in names if name.count("-") == _DASHES)
+    return [int(pid) for pid in pids if pid.isascii() and pid.isdigit()]
+
+
 def _current(files: list[_File]) -> list[_File]:
     """Those whose counts are not in another one."""
-    merged = frozenset[str]().union(*(file.merged for file in files))
-    return [file for file in files if file.name not in merged]
+    alive = {file.name for file in files if file.alive}
+    honest = []
+    for file in files:
+        if file.merged & alive:  # sums are of those that have ended: nobody else may have a living one left out
+            _complain(file.name, "it says that it holds the counts of a process that lives")
+        else:
+            honest.append(file)
+    merged = frozenset[str]().union(*(file.merged for file in honest))
+    return [file for file in honest if file.name not in merged]
 
 
 def _files(directory: Path) -> list[_File]:
@@ -153,29 +186,58 @@ def _names(directory: Path) -> list[str]:
 
 
 def _read(path: Path) -> _File | None:
-    """A file's content; None for one that perfloop did not write, that is damaged, or that is not ours to read."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        raise
-    except OSError:
+    """A file's content; None, said once, for one that perfloop did not write, that is damaged, or not this user's.
+
+    Raises:
+        FileNotFoundError: it has gone meanwhile.
+    """
+    descriptor = open_ours(path)
+    if descriptor is None:
+        path.lstat()
         return None
     try:
         # Asked before reading: what a process counts between the two, and then ends, is not lost.
         alive = not _lock(descriptor, fcntl.LOCK_SH)
         recorded = parse(read(descriptor))
-    except InvalidValue:
+        check(recorded)
+    except (InvalidValue, OSError) as error:
+        _complain(path.name, str(error).splitlines()[0])
         return None
     finally:
         os.close(descriptor)
     return _File(path.name, alive, recorded.series, recorded.merged)
 
 
-def _ended(path: Path) -> bool:
+def open_ours(path: Path) -> int | None:
+    """A descriptor of a plain file that this user's processes wrote; None, said once, of anything else."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
+        # Without waiting: somebody may have put a pipe there.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _complain(path.name, error.strerror or type(error).__name__)
+        return None
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+        return descriptor
+    os.close(descriptor)
+    _complain(path.name, "it is no plain file" if status.st_uid == os.geteuid() else f"user {status.st_uid} owns it")
+    return None
+
+
+def _complain(name: str, why: str) -> None:
+    """Say once of a file that it is left out."""
+    if name not in _complained and len(_complained) < _MOST_COMPLAINTS:
+        _complained.add(name)
+        _LOGGER.warning("a file is left out of the service's metrics: %r: %s", name, why)
+
+
+def _ended(path: Path) -> bool | None:
+    """Whether the file's process has ended; None of a file that is not ours."""
+    descriptor = open_ours(path)
+    if descriptor is None:
+        return None
     try:
         return _lock(descriptor, fcntl.LOCK_SH)
     finally:
@@ -199,9 +261,9 @@ def tidy(directory: Path, *, most: int = _MOST_ENDED) -> bool:
         OSError: the directory cannot be written to.
         ConfigurationError: it cannot be read.
     """
-    if sum(_ended(directory / name) for name in _names(directory)) <= most:
+    if sum(_ended(directory / name) is True for name in _names(directory)) <= most:
         return False
-    lock = os.open(directory / _TIDY_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(directory / _TIDY_LOCK, _LOCK_FILE, 0o600)
     try:
         if not _lock(lock, fcntl.LOCK_EX):
             return False
@@ -221,10 +283,15 @@ def tidy(directory: Path, *, most: int = _MOST_ENDED) -> bool:
 
 def _replace(directory: Path, ended: list[_File]) -> None:
     sums: dict[Definition, dict[int, float]] = {}
+    many: Counter[str] = Counter()
     for file in ended:
         for definition, cells in file.series:
             if definition.kind == "gauge":
                 continue
+            if definition not in sums:
+                if many[definition.name] >= MOST_SERIES:
+                    definition = overflow_of(definition)
+                many[definition.name] += definition not in sums
             known = sums.setdefault(definition, {})
             for index, value in cells.items():
                 known[index] = known.get(index, 0.0) + value

@@ -15,8 +15,8 @@ from ..event import Event
 from ..gauge import Gauge, ObservableGauge
 from ..histogram import CELLS_PER_DOUBLING, Histogram
 from ..snapshots import Distribution
-from .cells import FORGOTTEN, NOWHERE
-from .merging import SUM, whole
+from .cells import FORGOTTEN, NOWHERE, SUM
+from .merging import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

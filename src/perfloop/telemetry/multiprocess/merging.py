@@ -5,18 +5,28 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from ..family import OVERFLOW
 from ..histogram import cell_bounds
+from ..names import sample_names
 from ..snapshots import Distribution, FamilySnapshot, Occurrences, Series
+from .cells import SUM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .cells import Definition
 
-__all__ = ["SUM", "families_of", "merge"]
+__all__ = ["MOST_SERIES", "families_of", "merge", "overflow_of"]
 
-SUM = -1
-"""Index of the cell that holds a histogram's sum."""
+MOST_SERIES = 10_000
+"""Series of a metric that many processes make together: what comes beyond is added to the overflow series."""
+
+
+def overflow_of(definition: Definition) -> Definition:
+    """The series for what is beyond the bound."""
+    return replace(definition, labels=(OVERFLOW,) * len(definition.label_names))
 
 
 def families_of(series: Iterable[tuple[Definition, dict[int, float]]], *, alive: bool) -> list[FamilySnapshot]:
@@ -68,24 +78,36 @@ def merge(processes: Iterable[Sequence[FamilySnapshot]]) -> list[FamilySnapshot]
     """The families of all processes, by name: counts, histograms and gauges added, or the largest gauge taken.
 
     Where processes do not agree what a metric is, after a deployment say, the first one's word counts, and the others'
-    series of it are left out. A gauge that is NaN in one process counts for nothing there.
+    series of it are left out; so is a metric that an exposition would write like another one. A gauge that is NaN in
+    one process counts for nothing there. Beyond `MOST_SERIES`, or as many as the first process has, series of a metric
+    are one.
 
     Args:
         processes: the families of each, the most recent first.
     """
     families: dict[str, FamilySnapshot] = {}
+    written: set[str] = set()
     merged: dict[str, dict[tuple[str, ...], float | Distribution | Occurrences]] = {}
     for process in processes:
         for family in process:
-            first = families.setdefault(family.name, family)
+            first = families.get(family.name)
+            if first is None:
+                samples = sample_names(family.name, family.unit, family.kind)
+                if not samples.isdisjoint(written):
+                    continue
+                written |= samples
+                first = families[family.name] = family
             if _shape(family) != _shape(first):
                 continue
             values = merged.setdefault(family.name, {})
+            most = max(MOST_SERIES, len(first.series))
             for series in family.series:
-                known = values.get(series.labels)
+                full = series.labels not in values and len(values) >= most
+                labels = (OVERFLOW,) * len(first.label_names) if full else series.labels
+                known = values.get(labels)
                 together = series.value if known is None else _together(known, series.value, first)
                 if together is not None:
-                    values[series.labels] = together
+                    values[labels] = together
     return [
         FamilySnapshot(
             name=name,

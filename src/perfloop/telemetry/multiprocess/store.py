@@ -18,8 +18,9 @@ from ..gauge import Gauge, ObservableGauge
 from ..histogram import Histogram
 from ..names import OWN_METRICS
 from .cells import NOWHERE, CellWriter, Definition
-from .directory import create, prepare, read_processes, take_lead, tidy
+from .directory import create, living, prepare, read_processes, take_lead, tidy
 from .instruments import SharedCounter, SharedEvent, SharedGauge, SharedHistogram, SharedObservableGauge
+from .notes import Notes, read_notes
 
 if TYPE_CHECKING:
     from ..family import Family
@@ -76,6 +77,9 @@ class Store:
         self._name = ""
         self._full = False
         self._leave_lead: weakref.finalize[..., Store] | None = None
+        self._notes: Notes | None = None
+        self._close_notes: weakref.finalize[..., Store] | None = None
+        self._speechless = False
         self._publisher: threading.Thread | None = None
 
     def shared(self, family: Family[Any], labels: tuple[str, ...], instrument: Any) -> Any:
@@ -195,13 +199,36 @@ class Store:
             _LOGGER.warning("the other processes are left out of the service's metrics: %s", error)
             return []
 
+    def leave_note(self, note: bytes) -> None:
+        """Write it where the others find it; where that fails, a warning says so once."""
+        with self._lock:
+            try:
+                if self._notes is None:
+                    prepare(self._directory)
+                    self._notes = Notes(self._directory)
+                    self._close_notes = weakref.finalize(self, os.close, self._notes.descriptor)
+                    self._close_notes.atexit = False
+                self._notes.leave(note)
+            except (OSError, ConfigurationError) as error:
+                if not self._speechless:
+                    self._speechless = True
+                    _LOGGER.warning("the service's other processes do not hear of slow requests here: %s", error)
+
+    def notes(self) -> list[bytes]:
+        """What the others left."""
+        return read_notes(self._directory, without="" if self._notes is None else self._notes.name)
+
+    def processes(self) -> list[int]:
+        """The others that live and have a file."""
+        return living(self._directory, without=self._name)
+
     def after_fork(self) -> None:
         """Leave the file to the parent: this child has counted nothing yet."""
         if self._writer is not None:
             with contextlib.suppress(BufferError):
                 self._writer.close()
         # The locks are the parent's, and would outlive it in whoever keeps the files open.
-        for close in (self._close, self._leave_lead):
+        for close in (self._close, self._leave_lead, self._close_notes):
             if close is not None:
                 close()
         self._begin()

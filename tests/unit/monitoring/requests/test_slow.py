@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from perfloop.monitoring.requests import PerformanceMiddleware, SlowRequest, WSGIPerformanceMiddleware, slow_requests
 from perfloop.telemetry import Registry
 
 from .calling import Ticks, call, call_wsgi
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def taking(clock: Ticks, seconds: float) -> Any:
@@ -130,3 +136,32 @@ def test_a_method_cannot_write_lines_of_its_own(caplog: pytest.LogCaptureFixture
     call(PerformanceMiddleware(taking(clock, 2), registry=Registry(), clock=clock), method="GET\nfaked")
     assert "faked" not in caplog.text
     assert "_OTHER" in caplog.text
+
+
+def test_processes_that_share_a_directory_know_each_others_with_their_spans(tmp_path: Path) -> None:
+    one, other = Registry(directory=tmp_path), Registry(directory=tmp_path)
+    clock = Ticks()
+    header = (b"traceparent", f"00-{'ab' * 16}-00000000000002f1-01".encode())
+    call(PerformanceMiddleware(taking(clock, 2), registry=one, clock=clock, breakdown=False), headers=[header])
+
+    def app(environ: Any, start_response: Any) -> Any:
+        clock.pass_(4)
+        start_response("200 OK", [])
+        return [b"x"]
+
+    call_wsgi(WSGIPerformanceMiddleware(app, registry=other, clock=clock), HTTP_TRACEPARENT=header[1].decode())
+    for registry in (one, other):
+        found = slow_requests(registry)
+        assert {(slow.duration, slow.span_id, slow.pid) for slow in found} == {
+            (3.0, "00000000000002f1", os.getpid()),
+            (4.0, "00000000000002f1", os.getpid()),
+        }
+
+
+def test_what_is_no_slow_request_is_left_out(tmp_path: Path) -> None:
+    one, other = Registry(directory=tmp_path), Registry(directory=tmp_path)
+    future, endless = example(at=time.time() + 1e6), example(duration=1e300)
+    for note in (b"\xff", b"{}", b'{"at": "now"}', msgspec.json.encode(future), msgspec.json.encode(endless)):
+        other.leave_note(note)
+    other.leave_note(msgspec.json.encode(example()))
+    assert slow_requests(one) == [example()]
