@@ -13,7 +13,7 @@ import hmac
 import ipaddress
 import socket
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from .http_server import Response
@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
     from .http_server import Request
 
-__all__ = ["AddressAccess", "TokenAccess", "is_loopback", "page_headers"]
+__all__ = ["Access", "AddressAccess", "TokenAccess", "is_loopback", "page_headers"]
+
+
+class Access(Protocol):
+    """Who may read a page."""
+
+    def refusal(self, request: Request) -> Response | None:
+        """The answer to who may not; None: go on."""
 
 
 class AddressAccess:

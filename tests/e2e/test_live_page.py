@@ -28,10 +28,12 @@ pytestmark = pytest.mark.services
 
 
 @contextmanager
-def run(service: str, *words: str, option: str = "--live-web") -> Iterator[tuple[subprocess.Popen[str], str]]:
+def run(
+    service: str, *words: str, option: str = "--live-web", address: str = "0"
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A run under way, and the address it printed."""
     command = subprocess.Popen(
-        [PERFLOOP, "load", service, "--no-live", "--json", option, "0", *words],
+        [PERFLOOP, "load", service, "--no-live", "--json", option, address, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -39,7 +41,7 @@ def run(service: str, *words: str, option: str = "--live-web") -> Iterator[tuple
     try:
         assert command.stderr is not None
         match = re.fullmatch(
-            r"(?:live  |metrics)\s+(http://127\.0\.0\.1:\d+/(?:metrics)?)\n", command.stderr.readline()
+            r"(?:live  |metrics)\s+(http://[\d.]+:\d+/(?:metrics)?(?:\?token=\S+)?)\n", command.stderr.readline()
         )
         assert match is not None
         yield command, match[1]
@@ -155,6 +157,25 @@ def test_other_hosts_other_methods_and_other_paths(service: str) -> None:
             lines = [events.readline() for _ in range(4)]
         assert b"token=***" in lines[1]
         assert b"s3cret" not in b"".join(lines)
+
+
+def test_who_has_no_token_sees_nothing_from_elsewhere(service: str) -> None:
+    with run(f"{service}/products", "--rate", "20", "--duration", "60s", address="0.0.0.0:0") as (_, url):
+        page, _, token = url.replace("0.0.0.0", "127.0.0.1").partition("?token=")
+        assert len(token) >= 16
+
+        def status(path: str, **headers: str) -> int:
+            try:
+                with urllib.request.urlopen(urllib.request.Request(page + path, headers=headers), timeout=10) as got:
+                    return int(got.status)
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        assert [status(path) for path in ("", "events", "other", "?token=wrong")] == [401] * 4
+        assert status("", Authorization=f"Bearer {token}") == 200
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        with opener.open(f"{page}?token={token}", timeout=10) as response:
+            assert (response.status, response.url) == (200, page)
 
 
 def pester(url: str, ended: threading.Event) -> None:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from ..http_access import AddressAccess, page_headers
-from ..http_server import HttpServer, Request, Response
+from ..http_server import HttpServer
 from ..reporting import figures
 from ..units import format_duration
 from .live import planned, time_left
@@ -136,14 +135,14 @@ class LivePage:
         self._history = History()
         if address is None:
             return
+        from ..live.event_page import EventPage
+        from ..live.token import access_to
         from ..reporting.live_page import render_live_page
 
         host, port = parse_address(address, where="--live-web")
-        page, policy = render_live_page()
-        self._page = page.encode()
-        self._headers = page_headers(policy)
-        self._access = AddressAccess(host)
-        self._server = HttpServer(host, port, self._answer, tick=self._tick, serves="the live page", where="--live-web")
+        access, self._query = access_to(host)
+        page = EventPage(render_live_page(), access, event=self._event)
+        self._server = HttpServer(host, port, page.answer, tick=self._tick, serves="the live page", where="--live-web")
 
     def update(self, progress: Progress) -> None:
         """Take the latest progress; called by the engine."""
@@ -157,7 +156,7 @@ class LivePage:
         if self._server is not None:
             self._stack.enter_context(short_turns())
             self._stack.enter_context(self._server)
-            note(f"live     {self._server.url}/")
+            note(f"live     {self._server.url}/{self._query}")
         return self
 
     def __exit__(
@@ -165,18 +164,6 @@ class LivePage:
     ) -> None:
         self._over = True
         self._stack.close()
-
-    def _answer(self, request: Request) -> Response:
-        refusal = self._access.refusal(request)
-        if refusal is not None:
-            return refusal
-        if request.method != "GET":
-            return Response.text(405, "expected GET", ("Allow", "GET"))
-        if request.path == "/":
-            return Response(200, "text/html; charset=utf-8", self._page, self._headers)
-        if request.path == "/events":
-            return Response(200, "text/event-stream", b"retry: 1000\n" + self._event(), self._headers, stream=True)
-        return Response.text(404, "the live page is at /")
 
     def _tick(self) -> bytes:
         if self._latest is not None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from typing import TYPE_CHECKING
 
 from ..exceptions import ConfigurationError
-from ..http_access import AddressAccess, TokenAccess, is_loopback
 from ..http_server import HttpServer
 from .telemetry import parse_address
 
@@ -15,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from ..live.page import Access
     from ..monitoring.live import LiveState, SlowRequest
 
 __all__ = ["MonitorPage"]
@@ -39,15 +35,10 @@ class MonitorPage:
 
     def __init__(self, address: str, *, find: Callable[[str], SlowRequest | None], where: str) -> None:
         from ..live.page import LivePage
-        from ..live.token import SHORTEST_TOKEN, TOKEN_VARIABLE, checked_token
+        from ..live.token import access_to
 
         host, port = parse_address(address, where=where) if address else _USUAL
-        self._token = (
-            None
-            if is_loopback(host)
-            else checked_token(os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(SHORTEST_TOKEN))
-        )
-        access: Access = AddressAccess(host) if self._token is None else TokenAccess(self._token)
+        access, self._query = access_to(host)
         page = LivePage(access, event=self._event, find=find)
         self._state: LiveState | None = None
         self._written: tuple[LiveState | None, bytes] = (None, b"")
@@ -67,7 +58,7 @@ class MonitorPage:
     @property
     def url(self) -> str:
         """The address to open, with the token where there is one."""
-        return f"{self._server.url}/" + (f"?token={self._token}" if self._token is not None else "")
+        return f"{self._server.url}/{self._query}"
 
     def show(self, state: LiveState) -> None:
         """Take the latest state."""

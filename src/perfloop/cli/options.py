@@ -145,7 +145,8 @@ LiveWebOption = Annotated[
         "--live-web",
         metavar="[HOST:]PORT",
         help="Show the run while it lasts as a page at http://HOST:PORT/, with charts. HOST is 127.0.0.1 unless given; "
-        "port 0 takes a free one.",
+        "port 0 takes a free one. Other addresses than loopback ask for a token: that of the variable "
+        "PERFLOOP_MONITOR_TOKEN, or one that is made up and printed.",
         rich_help_panel=_DURING,
     ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from contextlib import contextmanager, nullcontext
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -82,7 +83,7 @@ class Slo:
         self,
         app_or_url: Any,
         *goals: str,
-        rate: float | None,
+        rate: float | EllipsisType | None = ...,
         path: str = "/",
         method: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -101,7 +102,7 @@ class Slo:
             goals: what must hold: `p99<50ms`, `errors<0.1%`; metrics as of `--fail-if`. Without one about errors there
                 must be none.
             rate: requests a second, whatever the application does; None: each connection sends its next request when
-                the last is answered.
+                the last is answered. Has to be said: it decides what a latency means.
             path: what to request of an application; a URL has its own.
             method: GET unless given, POST with a body.
             headers: of every request.
@@ -130,6 +131,12 @@ class Slo:
                     "Expected a goal or a baseline",
                     where="perfloop_slo",
                     hint='perfloop_slo(app, "p99<50ms", rate=100)',
+                )
+            if isinstance(rate, EllipsisType):
+                raise ConfigurationError(
+                    "Expected a rate",
+                    where="perfloop_slo",
+                    hint="rate=100 sends 100 requests a second, rate=None one after the other on each connection",
                 )
             if path != "/" and (is_url or not path.startswith("/")):
                 raise ConfigurationError(

@@ -74,6 +74,9 @@ def test_nothing_to_judge_by_is_told(tmp_path: Path) -> None:
     slo = Slo(tmp_path, root=tmp_path)
     with pytest.raises(ConfigurationError, match="Expected a goal or a baseline"):
         slo("http://127.0.0.1:1/", rate=10)
+    with pytest.raises(ConfigurationError, match="Expected a rate") as unsaid:
+        slo("http://127.0.0.1:1/", "p99<50ms")
+    assert unsaid.value.__notes__[0].startswith("hint: rate=100 sends 100 requests a second")
     with pytest.raises(InvalidValue) as caught:
         slo("http://127.0.0.1:1/", "p99<fast", rate=10)
     assert caught.value.__notes__[0].startswith("hint: ")
