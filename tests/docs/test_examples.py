@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -88,6 +89,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop_database: Pa
     for file in SCENARIOS.iterdir():
         if file.is_file():
             (tmp_path / file.name).write_bytes(file.read_bytes())
+    shutil.copy(shop_database, tmp_path / "shop.sqlite3")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHOP_DATABASE", str(shop_database))
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))

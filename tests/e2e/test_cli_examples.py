@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -70,6 +71,11 @@ def test_the_examples_of_every_command_run(
     (template / "openapi.json").write_text(json.dumps(OPENAPI))
     for file in ("shop.toml", "customers.csv"):
         shutil.copy(SCENARIOS / file, template)
+    make_database(template / "shop.sqlite3")
+    (template / "slow.sql").write_text("SELECT * FROM orders WHERE customer_id = 7 ORDER BY total;\n")
+    for name in ("before-plan.json", "after-plan.json"):
+        explained = run(f"perfloop db explain shop.sqlite3 slow.sql --output {name}", template)
+        assert explained.returncode == 0, explained.stderr
     for name in ("before.json", "after.json"):
         measured = run(f"perfloop load {service}/ --requests 50 --output {name}", template)
         assert measured.returncode in (0, 3), measured.stderr
@@ -98,6 +104,16 @@ def test_the_examples_of_every_command_run(
     # Side by side: nothing here depends on the figures.
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(check, range(len(lines)), lines))
+
+
+def make_database(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.executescript(
+            "CREATE TABLE customer(id INTEGER PRIMARY KEY, name TEXT); "
+            "CREATE TABLE orders(id INTEGER PRIMARY KEY, customer_id INTEGER REFERENCES customer, total REAL); "
+            "INSERT INTO customer VALUES (7, 'Ann'); INSERT INTO orders VALUES (1, 7, 9.5), (2, 7, 3.0)"
+        )
+    connection.close()
 
 
 def watch(line: str, directory: Path) -> None:

@@ -40,6 +40,7 @@ EXAMPLES = (
         'perfloop compare --cmd "uvicorn shop:app" --cmd "SHOP_FIX=n_plus_one uvicorn shop:app" '
         '--request "GET /orders?page=1"',
     ),
+    Example("two plans of perfloop db explain", "perfloop compare before-plan.json after-plan.json"),
     Example(
         "in CI: exit status 1 when B is slower",
         "perfloop compare before.json after.json --fail-if-slower",
@@ -110,8 +111,9 @@ def compare(
 ) -> int:
     """Say whether B is faster than A, slower, no different, or whether there is not enough data to say.
 
-    Two records are compared as they are. Two commands are each started several times in turn, so that a machine that
-    slows down meanwhile slows both, and loaded with the same requests; the differences between runs give the interval.
+    Two records are compared as they are; two plans of a statement by what changed. Two commands are each started
+    several times in turn, so that a machine that slows down meanwhile slows both, and loaded with the same requests;
+    the differences between runs give the interval.
     """
     import msgspec
 
@@ -137,7 +139,7 @@ def compare(
 
 def _compare_records(paths: Sequence[str]) -> ComparisonRecord:
     from .. import diagnosis
-    from ..records import load_record
+    from ..records import PlanRecord, load_record
     from .redaction import readable
 
     if len(paths) != 2:
@@ -147,9 +149,13 @@ def _compare_records(paths: Sequence[str]) -> ComparisonRecord:
             hint="perfloop compare before.json after.json",
         )
     first, second = paths
-    return diagnosis.compare_records(
-        load_record(first), load_record(second), name_a=readable(first), name_b=readable(second)
-    )
+    a, b = load_record(first), load_record(second)
+    names = {"name_a": readable(first), "name_b": readable(second)}
+    if isinstance(a, PlanRecord) and isinstance(b, PlanRecord):
+        from ..database.plans import compare_plans
+
+        return compare_plans(a, b, **names)
+    return diagnosis.compare_records(a, b, **names)
 
 
 def _compare_commands(options: ComparisonOptions, *, live: bool) -> tuple[ComparisonRecord, bool, ServiceLost | None]:

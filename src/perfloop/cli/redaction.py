@@ -22,7 +22,7 @@ _ASSIGNMENT = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _HEADER = ("-H", "--header")
-_BODY = ("-d", "--data")
+_BODY = ("-d", "--data", "--parameter")
 _REQUEST = ("--request",)
 _COMMAND = ("--cmd",)
 _PLACE = ("--ready",)

@@ -77,11 +77,12 @@ class Database(ABC):
         """The server's version: `(15, 14)`, `(3, 40, 1)`."""
 
     @abstractmethod
-    def guarded(self, sql: str | None = None) -> AbstractContextManager[None]:
+    def guarded(self, sql: str | None = None, *, before: int = 0) -> AbstractContextManager[None]:
         """Have what the driver raises in the block as perfloop's errors.
 
         Args:
             sql: the statement, for saying where in it the fault is.
+            before: how many characters at its beginning are ours.
 
         Raises:
             DatabaseLocked: waited `limits.lock` for a lock; says who holds it.
@@ -139,7 +140,7 @@ def open_database(dsn: str, *, writable: bool = False, limits: Limits | None = N
         raise ConfigurationError(
             "Expected the URL of a PostgreSQL or SQLite database, or the path of an SQLite file",
             got=redact_malformed_url(dsn),
-            hint="such as postgresql://user@127.0.0.1/shop or shop.sqlite3",
+            hint="such as postgresql://127.0.0.1/shop or shop.sqlite3",
         )
     if _KEYWORDS.match(dsn):
         from .postgresql import connect

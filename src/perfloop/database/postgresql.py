@@ -75,14 +75,14 @@ class PostgreSQLDatabase(Database):
         return number // 10_000, number % 10_000
 
     @contextlib.contextmanager
-    def guarded(self, sql: str | None = None) -> Iterator[None]:
+    def guarded(self, sql: str | None = None, *, before: int = 0) -> Iterator[None]:
         """See `Database.guarded`. A lock that is waited for is looked at by a second connection, while it lasts."""
         psycopg = require_psycopg()
         watch = _LockWatch(self)
         try:
             yield
         except psycopg.Error as error:
-            raise self._fault(psycopg, error, sql, watch) from error
+            raise self._fault(psycopg, error, _place(sql, error.diag.statement_position, before), watch) from error
         finally:
             watch.cancel()
 
@@ -109,7 +109,7 @@ class PostgreSQLDatabase(Database):
     def _execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None) -> Any:
         return self.connection.execute(sql, parameters)
 
-    def _fault(self, psycopg: Any, error: Any, sql: str | None, watch: _LockWatch) -> PerfloopError:
+    def _fault(self, psycopg: Any, error: Any, place: str | None, watch: _LockWatch) -> PerfloopError:
         errors = psycopg.errors
         text = redact_text((error.diag.message_primary or str(error)).strip())
         if isinstance(error, errors.LockNotAvailable):
@@ -131,7 +131,6 @@ class PostgreSQLDatabase(Database):
             return DatabaseFailed(f"Expected a statement that only reads: {text}", where=self.name)
         if self.connection.closed or self.connection.broken:
             return DatabaseUnreachable(f"The connection to PostgreSQL was lost: {text}", where=self.name)
-        place = _place(sql, error.diag.statement_position)
         return DatabaseFailed(
             f"PostgreSQL refuses a statement: {text}", where=place or self.name, hint=error.diag.message_hint
         )
@@ -178,7 +177,7 @@ def connect(dsn: str, *, writable: bool, limits: Limits) -> PostgreSQLDatabase:
         message = redact_text(str(error).strip().replace(dsn, "it"))
         raise ConfigurationError(
             f"Expected the URL of a PostgreSQL database: {message}",
-            hint="such as postgresql://user@127.0.0.1:5432/shop; other signs than letters are written as %40",
+            hint="such as postgresql://127.0.0.1:5432/shop; other signs than letters are written as %40",
         ) from error
     # The server lists names by `unknown` when a driver's own defaults say so; ours are said, the user's kept.
     settings.setdefault("fallback_application_name", "perfloop")
@@ -232,10 +231,11 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _place(sql: str | None, position: str | None) -> str | None:
+def _place(sql: str | None, position: str | None, before: int) -> str | None:
     """`line 2, column 8 of the statement`, with what stands there."""
-    if sql is None or not position:
+    if sql is None or not position or int(position) <= before:
         return None
-    before = sql[: int(position) - 1]
-    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return f"line {line}, column {column} of the statement: {sql[int(position) - 1 :][:40].splitlines()[0]}"
+    above, at = sql[before : int(position) - 1], sql[int(position) - 1 :]
+    line, column = above.count("\n") + 1, len(above) - above.rfind("\n")
+    shown = (at.splitlines() or ["its end"])[0][:40]
+    return f"line {line}, column {column} of the statement: {shown}"

@@ -35,7 +35,7 @@ class SQLiteDatabase(Database):
         return sqlite3.sqlite_version_info
 
     @contextlib.contextmanager
-    def guarded(self, sql: str | None = None) -> Iterator[None]:
+    def guarded(self, sql: str | None = None, *, before: int = 0) -> Iterator[None]:
         """See `Database.guarded`."""
         self._ends = time.monotonic() + self.limits.statement
         try:
@@ -92,7 +92,7 @@ def open_file(path: str, *, writable: bool, limits: Limits) -> SQLiteDatabase:
         raise DatabaseUnreachable(
             "Expected an SQLite file, but there is none",
             where=path,
-            hint="a PostgreSQL database is given as postgresql://user@host/database",
+            hint="a PostgreSQL database is given as postgresql://host/database",
         )
     mode = "rw" if writable else "ro"
     uri = f"file:{quote(str(Path(path).absolute()))}?mode={mode}"

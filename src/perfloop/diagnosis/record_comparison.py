@@ -63,7 +63,11 @@ def compare_records(a: AnyRecord, b: AnyRecord, *, name_a: str = "A", name_b: st
     """
     for record, name in ((a, name_a), (b, name_b)):
         if not isinstance(record, _Measured):
-            kinds = {"comparison": "a comparison", "capacity": "a capacity search, which has an interval of its own"}
+            kinds = {
+                "comparison": "a comparison",
+                "capacity": "a capacity search, which has an interval of its own",
+                "plan": "a plan, which is compared with another plan",
+            }
             raise ConfigurationError(
                 "Expected the record of a load test or a diagnosis",
                 got=kinds[str(type(record).__struct_config__.tag)],

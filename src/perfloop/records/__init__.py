@@ -43,6 +43,7 @@ from .kinds import (
     WorkerResult,
     current_environment,
 )
+from .plan import PlanBuffers, PlanNode, PlanProblem, PlanRecord
 from .storage import AnyRecord, json_schema, load_record, save_record
 from .workload import Parameter, StatementUse, WorkloadRecord, WorkloadStatement
 
@@ -71,6 +72,10 @@ __all__ = [
     "Parameter",
     "PhaseTime",
     "Place",
+    "PlanBuffers",
+    "PlanNode",
+    "PlanProblem",
+    "PlanRecord",
     "Predicted",
     "Record",
     "RecordingFidelity",

@@ -13,6 +13,7 @@ from ..exceptions import RecordTooNew, UnreadableRecord
 from ..files import read_within, write_whole
 from .capacity import CapacityRecord
 from .kinds import SCHEMA_VERSION, ComparisonRecord, DiagnosisRecord, LoadRecord, Record
+from .plan import PlanRecord
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +23,7 @@ __all__ = ["AnyRecord", "json_schema", "load_record", "save_record"]
 _LARGEST = 256_000_000
 """Bytes of a record that is read; a day's load test has some 20 million."""
 
-AnyRecord = LoadRecord | DiagnosisRecord | ComparisonRecord | CapacityRecord
+AnyRecord = LoadRecord | DiagnosisRecord | ComparisonRecord | CapacityRecord | PlanRecord
 
 
 def json_schema() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from msgspec import Struct
 
-from perfloop.records import CapacityRecord, ComparisonRecord, DiagnosisRecord, LoadRecord
+from perfloop.records import CapacityRecord, ComparisonRecord, DiagnosisRecord, LoadRecord, PlanRecord
 from perfloop.units import format_bytes, format_duration
 
 from . import assets, capacity_pictures, figures, pictures
@@ -20,6 +20,7 @@ from .breakdown import parts_of, routes_in_order, slowest_name
 from .description import defaults_in_words, plan_in_words, server_count_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
 from .over_time import over_time
+from .plan import explained_in_words, node_title, plan_rows
 from .verdict import (
     before,
     capacity_span,
@@ -71,6 +72,8 @@ def render_html(record: AnyRecord) -> str:
             page = _render("diagnosis", record, _diagnosis_view(record, limits), limits)
         elif isinstance(record, CapacityRecord):
             page = _render("capacity", record, _capacity_view(record), limits)
+        elif isinstance(record, PlanRecord):
+            page = _render("plan", record, _plan_view(record, limits), limits)
         else:
             page = _render("comparison", record, _comparison_view(record), limits)
         if len(page.encode()) <= _LARGEST_BYTES:
@@ -164,6 +167,8 @@ def _stamp(record: AnyRecord) -> str:
     if isinstance(record, CapacityRecord):
         stamps = {"found": "Found", "at least": "At least", "never met": "Never met"}
         return stamps.get(record.verdict, "Not enough data")
+    if isinstance(record, PlanRecord):
+        return "Executed" if record.analyzed else "Planned"
     if not record.summary.trustworthy:
         return "Untrustworthy"
     if isinstance(record, DiagnosisRecord):
@@ -242,6 +247,30 @@ def _capacity_view(record: CapacityRecord) -> dict[str, Any]:
         "charts": {"curve": capacity_pictures.latency_by_rate(record), "usl": capacity_pictures.scalability(record)},
         "seconds_of_probes": sum(probe.seconds + probe.recovery_seconds for probe in record.probes),
         "span": capacity_span(record),
+    }
+
+
+def _plan_view(record: PlanRecord, limits: _Limits) -> dict[str, Any]:
+    nodes, rows = record.nodes, plan_rows(record)
+    titles = [
+        "The statement as a whole" if problem.node is None else node_title(nodes[problem.node])
+        for problem in record.problems
+    ]
+    judged = [
+        (problem, title, problem.node == record.worst) for problem, title in zip(record.problems, titles, strict=True)
+    ]
+    most = 10 * limits.routes
+    return {
+        "summary": None,
+        "charts": {},
+        "problems": judged[: limits.findings],
+        "rows": rows[:most],
+        "hidden_rows": max(len(rows) - most, 0),
+        "has_own": any(row.own for row in rows),
+        "has_rows": any(row.estimated for row in rows),
+        "has_actual": any(row.actual for row in rows),
+        "plan_words": explained_in_words(record),
+        "guide": lambda text: Markup(escape(text)),  # noqa: S704  # our own drawing; its spaces must stay
     }
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from xml.etree import ElementTree
 
-from perfloop.records import CapacityRecord, ComparisonRecord, LoadRecord
+from perfloop.records import CapacityRecord, ComparisonRecord, LoadRecord, PlanRecord
 
 from . import figures
 from .description import server_count_in_words, warm_up_in_words
+from .plan import node_title
 from .verdict import finding_title, gain_in_words, summary_line
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def render_junit(record: AnyRecord) -> bytes:
         cases = list(_comparison(record))
     elif isinstance(record, CapacityRecord):
         cases = [_capacity(record)]
+    elif isinstance(record, PlanRecord):
+        cases = list(_plan(record))
     else:
         cases = [_trust(record.summary), *(_load(record) if isinstance(record, LoadRecord) else _diagnosis(record))]
         if not record.summary.trustworthy:
@@ -96,6 +99,9 @@ def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
     if isinstance(record, ComparisonRecord):
         yield from (("a", record.a), ("b", record.b))
         return
+    if isinstance(record, PlanRecord):
+        yield from (("database", record.database), ("statement", record.sql))
+        return
     if isinstance(record, CapacityRecord):
         yield "target", record.target
         if record.capacity_rps is not None:
@@ -119,6 +125,8 @@ def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
 def _seconds(record: AnyRecord) -> float:
     if isinstance(record, ComparisonRecord):
         return 0.0
+    if isinstance(record, PlanRecord):
+        return ((record.planning_ms or 0.0) + (record.execution_ms or 0.0)) / 1e3
     if isinstance(record, CapacityRecord):
         return sum(probe.seconds + probe.recovery_seconds for probe in record.probes)
     return record.summary.run_seconds
@@ -133,6 +141,15 @@ def _capacity(record: CapacityRecord) -> Case:
         summary_line(record),
         "; ".join(record.reasons),
     )
+
+
+def _plan(record: PlanRecord) -> Iterator[Case]:
+    if not record.problems:
+        yield Case("plan", "nothing is out of the ordinary")
+    nodes = record.nodes
+    for problem in record.problems:
+        title = "the statement" if problem.node is None else node_title(nodes[problem.node])
+        yield Case("plan", f"{problem.kind}: {title}", "failure", problem.words, problem.advice)
 
 
 def _trust(summary: LoadSummary) -> Case:

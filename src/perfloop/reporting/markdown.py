@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from perfloop.records import CapacityRecord, DiagnosisRecord, LoadRecord
+from perfloop.records import CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord
 
 from . import figures
 from .description import plan_in_words, server_count_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
+from .plan import explained_in_words, node_title, plan_rows
 from .verdict import before, finding_title, latency_of, leading_gain, summary_line, verdict
 from .workers import HEADS as WORKER_HEADS
 from .workers import partial_in_words, worker_row
@@ -42,6 +43,7 @@ _LONGEST_TEXT = 300
 _BAR = "\\|"
 _ENTRIES_SHOWN = 5
 _POINTS_SHOWN = 15
+_NODES_SHOWN = 60
 
 
 def render_markdown(record: AnyRecord) -> str:
@@ -60,6 +62,8 @@ def render_markdown(record: AnyRecord) -> str:
         parts += _diagnosis(record)
     elif isinstance(record, CapacityRecord):
         parts += _capacity(record)
+    elif isinstance(record, PlanRecord):
+        parts += _plan(record)
     else:
         parts += _comparison(record)
     machine = record.environment
@@ -101,6 +105,28 @@ def _load(record: LoadRecord) -> list[str]:
     ]
     listed = ["\n".join(errors)] if errors else []
     return [*parts, *_parts(record), *_workers(record), *listed, *_slowest(record), *_targets(record.targets)]
+
+
+def _plan(record: PlanRecord) -> list[str]:
+    rows = plan_rows(record)
+    drawn = "\n".join(
+        f"{row.guide}{row.title}" + "".join(f"  {words}" for words in (row.own, row.loops) if words)
+        for row in rows[:_NODES_SHOWN]
+    )
+    nodes = record.nodes
+    problems = [
+        f"- **{_text('the statement' if each.node is None else node_title(nodes[each.node]))}**: {_text(each.words)}. "
+        f"{_text(figures.sentence(each.advice))}."
+        for each in record.problems[:_ENTRIES_SHOWN]
+    ]
+    notes = [f"- {_text(note)}" for note in record.notes[:_ENTRIES_SHOWN]]
+    fence = "````"
+    return [
+        f"{_code(record.database)} · {_text(explained_in_words(record))}",
+        f"{fence}text\n{drawn.replace('`', 'ˋ')}\n{fence}",
+        *(["\n".join(problems)] if problems else []),
+        *(["\n".join(notes)] if notes else []),
+    ]
 
 
 def _workers(record: LoadRecord) -> list[str]:

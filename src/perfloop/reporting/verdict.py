@@ -17,10 +17,12 @@ from perfloop.records import (
     LoadRecord,
     LoadSummary,
     MetricComparison,
+    PlanRecord,
     RouteBreakdown,
 )
 
 from . import figures
+from .plan import node_title
 
 __all__ = [
     "Before",
@@ -93,6 +95,8 @@ def verdict(record: AnyRecord) -> Verdict:
         return _diagnosis(record)
     if isinstance(record, CapacityRecord):
         return _capacity(record)
+    if isinstance(record, PlanRecord):
+        return _plan(record)
     return _comparison(record)
 
 
@@ -256,7 +260,23 @@ def _comparison(record: ComparisonRecord) -> Verdict:
     return Verdict(
         "good" if record.verdict == "faster" else "bad",
         f"B is {record.verdict} than A: {name} {gain or values}",
-        f"{values} ({interval})" if gain else "",
+        (f"{values} ({interval})" if interval else values) if gain else "",
+    )
+
+
+def _plan(record: PlanRecord) -> Verdict:
+    worst = None if record.worst is None else node_title(record.nodes[record.worst])
+    problem = record.problems[0] if record.problems else None
+    if problem is None:
+        return Verdict(
+            "good", "Nothing in this plan is out of the ordinary" + (f"; most goes to {worst}" if worst else "")
+        )
+    title = "the statement" if problem.node is None else node_title(record.nodes[problem.node])
+    more = len(record.problems) - 1
+    return Verdict(
+        "warning",
+        f"{figures.sentence(title)}: {figures.shorten(figures.clean(problem.words), 160)}",
+        f"and {figures.plural(more, 'further problem')}" if more else "",
     )
 
 
@@ -266,7 +286,7 @@ def gain_in_words(metric: MetricComparison) -> str:
     Empty where the interval holds 1 or there is none.
     """
     words, interval = _gain(metric)
-    return f"{words} ({interval})" if words else ""
+    return f"{words} ({interval})" if words and interval else words
 
 
 def _gain(metric: MetricComparison) -> tuple[str, str]:
@@ -274,6 +294,9 @@ def _gain(metric: MetricComparison) -> tuple[str, str]:
         return "", ""
     low, estimate, high = metric.ratio
     word = "lower" if estimate < 1 else "higher"
+    if low == high:  # counted, not sampled
+        factor = max(estimate, 1 / estimate)
+        return f"{f'{_digits(factor)} times' if factor >= 2 else f'{_digits(abs(estimate - 1) * 100)} %'} {word}", ""
     if not 0.5 < estimate < 2:
         times = (1 / high, 1 / estimate, 1 / low) if estimate < 1 else (low, estimate, high)
         return f"{_digits(times[1])} times {word}", f"{_digits(times[0])}–{_digits(times[2])} times"

@@ -42,6 +42,8 @@ from perfloop.records import (
     save_record,
 )
 
+from ..reporting.sample_plans import plan
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -192,7 +194,7 @@ def capacity() -> CapacityRecord:
     )
 
 
-RECORDS = {"load": load, "diagnosis": diagnosis, "comparison": comparison, "capacity": capacity}
+RECORDS = {"load": load, "diagnosis": diagnosis, "comparison": comparison, "capacity": capacity, "plan": plan}
 
 
 @pytest.mark.parametrize("kind", RECORDS)

@@ -8,6 +8,7 @@ from . import sample_capacities as capacities
 from . import sample_comparisons as comparisons
 from . import sample_diagnoses as diagnoses
 from . import sample_loads as loads
+from . import sample_plans as plans
 
 if TYPE_CHECKING:
     from perfloop.records import AnyRecord
@@ -37,4 +38,8 @@ SAMPLES: dict[str, AnyRecord] = {
     "capacity-hopeless": capacities.hopeless_capacity(),
     "capacity-interrupted": capacities.interrupted_capacity(),
     "capacity-early": capacities.early_capacity(),
+    "plan": plans.plan(),
+    "plan-planned": plans.planned(),
+    "plan-sqlite": plans.sqlite_plan(),
+    "plan-deep": plans.deep_plan(),
 }

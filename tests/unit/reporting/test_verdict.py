@@ -43,6 +43,10 @@ LINES = {
     "capacity-hopeless": "The targets are missed at any rate: at 12.3 requests/s: p99<100ms: measured 494 ms",
     "capacity-interrupted": "Not enough data to tell the capacity, about 382 requests/s (335–462, 95 %): "
     "interrupted before the answer was as precise as asked (interrupted)",
+    "plan": "Sort: 25.5 MB did not fit in work_mem and went through temporary files, and 2 further problems",
+    "plan-planned": "Nothing in this plan is out of the ordinary; most goes to Index Scan on orders by "
+    "orders_customer_id_idx",
+    "plan-sqlite": "SCAN o: every row of o is read",
 }
 TONES = {
     "load": "good",
@@ -60,6 +64,8 @@ TONES = {
     "capacity-limited": "warning",
     "capacity-hopeless": "bad",
     "capacity-interrupted": "warning",
+    "plan": "warning",
+    "plan-planned": "good",
 }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfloop.records import AnyRecord, CapacityRecord, DiagnosisRecord, LoadRecord
+from perfloop.records import AnyRecord, CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord
 
 from .capacity import print_capacity
 from .comparison import print_comparison
 from .diagnosis import print_diagnosis
 from .load import print_load
 from .paper import Paper
+from .plan import print_plan
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,5 +33,7 @@ def render_terminal(record: AnyRecord, console: Console) -> None:
         print_diagnosis(record, paper)
     elif isinstance(record, CapacityRecord):
         print_capacity(record, paper)
+    elif isinstance(record, PlanRecord):
+        print_plan(record, paper)
     else:
         print_comparison(record, paper)

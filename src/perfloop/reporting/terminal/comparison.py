@@ -35,11 +35,12 @@ def print_comparison(record: ComparisonRecord, paper: Paper) -> None:
     if record.partial:
         paper.blank()
         paper.block("INTERRUPTED  only the runs finished until then are compared", [], "yellow")
-    paper.blank()
-    heads = ("metric", "A", "B", "B ÷ A", "", "B is")
-    rows: list[list[Cell]] = [[(head, "dim") for head in heads]]
-    rows += [_row(metric) for metric in record.metrics]
-    paper.table(rows, "<>>><<")
+    if record.metrics:
+        paper.blank()
+        heads = ("metric", "A", "B", "B ÷ A", "", "B is")
+        rows: list[list[Cell]] = [[(head, "dim") for head in heads]]
+        rows += [_row(metric) for metric in record.metrics]
+        paper.table(rows, "<>>><<")
     if record.reasons:
         paper.blank()
         for reason in record.reasons:
@@ -53,7 +54,8 @@ def _row(metric: MetricComparison) -> list[Cell]:
     ratio, interval = "–", ""
     if metric.ratio is not None:
         ratio = _ratio(metric.ratio[1])
-        interval = f"({_ratio(metric.ratio[0])}–{_ratio(metric.ratio[2])})"
+        if metric.ratio[0] < metric.ratio[2]:
+            interval = f"({_ratio(metric.ratio[0])}–{_ratio(metric.ratio[2])})"
     style = "bold" if metric.verdict in ("faster", "slower") else ""
     return [
         figures.spaced(metric.metric),

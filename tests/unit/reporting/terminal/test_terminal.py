@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from perfloop.records import AnyRecord
 
-GOLDEN = [name for name in SAMPLES if name not in ("diagnosis-endless", "diagnosis-hostile")]
+GOLDEN = [name for name in SAMPLES if name not in ("diagnosis-endless", "diagnosis-hostile", "plan-deep")]
 
 
 def rendered(record: AnyRecord, *, width: int = 80, colour: bool = False) -> str:
