@@ -7,17 +7,12 @@ alone), and a frame is a few formatted strings rather than a rich layout, some h
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
-import threading
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
+from typing import NamedTuple, Protocol, TextIO
 
 from ..units import format_duration, format_rate
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from .drawn import Drawn
 
 __all__ = ["Figures", "LiveView", "Plan", "frame", "plain_line", "planned", "sparkline", "time_left"]
 
@@ -83,7 +78,7 @@ class Plan(NamedTuple):
     """The rate varies: the phase and the rate planned are shown."""
 
 
-class LiveView:
+class LiveView(Drawn):
     """Shows a run's progress until it is left.
 
     Args:
@@ -96,15 +91,11 @@ class LiveView:
     def __init__(
         self, plan: Plan, *, stream: TextIO | None = None, enabled: bool = True, interval: float | None = None
     ) -> None:
+        super().__init__("perfloop-live", stream)
         self._plan = plan
-        self._stream = sys.stderr if stream is None else stream
-        self._enabled = enabled
-        self._terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._coloured = self._terminal and not os.environ.get("NO_COLOR")
+        self._draws = enabled
         self._interval = interval or (_REDRAW_SECONDS if self._terminal else _PLAIN_SECONDS)
         self._history: deque[Figures] = deque(maxlen=_HISTORY)
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
         self._drawn = 0
         self._told = (0.0, 0)
         """Seconds and requests at the last plain line."""
@@ -118,28 +109,11 @@ class LiveView:
         """The run has said something."""
         return bool(self._history)
 
-    def __enter__(self) -> LiveView:
-        if self._enabled:
-            self._thread = threading.Thread(target=self._draw_until_ended, name="perfloop-live", daemon=True)
-            self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            # A terminal that has stopped reading must not keep the command from ending.
-            self._thread.join(timeout=1.0)
-
     def _draw_until_ended(self) -> None:
-        try:
-            while not self._ended.wait(self._interval):
-                if self._history:
-                    self._draw(list(self._history))
-            self._write(self._clear())
-        except (OSError, ValueError):  # stderr is closed: nobody watches
-            return
+        while not self._ended.wait(self._interval):
+            if self._history:
+                self._draw(list(self._history))
+        self._write(self._clear())
 
     def _draw(self, history: list[Figures]) -> None:
         figures = history[-1]
@@ -160,11 +134,6 @@ class LiveView:
     def _clear(self) -> str:
         drawn, self._drawn = self._drawn, 0
         return f"\x1b[{drawn}A\r\x1b[J" if drawn else ""
-
-    def _write(self, text: str) -> None:
-        if text:
-            self._stream.write(text)
-            self._stream.flush()
 
 
 def frame(history: list[Figures], plan: Plan, width: int, *, coloured: bool) -> list[str]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import textwrap
 import threading
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Literal, Self, TextIO
 
 from ..clock import MONOTONIC, Clock
 from ..reporting.figures import visible
+from .drawn import Drawn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,8 +24,8 @@ _DOUBTFUL = "untrustworthy"
 """How a step begins that must not look like good news."""
 
 
-class Steps:
-    """Shows the steps of a measurement until it is left. Drawn by a thread of its own, as `LiveView` is.
+class Steps(Drawn):
+    """Shows the steps of a measurement until it is left.
 
     Args:
         stream: stderr by default.
@@ -43,16 +42,13 @@ class Steps:
         interval: float = _REDRAW_SECONDS,
         clock: Clock = MONOTONIC,
     ) -> None:
-        self._stream = sys.stderr if stream is None else stream
+        super().__init__("perfloop-steps", stream)
         self._enabled = enabled
+        self._draws = enabled and self._terminal
         self._interval = interval
         self._clock = clock
-        self._terminal = enabled and self._stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._coloured = self._terminal and not os.environ.get("NO_COLOR")
         self._lock = threading.Lock()
         self._began = clock.now()
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def done(self, text: str, *, mark: Mark = "✓") -> None:
         """One step is done; `text` says which, with its figures, and `mark` how it went."""
@@ -66,23 +62,18 @@ class Steps:
                 text = textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  ")[2:]
             self._write(f"{self._clear()}{shown} {text}\n")
 
-    def __enter__(self) -> Steps:
+    def __enter__(self) -> Self:
         self._began = self._clock.now()
-        if self._terminal:
-            self._thread = threading.Thread(target=self._spin, name="perfloop-steps", daemon=True)
-            self._thread.start()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            # A terminal that has stopped reading must not keep the command from ending.
-            self._thread.join(timeout=1.0)
+        super().__exit__(kind, error, trace)
+        if self._draws:
             self._write(self._clear())
 
-    def _spin(self) -> None:
+    def _draw_until_ended(self) -> None:
         turn = 0
         while not self._ended.wait(self._interval):
             seconds = self._clock.now() - self._began
@@ -95,7 +86,6 @@ class Steps:
     def _write(self, text: str) -> None:
         try:
             with self._lock:
-                self._stream.write(text)
-                self._stream.flush()
+                super()._write(text)
         except (OSError, ValueError):  # stderr is closed: nobody watches
             pass

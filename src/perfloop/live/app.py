@@ -16,6 +16,7 @@ from ..monitoring.live import Memory
 from ..monitoring.requests import slow_requests
 from ..monitoring.requests.routes import NOTES
 from ..telemetry import DEFAULT_REGISTRY
+from ..telemetry.exporters.asgi import answer_lifespan
 from .page import LivePage, event_of
 from .registry_feed import RegistryFeed
 from .token import TOKEN_VARIABLE, checked_token
@@ -102,7 +103,7 @@ class LiveMonitor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await answer_lifespan(receive, send)
             return
         if scope["type"] != "http":
             await receive()
@@ -167,14 +168,6 @@ def _request(scope: Scope) -> Request:
     if root and path.startswith(root):
         path = path[len(root) :]
     return Request(scope["method"], path or "/", headers, scope.get("query_string", b"").decode("latin-1"))
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    while True:
-        kind = (await receive())["type"]
-        await send({"type": f"{kind}.complete"})
-        if kind == "lifespan.shutdown":
-            return
 
 
 async def _respond(send: Send, response: Response) -> None:

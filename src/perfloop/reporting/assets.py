@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib.resources import files
+from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-__all__ = ["content_policy", "script", "style"]
+__all__ = ["content_policy", "live_page", "script", "style", "templates"]
 
 _TEMPLATES = files("perfloop.reporting") / "templates"
 
@@ -29,6 +31,35 @@ def _joined(*names: str, **words: str) -> Markup:
     for word, meaning in words.items():
         text = text.replace(word, meaning)
     return Markup(text)  # noqa: S704  # our own files, no input of anybody
+
+
+def templates(**more: Any) -> Environment:
+    """Our templates; what is put into them is escaped.
+
+    Args:
+        more: of the environment.
+    """
+    return Environment(
+        loader=PackageLoader("perfloop.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **more,
+    )
+
+
+def live_page(name: str, style: str, script: str, **more: Any) -> tuple[str, str]:
+    """A page that shows what it is sent, and its content security policy: it may ask for that and nothing else.
+
+    Args:
+        name: of its template.
+        style: all of it.
+        script: all of it.
+        more: what the template names.
+    """
+    page = templates().get_template(name).render(style=style, script=script, **more)
+    return page, content_policy(style, script, "connect-src 'self'", "frame-ancestors 'none'")
 
 
 def content_policy(style: str, script: str, *more: str) -> str:

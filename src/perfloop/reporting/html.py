@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from msgspec import Struct
 
@@ -35,6 +34,8 @@ from .workers import HEADS as WORKER_HEADS
 from .workers import partial_in_words, worker_row
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from perfloop.records import AnyRecord, Finding, LoadSummary, RouteBreakdown
 
 __all__ = ["render_html"]
@@ -101,14 +102,7 @@ def _render(kind: str, record: AnyRecord, view: dict[str, Any], limits: _Limits)
 @cache
 def _environment(longest_text: int) -> tuple[Environment, Markup, Markup]:
     """The templates with the page's style and script, read once."""
-    environment = Environment(
-        loader=PackageLoader("perfloop.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=partial(_shown, longest=longest_text),
-    )
+    environment = assets.templates(finalize=partial(_shown, longest=longest_text))
     environment.globals.update(
         bytes=format_bytes,
         change=figures.change,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from .assets import content_policy, script, style
+from .assets import live_page, script, style
 
 __all__ = ["render_live_page"]
 
@@ -30,12 +28,4 @@ def render_live_page() -> tuple[str, str]:
     The script takes the run's state from `events` beside the page, and writes it as text, never as markup.
     """
     css, js = style("live.css"), script("charts.js", "live.js")
-    environment = Environment(
-        loader=PackageLoader("perfloop.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("live.html.j2").render(style=css, script=js, tiles=_TILES, charts=_CHARTS)
-    return page, content_policy(css, js, "connect-src 'self'", "frame-ancestors 'none'")
+    return live_page("live.html.j2", css, js, tiles=_TILES, charts=_CHARTS)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ..units import format_bytes, format_duration
 from . import figures
-from .assets import content_policy, script, style
+from .assets import live_page, script, style
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,15 +56,7 @@ def render_monitor_page() -> tuple[str, str]:
     The script takes the state from `events` beside the page, and writes it as text, never as markup.
     """
     css, js = style("live.css", "monitor.css"), script("charts.js", "monitor.js")
-    environment = Environment(
-        loader=PackageLoader("perfloop.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("monitor.html.j2").render(style=css, script=js, tiles=_TILES, charts=_CHARTS)
-    return page, content_policy(css, js, "connect-src 'self'", "frame-ancestors 'none'")
+    return live_page("monitor.html.j2", css, js, tiles=_TILES, charts=_CHARTS)
 
 
 def status_words(state: LiveState) -> tuple[str, str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-__all__ = ["metrics_asgi_app"]
+__all__ = ["answer_lifespan", "metrics_asgi_app"]
 
 
 def metrics_asgi_app(registry: Registry = DEFAULT_REGISTRY) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
@@ -26,7 +26,7 @@ def metrics_asgi_app(registry: Registry = DEFAULT_REGISTRY) -> Callable[[Scope, 
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await answer_lifespan(receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1000})
@@ -41,7 +41,8 @@ def metrics_asgi_app(registry: Registry = DEFAULT_REGISTRY) -> Callable[[Scope, 
     return app
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def answer_lifespan(receive: Receive, send: Send) -> None:
+    """Take part in a server's start and stop, with nothing to do."""
     while True:
         kind = (await receive())["type"]
         await send({"type": f"{kind}.complete"})
