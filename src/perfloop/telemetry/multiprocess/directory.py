@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..snapshots import FamilySnapshot
     from .cells import Definition
 
-__all__ = ["Process", "create", "open_ours", "prepare", "read_processes", "take_lead", "tidy"]
+__all__ = ["Process", "create", "living", "lock", "open_ours", "prepare", "read_processes", "take_lead", "tidy"]
 
 _SUFFIX = ".metrics"
 _TIDY_LOCK = "tidying"
@@ -111,7 +111,7 @@ def take_lead(directory: Path) -> int | None:
         OSError: the directory cannot be written to.
     """
     descriptor = os.open(directory / _LEADER_LOCK, _LOCK_FILE, 0o600)
-    if _lock(descriptor, fcntl.LOCK_EX):
+    if lock(descriptor, fcntl.LOCK_EX):
         return descriptor
     os.close(descriptor)
     return None
@@ -197,7 +197,7 @@ def _read(path: Path) -> _File | None:
         return None
     try:
         # Asked before reading: what a process counts between the two, and then ends, is not lost.
-        alive = not _lock(descriptor, fcntl.LOCK_SH)
+        alive = not lock(descriptor, fcntl.LOCK_SH)
         recorded = parse(read(descriptor))
         check(recorded)
     except (InvalidValue, OSError) as error:
@@ -239,12 +239,13 @@ def _ended(path: Path) -> bool | None:
     if descriptor is None:
         return None
     try:
-        return _lock(descriptor, fcntl.LOCK_SH)
+        return lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, kind: int) -> bool:
+def lock(descriptor: int, kind: int) -> bool:
+    """Take a lock, `LOCK_SH` or `LOCK_EX`; False where another process holds one that rules it out."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -263,9 +264,9 @@ def tidy(directory: Path, *, most: int = _MOST_ENDED) -> bool:
     """
     if sum(_ended(directory / name) is True for name in _names(directory)) <= most:
         return False
-    lock = os.open(directory / _TIDY_LOCK, _LOCK_FILE, 0o600)
+    tidying = os.open(directory / _TIDY_LOCK, _LOCK_FILE, 0o600)
     try:
-        if not _lock(lock, fcntl.LOCK_EX):
+        if not lock(tidying, fcntl.LOCK_EX):
             return False
         files = _files(directory)
         current = _current(files)
@@ -278,7 +279,7 @@ def tidy(directory: Path, *, most: int = _MOST_ENDED) -> bool:
         _replace(directory, ended)
         return True
     finally:
-        os.close(lock)
+        os.close(tidying)
 
 
 def _replace(directory: Path, ended: list[_File]) -> None:

@@ -6,17 +6,19 @@ somebody else wrote, is no note. What they mean is the business of those who lea
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 import zlib
 from typing import TYPE_CHECKING
 
-from .directory import create, open_ours
+from .directory import create, lock, open_ours
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["LONGEST", "Notes", "read_notes"]
+__all__ = ["LONGEST", "Notes", "read_notes", "remove_old"]
 
 _SUFFIX = ".notes"
 _SLOT = 2048
@@ -56,30 +58,39 @@ class Notes:
 
 
 def read_notes(directory: Path, *, without: str = "") -> list[bytes]:
-    """The notes of all processes, in no order; files that nobody has written to for ten minutes are removed.
+    """The notes of all processes, in no order.
 
     Args:
         directory: that the processes share.
         without: name of a file to leave out.
     """
-    found: list[bytes] = []
+    return [
+        note
+        for path, descriptor in _files(directory)
+        if path.name != without
+        for note in _parse(os.pread(descriptor, _SLOT * _SLOTS, 0))
+    ]
+
+
+def remove_old(directory: Path) -> None:
+    """Remove the notes of processes that have ended and left none for ten minutes."""
+    for path, descriptor in _files(directory):
+        if time.time() - os.fstat(descriptor).st_mtime > _OLD_SECONDS and lock(descriptor, fcntl.LOCK_SH):
+            path.unlink(missing_ok=True)
+
+
+def _files(directory: Path) -> Iterator[tuple[Path, int]]:
     try:
-        names = [name for name in os.listdir(directory) if name.endswith(_SUFFIX) and name != without]  # noqa: PTH208
+        names = [name for name in os.listdir(directory) if name.endswith(_SUFFIX)]  # noqa: PTH208
     except OSError:  # whoever reads the counts says so
-        return found
+        return
     for name in names:
         descriptor = open_ours(directory / name)
-        if descriptor is None:
-            continue
-        try:
-            if time.time() - os.fstat(descriptor).st_mtime > _OLD_SECONDS:
-                (directory / name).unlink(missing_ok=True)
-            found += _parse(os.pread(descriptor, _SLOT * _SLOTS, 0))
-        except OSError:
-            continue
-        finally:
-            os.close(descriptor)
-    return found
+        if descriptor is not None:
+            try:
+                yield directory / name, descriptor
+            finally:
+                os.close(descriptor)
 
 
 def _parse(data: bytes) -> list[bytes]:

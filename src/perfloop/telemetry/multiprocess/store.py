@@ -20,7 +20,7 @@ from ..names import OWN_METRICS
 from .cells import NOWHERE, CellWriter, Definition
 from .directory import create, living, prepare, read_processes, take_lead, tidy
 from .instruments import SharedCounter, SharedEvent, SharedGauge, SharedHistogram, SharedObservableGauge
-from .notes import Notes, read_notes
+from .notes import Notes, read_notes, remove_old
 
 if TYPE_CHECKING:
     from ..family import Family
@@ -193,6 +193,7 @@ class Store:
         try:
             prepare(self._directory)
             with contextlib.suppress(OSError):
+                remove_old(self._directory)
                 tidy(self._directory)
             return [process.families for process in read_processes(self._directory, without=self._name)]
         except ConfigurationError as error:

@@ -37,12 +37,16 @@ def test_a_note_that_is_half_written_or_none_is_left_out(tmp_path: Path) -> None
         read_notes(tmp_path)
 
 
-def test_old_ones_are_read_once_more_and_then_gone(tmp_path: Path) -> None:
-    Notes(tmp_path).leave(b"a note")
-    (file,) = tmp_path.iterdir()
-    os.utime(file, (0, 0))
-    assert read_notes(tmp_path) == [b"a note"]
-    assert read_notes(tmp_path) == []
+def test_those_of_processes_that_ended_long_ago_are_removed_by_a_scrape(tmp_path: Path) -> None:
+    living, ended, latest = Notes(tmp_path), Notes(tmp_path), Notes(tmp_path)
+    for notes in (living, ended, latest):
+        notes.leave(notes.name.encode())
+        if notes is not latest:
+            os.utime(tmp_path / notes.name, (0, 0))
+        if notes is not living:
+            os.close(notes.descriptor)
+    Registry(directory=tmp_path).collect_all()
+    assert set(read_notes(tmp_path)) == {living.name.encode(), latest.name.encode()}
     assert read_notes(tmp_path / "missing") == []
 
 
