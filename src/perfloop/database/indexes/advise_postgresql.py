@@ -1,0 +1,475 @@
+"""Index advice on PostgreSQL: read, choose, build on the clone, measure, and advise what the measurement bears out."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
+
+from ...records.index_advice import AdvisedIndex, DroppableIndex, IndexAdvice, SequentialScan, StatementGain, WriteBill
+from .analysis import analyse
+from .candidates import WeightedAccess, candidates, single_column_candidates
+from .costs import Judged, WorkloadCost
+from .definition import quote_name
+from .postgresql_catalogue import read_catalogue
+from .reasons import reason, scanned_tables, sequential_scan
+from .scopes import Unparsable
+from .selection import select_indexes
+from .unused import droppable
+from .values import executions
+from .what_if import Measured, WhatIf
+from .write_bill import measure_write_bills
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from ...records.workload import WorkloadRecord
+    from ..connections import Database
+    from .access import Use
+    from .catalogue import Catalogue, Table
+    from .definition import IndexDefinition
+    from .options import IndexOptions
+
+__all__ = ["advise_on_postgresql", "sampler"]
+
+_MOST_BUILT_CANDIDATES = 60
+_MOST_AT_ONCE = 120
+_TIERS = 3
+_ROUNDS = 4
+_SAMPLED_VALUES = 200
+_MOST_LEFT_OUT = 50
+_MOST_STATEMENTS_OF_AN_INDEX = 10
+
+_VALUES = (
+    "parameters that the workload did not keep got values of the database's own statistics: a typical execution, and"
+    " one with the commonest value"
+)
+
+
+def advise_on_postgresql(
+    database: Database, workload: WorkloadRecord, *, clone: Database, options: IndexOptions
+) -> IndexAdvice:
+    """Advice for a workload; see `advise_indexes`."""
+    with database.guarded():
+        used = read_catalogue(database.connection)
+    with clone.guarded():
+        what_if = WhatIf(clone.connection, statement_seconds=options.statement_seconds)
+        try:
+            return _Advisor(used, workload, what_if, options).advise()
+        finally:
+            what_if.close()
+
+
+def sampler(connection: psycopg.Connection[Any]) -> Any:
+    """Values of an expression over a table, for parameters that statistics say nothing of; most frequent first."""
+    import psycopg
+
+    def sample(use: Use) -> list[str]:
+        if not use.expression:
+            return []
+        query = (
+            f"SELECT v FROM (SELECT ({use.expression})::text AS v FROM {use.table.sql} LIMIT {_SAMPLED_VALUES}) s"
+            " WHERE v IS NOT NULL GROUP BY v ORDER BY count(*) DESC, v"
+        )
+        try:
+            return [row[0] for row in connection.execute(query.encode()).fetchall()]
+        except psycopg.Error:
+            return []
+
+    return sample
+
+
+class _Advisor:
+    def __init__(self, used: Catalogue, workload: WorkloadRecord, clone: WhatIf, options: IndexOptions) -> None:
+        self.workload = workload
+        self.clone = clone
+        self.options = options
+        self.left_out: list[str] = []
+        self.used = used
+        """The database's own: how often indexes were used, what updates stayed in their page."""
+        self.catalogue = replace(read_catalogue(clone.connection), search_path=used.search_path)
+        self.measured: dict[tuple[str, frozenset[str]], Measured] = {}
+
+    def advise(self) -> IndexAdvice:
+        judged = self._judged()
+        cost = WorkloadCost(judged, self.clone, dict(self.catalogue.tables))
+        found = self._usable(self._candidates(judged, cost))
+        chosen = self._chosen(self._shortlist(found, judged), cost, judged)
+        for each in [each for each in self.clone.built if each not in chosen]:
+            self.clone.drop(each)
+        return self._advice(chosen, judged, found)
+
+    # What there is to judge.
+
+    def _parsed(self) -> list[Judged]:
+        found: list[Judged] = []
+        for statement in self.workload.statements[: self.options.most_statements]:
+            try:
+                found.append(Judged(statement, analyse(statement.sql, self.catalogue), ()))
+            except Unparsable as error:
+                self._leave_out(statement.fingerprint, str(error))
+        for statement in self.workload.statements[self.options.most_statements :]:
+            self._leave_out(statement.fingerprint, f"not among the {self.options.most_statements} dearest")
+        return found
+
+    def _judged(self) -> list[Judged]:
+        """The statements that can be planned on the clone."""
+        import psycopg
+
+        sample = sampler(self.clone.connection)
+        found: list[Judged] = []
+        for each in self._parsed():
+            runs = executions(each.statement, each.analysis, "postgresql", sample)
+            if each.analysis.accesses:
+                try:
+                    for run in runs:
+                        self.clone.plan(run.sql)
+                except psycopg.Error as error:
+                    self._leave_out(each.statement.fingerprint, _reason_of(error))
+                    continue
+            elif each.analysis.write is None:
+                self._leave_out(each.statement.fingerprint, "it reads no table of this database")
+                continue
+            found.append(Judged(each.statement, each.analysis, runs if each.analysis.accesses else ()))
+        return found
+
+    def _leave_out(self, what: str, why: str) -> None:
+        self.left_out.append(f"{' '.join(what.split())[:120]}: {why}")
+
+    # Choosing.
+
+    def _candidates(self, judged: Sequence[Judged], cost: WorkloadCost) -> list[IndexDefinition]:
+        accesses = [
+            WeightedAccess(access, cost.of(number, frozenset()))
+            for number, each in enumerate(judged)
+            for access in each.analysis.accesses
+        ]
+        return candidates(accesses, self.catalogue)
+
+    def _usable(self, found: list[IndexDefinition]) -> list[IndexDefinition]:
+        """Those that HypoPG takes, or that can be built: what it cannot imagine, or has no statistics for, is built."""
+        import psycopg
+
+        usable: list[IndexDefinition] = []
+        built = 0
+        for each in found:
+            imagined = (
+                self.clone.hypopg
+                and each.method == "btree"
+                and all(key.column is not None for key in each.keys)
+                and self.catalogue.tables[each.schema, each.table].kind == "table"
+            )
+            try:
+                if imagined:
+                    self.clone.imagine(each)
+                elif built < _MOST_BUILT_CANDIDATES and self._can_be_built(each):
+                    built += 1
+                    self.clone.build(each)
+                else:
+                    continue
+            except psycopg.Error as error:
+                self._leave_out(each.create_sql("postgresql"), _reason_of(error))
+                continue
+            usable.append(each)
+        return usable
+
+    def _can_be_built(self, definition: IndexDefinition) -> bool:
+        if any(key.operator_class == "gin_trgm_ops" for key in definition.keys):
+            return self.clone.extension("pg_trgm")
+        return True
+
+    def _shortlist(self, found: list[IndexDefinition], judged: Sequence[Judged]) -> list[IndexDefinition]:
+        """Those that the planner itself takes for some statement when it may take any, and next when those are gone;
+        with what they were made from: fewer keys, nothing in the leaves."""
+        wanted: set[IndexDefinition] = set()
+        for each in judged:
+            reaching = [candidate for candidate in found if each.reached_by(candidate)]
+            for run in each.executions:
+                left = set(reaching[:_MOST_AT_ONCE])
+                for _ in range(_TIERS):
+                    with self.clone.only(frozenset(left)):
+                        names = self.clone.plan(run.sql).indexes
+                        used = {candidate for candidate in left if self.clone.names_of(candidate) & names}
+                    if not used:
+                        break
+                    wanted |= used
+                    left -= used
+        simpler = {each for one in wanted for each in found if _is_simpler(each, one)}
+        return [each for each in found if each in wanted | simpler]
+
+    def _chosen(
+        self, found: list[IndexDefinition], cost: WorkloadCost, judged: Sequence[Judged]
+    ) -> list[IndexDefinition]:
+        """Chosen by cost, built and measured; what measures no better goes, and the choice is made again without."""
+        deadline = time.monotonic() + self.options.search_seconds
+        singles = set(single_column_candidates(found))
+        sizes: dict[IndexDefinition, int] = {}
+
+        def size(each: IndexDefinition) -> int:
+            if each not in sizes:
+                sizes[each] = self.clone.size(each)
+            return sizes[each]
+
+        budget = self.options.size_budget
+        if budget is None:
+            budget = sum(self._table_bytes(key) for key in {(each.schema, each.table) for each in found})
+        best: list[IndexDefinition] = []
+        best_price = float("inf")
+        for _ in range(_ROUNDS):
+            selected = select_indexes(
+                found,
+                cost,
+                size,
+                singles=singles,
+                budget=budget,
+                minimum_gain=self.options.minimum_gain,
+                group=lambda each: (each.schema, each.table),
+                out_of_time=lambda: time.monotonic() > deadline,
+            )
+            for each in selected.chosen:
+                self.clone.build(each)
+            lasting, failed = self._proven(list(selected.chosen), judged)
+            # What HypoPG imagines is priced a little otherwise than what is built.
+            price = WorkloadCost(judged, self.clone, dict(self.catalogue.tables))(frozenset(lasting))
+            if price < best_price:
+                best, best_price = lasting, price
+            if not failed or time.monotonic() > deadline:
+                break
+            found = [each for each in found if each not in failed]
+        return best
+
+    def _table_bytes(self, key: tuple[str | None, str]) -> int:
+        table = self.catalogue.tables[key]
+        return max(table.size_bytes, table.pages * 8192, 1 << 20)
+
+    # Proof.
+
+    def _proven(
+        self, chosen: list[IndexDefinition], judged: Sequence[Judged]
+    ) -> tuple[list[IndexDefinition], list[IndexDefinition]]:
+        """Those that lower the buffers measured for the workload, with the others in place; and those that do not."""
+        lasting = list(chosen)
+        failed: list[IndexDefinition] = []
+        while True:
+            gains = {each: self._gain(each, lasting, judged) for each in lasting}
+            worst = min(lasting, key=lambda each: gains[each], default=None)
+            if worst is None or gains[worst] > 0:
+                return lasting, failed
+            lasting.remove(worst)
+            failed.append(worst)
+
+    def _gain(self, definition: IndexDefinition, chosen: Sequence[IndexDefinition], judged: Sequence[Judged]) -> float:
+        """Buffers of the whole workload that it saves beside the others; infinite where a statement ends only so."""
+        before, after, _ = self._compare(definition, chosen, judged)
+        return before - after if after != float("inf") else 0.0
+
+    def _compare(
+        self, definition: IndexDefinition, chosen: Sequence[IndexDefinition], judged: Sequence[Judged]
+    ) -> tuple[float, float, list[tuple[int, Measured, Measured]]]:
+        """Buffers of the executions that differ, without it and with it, and these executions."""
+        everything = frozenset(chosen)
+        without = everything - {definition}
+        names = self.clone.names_of(definition)
+        differing: list[tuple[int, Measured, Measured]] = []
+        before = after = 0.0
+        for number, each in enumerate(judged):
+            if not each.reached_by(definition):
+                continue
+            for run in each.executions:
+                with self.clone.only(everything):
+                    uses = bool(names & self.clone.plan(run.sql).indexes)
+                if uses:
+                    with_, bare = self._measure(run.sql, everything), self._measure(run.sql, without)
+                    differing.append((number, bare, with_))
+                    before += run.weight * bare.buffers
+                    after += run.weight * with_.buffers
+        return before, after, differing
+
+    def _measure(self, sql: str, chosen: frozenset[IndexDefinition]) -> Measured:
+        with self.clone.only(chosen):
+            plan = self.clone.plan(sql)
+            key = (sql, plan.indexes)
+            # What uses the same indexes for the same price is the same plan.
+            held = self.measured.get(key)
+            if held is None or abs(held.cost - plan.cost) > 1e-6 * plan.cost:
+                held = self.measured[key] = self.clone.measure(sql)
+            return held
+
+    # The answer.
+
+    def _advice(
+        self, chosen: list[IndexDefinition], judged: Sequence[Judged], found: Sequence[IndexDefinition]
+    ) -> IndexAdvice:
+        everything = frozenset(chosen)
+        cost = WorkloadCost(judged, self.clone, dict(self.catalogue.tables))
+        total = cost(everything)
+        advised = [self._advised(each, chosen, judged, cost, total) for each in chosen]
+        kinds = {run.values for each in judged for run in each.executions}
+        advice = IndexAdvice(
+            dialect="postgresql",
+            advised=sorted(advised, key=lambda each: each.cost_after - each.cost_before),
+            droppable=self._droppable(chosen, judged, cost),
+            sequential_scans=self._scans(everything, judged),
+            cost_before=cost(frozenset()),
+            cost_after=total,
+            buffers_before=self._buffers(frozenset(), judged),
+            buffers_after=self._buffers(everything, judged),
+            statements=len(judged),
+            candidates=len(found),
+            checked_with="HypoPG" if self.clone.hypopg else "built indexes",
+            values=_VALUES if kinds & {"typical", "skewed"} else "",
+            notes=[*self.catalogue.notes, *self._notes()],
+            left_out=self.left_out[:_MOST_LEFT_OUT],
+        )
+        # Last: what is written and taken back leaves dead rows behind.
+        bills = {each.name: bill for each, bill in self._write_bills(chosen, judged).items()}
+        return structs.replace(
+            advice, advised=[structs.replace(each, write_bill=bills[each.name]) for each in advice.advised]
+        )
+
+    def _notes(self) -> list[str]:
+        notes = []
+        if not self.clone.hypopg:
+            notes.append(
+                f"HypoPG is not there: at most {_MOST_BUILT_CANDIDATES} candidates were built on the clone instead"
+            )
+        if len(self.left_out) > _MOST_LEFT_OUT:
+            notes.append(f"{len(self.left_out) - _MOST_LEFT_OUT} more could not be judged")
+        return notes
+
+    def _buffers(self, chosen: frozenset[IndexDefinition], judged: Sequence[Judged]) -> float | None:
+        total = sum(run.weight * self._measure(run.sql, chosen).buffers for each in judged for run in each.executions)
+        return total if total != float("inf") else None
+
+    def _advised(
+        self,
+        definition: IndexDefinition,
+        chosen: Sequence[IndexDefinition],
+        judged: Sequence[Judged],
+        cost: WorkloadCost,
+        total: float,
+    ) -> AdvisedIndex:
+        without = frozenset(chosen) - {definition}
+        before, after, differing = self._compare(definition, chosen, judged)
+        runs: defaultdict[int, list[tuple[Measured, Measured]]] = defaultdict(list)
+        for number, bare, with_ in differing:
+            runs[number].append((bare, with_))
+        saved = {number: sum(bare.cost - with_.cost for bare, with_ in each) for number, each in runs.items()}
+        order = sorted(runs, key=lambda number: -saved[number])
+        everything_else = (self._buffers(frozenset(chosen), judged) or 0.0) - after
+        table = self.catalogue.tables[definition.schema, definition.table]
+        trigrams = any(key.operator_class == "gin_trgm_ops" for key in definition.keys)
+        return AdvisedIndex(
+            name=definition.name,
+            schema=definition.schema,
+            table=definition.table,
+            keys=[key.sql for key in definition.keys],
+            include=list(definition.include),
+            where=definition.where,
+            method=definition.method,
+            create_sql=definition.create_sql("postgresql", concurrently=table.kind != "partitioned"),
+            drop_sql=definition.drop_sql("postgresql", concurrently=table.kind != "partitioned"),
+            reason=reason(definition, [judged[number] for number in order]),
+            cost_before=cost(without),
+            cost_after=total,
+            buffers_before=everything_else + before if before != float("inf") else None,
+            buffers_after=everything_else + after,
+            size_bytes=self.clone.size(definition),
+            build_seconds=self.clone.build_seconds[definition],
+            statements=[_gain(judged[number], runs[number]) for number in order[:_MOST_STATEMENTS_OF_AN_INDEX]],
+            requires=["pg_trgm"] if trigrams else [],
+        )
+
+    def _write_bills(
+        self, chosen: Sequence[IndexDefinition], judged: Sequence[Judged]
+    ) -> dict[IndexDefinition, WriteBill]:
+        by_table: defaultdict[tuple[str | None, str], list[IndexDefinition]] = defaultdict(list)
+        for each in chosen:
+            by_table[each.schema, each.table].append(each)
+        bills: dict[IndexDefinition, WriteBill] = {}
+        for key, definitions in by_table.items():
+            updates = [
+                (write.columns, float(each.statement.calls))
+                for each in judged
+                if (write := each.analysis.write) is not None and write.kind == "update" and write.table.key == key
+            ]
+            table = self._counted(key)
+            bills |= measure_write_bills(self.clone, table, definitions, updates, self.options)
+            self.clone.vacuum(table.sql)
+        return bills
+
+    def _counted(self, key: tuple[str | None, str]) -> Table:
+        """The clone's table, with the updates that the database itself counted."""
+        table, own = self.catalogue.tables[key], self.used.tables.get(key)
+        return replace(table, updates=own.updates, hot_updates=own.hot_updates) if own is not None else table
+
+    def _droppable(
+        self, chosen: Sequence[IndexDefinition], judged: Sequence[Judged], cost: WorkloadCost
+    ) -> list[DroppableIndex]:
+        import psycopg
+
+        everything = frozenset(chosen)
+        used: set[str] = set()
+        with self.clone.only(everything):
+            for each in judged:
+                for run in each.executions:
+                    used |= self.clone.plan(run.sql).indexes
+        found: list[DroppableIndex] = []
+        base = cost(everything)
+        for index in droppable(self.used, advised=chosen, used=frozenset(used)):
+            try:
+                with self.clone.without([quote_name(index.schema, index.name)]):
+                    bare = WorkloadCost(judged, self.clone, dict(self.catalogue.tables))(everything)
+            except psycopg.Error:
+                found.append(index)  # not on the clone
+                continue
+            change = (bare - base) / base if base else 0.0
+            if change <= self.options.minimum_gain:
+                found.append(structs.replace(index, workload_cost_change=change))
+        return found
+
+    def _scans(self, chosen: frozenset[IndexDefinition], judged: Sequence[Judged]) -> list[SequentialScan]:
+        found: dict[tuple[str, str], SequentialScan] = {}
+        with self.clone.only(chosen):
+            for each in judged:
+                for run in each.executions:
+                    for schema, name, rows, filtered in scanned_tables(self.clone.plan(run.sql).plan):
+                        scan = sequential_scan(each, schema, name, rows, filtered, self.catalogue)
+                        if scan is not None:
+                            found.setdefault((scan.fingerprint, scan.table), scan)
+        return list(found.values())
+
+
+def _is_simpler(one: IndexDefinition, other: IndexDefinition) -> bool:
+    """Whether it is the other with fewer keys or nothing in its leaves."""
+    same = (one.schema, one.table, one.method, one.where) == (other.schema, other.table, other.method, other.where)
+    return same and other.keys[: len(one.keys)] == one.keys and set(one.include) <= set(other.include)
+
+
+def _gain(judged: Judged, runs: Sequence[tuple[Measured, Measured]]) -> StatementGain:
+    """The mean over the executions that use the index."""
+
+    def mean(values: Sequence[float]) -> float:
+        return sum(values) / len(values)
+
+    ended = all(bare.ended for bare, _ in runs)
+    return StatementGain(
+        fingerprint=judged.statement.fingerprint,
+        cost_before=mean([bare.cost for bare, _ in runs]),
+        cost_after=mean([with_.cost for _, with_ in runs]),
+        buffers_before=mean([bare.buffers for bare, _ in runs]) if ended else None,
+        buffers_after=mean([with_.buffers for _, with_ in runs]) if all(with_.ended for _, with_ in runs) else None,
+        ms_before=mean([bare.ms for bare, _ in runs]) if ended else None,
+        ms_after=mean([with_.ms for _, with_ in runs]),
+    )
+
+
+def _reason_of(error: psycopg.Error) -> str:
+    """The database's words without the statement's values: those come after the first line, or in quotes."""
+    code = error.sqlstate or "no state"
+    return f"PostgreSQL refuses it ({type(error).__name__}, {code})"

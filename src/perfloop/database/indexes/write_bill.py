@@ -1,0 +1,370 @@
+"""What indexes cost writers, measured on the clone: rows written with all of them and without each, in turns, and taken
+back each time.
+
+Inserts are single rows in prepared statements, as services send them: copies of the newest rows, with fresh keys. For
+updates a copy of the newest rows is made with room in its pages, so that PostgreSQL's heap-only updates happen where
+they can: what an index takes away of them shows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import statistics
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from ...records.index_advice import WriteBill
+from .definition import quote_identifier, quote_name
+from .what_if import backend_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .catalogue import Column, Table
+    from .definition import IndexDefinition
+    from .options import IndexOptions
+    from .what_if import WhatIf
+
+__all__ = ["measure_write_bills", "median_interval"]
+
+_WARM_UP = 10
+_WAL_ROWS = 40
+_SCRATCH_ROWS = 4_000
+_EXAMPLES = 20_000
+_INTEGERS = ("smallint", "integer", "bigint", "numeric")
+
+Arm = "IndexDefinition | None"
+
+
+class _NotMeasured(Exception):
+    """Why rows could not be written."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """An INSERT of one row and what to send with it; `fresh(n)` gives `n` rows that were never given before."""
+
+    sql: str
+    fresh: Callable[[int], list[tuple[Any, ...]]]
+
+
+def measure_write_bills(
+    clone: WhatIf,
+    table: Table,
+    definitions: Sequence[IndexDefinition],
+    updates: Sequence[tuple[frozenset[str], float]],
+    options: IndexOptions,
+) -> dict[IndexDefinition, WriteBill]:
+    """The bill of each of a table's advised indexes, which are all built.
+
+    Args:
+        updates: the columns that each of the workload's updates of this table sets, with its calls.
+    """
+    import psycopg
+
+    inserted: dict[IndexDefinition, tuple[list[float], float]] = {}
+    updated: dict[IndexDefinition, tuple[list[float], float]] = {}
+    reasons: list[str] = []
+    try:
+        inserted = _inserts(clone, table, definitions, options)
+    except (psycopg.Error, _NotMeasured) as error:
+        reasons.append(f"inserts: {_said(error)}")
+    calls = sum(weight for _, weight in updates)
+    columns = _updatable(max(updates, key=lambda each: each[1])[0], table) if updates else ()
+    if columns:
+        try:
+            updated = _updates(clone, table, definitions, columns, options)
+        except (psycopg.Error, _NotMeasured) as error:
+            reasons.append(f"updates: {_said(error)}")
+    bills: dict[IndexDefinition, WriteBill] = {}
+    for each in definitions:
+        insert, update = inserted.get(each), updated.get(each)
+        lost = [(names & each.touched_columns, weight) for names, weight in updates if names & each.touched_columns]
+        bills[each] = WriteBill(
+            insert_us=statistics.median(insert[0]) if insert else None,
+            insert_us_interval=median_interval(insert[0]) if insert else None,
+            insert_wal_bytes=insert[1] if insert else None,
+            update_us=statistics.median(update[0]) if update else None,
+            update_us_interval=median_interval(update[0]) if update else None,
+            update_wal_bytes=update[1] if update else None,
+            lost_hot_share=(sum(weight for _, weight in lost) / calls if calls else 0.0) * _hot_share(table),
+            lost_hot_columns=sorted({name for names, _ in lost for name in names}),
+            rows=options.write_rows * options.write_rounds if insert or update else 0,
+            source="generated" if insert or update else "not measured",
+            why_not="; ".join(reasons) or None,
+        )
+    return bills
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Where the median lies with at least 95 % confidence, by the sign test: between two of the values themselves."""
+    ordered, count = sorted(values), len(values)
+    outside, rank = 0.0, 0
+    while rank < count // 2:
+        outside += 2 * math.comb(count, rank) / 2**count
+        if outside > 0.05:
+            break
+        rank += 1
+    return ordered[max(rank - 1, 0)], ordered[count - max(rank, 1)]
+
+
+def _hot_share(table: Table) -> float:
+    """Of the table's updates until now, those that stayed in their page; all, where that was not counted."""
+    if not table.updates or table.hot_updates is None:
+        return 1.0
+    return table.hot_updates / table.updates
+
+
+def _inserts(
+    clone: WhatIf, table: Table, definitions: Sequence[IndexDefinition], options: IndexOptions
+) -> dict[IndexDefinition, tuple[list[float], float]]:
+    """Added µs a row, round by round, and bytes of WAL, of each index."""
+    rows = _new_rows(clone, table)
+    count = options.write_rows
+
+    def write(name: str) -> tuple[float, float]:
+        with _arm(clone, name):
+            given = rows.fresh(count + _WARM_UP + _WAL_ROWS)
+            wal = _wal(clone, rows.sql, given[:_WAL_ROWS])
+            return _timed(clone, rows.sql, given[_WAL_ROWS:]), wal
+
+    return _compared(clone, definitions, write, options)
+
+
+def _updates(
+    clone: WhatIf,
+    table: Table,
+    definitions: Sequence[IndexDefinition],
+    columns: tuple[str, ...],
+    options: IndexOptions,
+) -> dict[IndexDefinition, tuple[list[float], float]]:
+    import psycopg
+
+    scratch = "perfloop_scratch"
+    name = quote_name(table.schema, scratch)
+    every = ", ".join(quote_identifier(each.name) for each in table.columns.values() if not each.generated)
+    changed = ", ".join(f"{quote_identifier(each)} = %s" for each in columns)
+    connection = clone.connection
+    with connection.transaction() as transaction:
+        _relax(clone)
+        connection.execute(f"CREATE TABLE {name} (LIKE {table.sql} INCLUDING ALL)".encode())
+        connection.execute(f"ALTER TABLE {name} SET (fillfactor = 45, autovacuum_enabled = off)".encode())
+        rows = _newest(table, _SCRATCH_ROWS)
+        fill = f"INSERT INTO {name} ({every}) OVERRIDING SYSTEM VALUE SELECT {every} FROM ({rows}) n"
+        connection.execute(fill.encode())
+        found = connection.execute(
+            f"SELECT ctid::text, {', '.join(map(quote_identifier, columns))} FROM {name}".encode()
+        ).fetchall()
+        if len(found) < _WARM_UP * 2:
+            raise _NotMeasured(f"{table.name} has {len(found)} rows")
+        copies = _copies(clone, table, scratch, definitions)
+        count = min(options.write_rows, len(found) - _WARM_UP)
+        # Each row gets the values of one half the table away: mostly others than its own, and valid ones.
+        half = len(found) // 2
+        given = [(*found[(number + half) % len(found)][1:], row[0]) for number, row in enumerate(found)]
+        sql = f"UPDATE {name} SET {changed} WHERE ctid = %s::tid"
+
+        def write(index: str) -> tuple[float, float]:
+            with _arm(clone, index):
+                wal = _wal(clone, sql, given[count + _WARM_UP :][:_WAL_ROWS] or given[:1])
+                return _timed(clone, sql, given[: count + _WARM_UP]), wal
+
+        measured = _compared(clone, definitions, write, options, copies)
+        raise psycopg.Rollback(transaction)
+    return measured
+
+
+def _compared(
+    clone: WhatIf,
+    definitions: Sequence[IndexDefinition],
+    write: Callable[[str], tuple[float, float]],
+    options: IndexOptions,
+    names: dict[IndexDefinition, str] | None = None,
+) -> dict[IndexDefinition, tuple[list[float], float]]:
+    """With all, and without each: the difference, in turns, the order alternating."""
+    arms: list[IndexDefinition | None] = [None, *definitions]
+    names = names or {each: quote_name(each.schema, clone.built[each]) for each in definitions}
+    times: dict[IndexDefinition | None, list[float]] = {each: [] for each in arms}
+    wal: dict[IndexDefinition | None, list[float]] = {each: [] for each in arms}
+    for number in range(-1, options.write_rounds):
+        for arm in arms if number % 2 else arms[::-1]:
+            seconds, written = write("" if arm is None else names[arm])
+            if number >= 0:  # the round before the first warms caches
+                times[arm].append(seconds)
+                wal[arm].append(written)
+    return {
+        each: (
+            [(with_ - without) * 1e6 for with_, without in zip(times[None], times[each], strict=True)],
+            statistics.median(wal[None]) - statistics.median(wal[each]),
+        )
+        for each in definitions
+    }
+
+
+@contextlib.contextmanager
+def _arm(clone: WhatIf, name: str) -> Iterator[None]:
+    """Inside a transaction that is taken back, without one index."""
+    import psycopg
+
+    with clone.connection.transaction() as transaction:
+        _relax(clone)
+        if name:
+            clone.connection.execute(f"DROP INDEX {name}".encode())
+        yield
+        raise psycopg.Rollback(transaction)
+
+
+def _relax(clone: WhatIf) -> None:
+    """No checks of foreign keys, no triggers, where that is allowed: they cost the same with and without an index."""
+    import psycopg
+
+    with contextlib.suppress(psycopg.Error), clone.connection.transaction():
+        clone.connection.execute("SET LOCAL session_replication_role = replica")
+
+
+def _timed(clone: WhatIf, sql: str, rows: Sequence[tuple[Any, ...]]) -> float:
+    """Seconds a row: of the server process' time where that can be seen, which other programs do not disturb."""
+    clone.connection.prepare_threshold = 0
+    with clone.connection.cursor() as cursor:
+        text = sql.encode()
+        for row in rows[:_WARM_UP]:
+            cursor.execute(text, row, prepare=True)
+        used, started = backend_seconds(clone.connection), time.perf_counter()
+        for row in rows[_WARM_UP:]:
+            cursor.execute(text, row, prepare=True)
+        elapsed, now_used = time.perf_counter() - started, backend_seconds(clone.connection)
+    taken = now_used - used if used is not None and now_used is not None else elapsed
+    return taken / len(rows[_WARM_UP:])
+
+
+def _wal(clone: WhatIf, sql: str, rows: Sequence[tuple[Any, ...]]) -> float:
+    """Bytes of WAL a row."""
+    from psycopg import ClientCursor
+
+    written = 0.0
+    with ClientCursor(clone.connection) as cursor:
+        for row in rows:
+            cursor.execute(b"EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) " + sql.encode(), row)
+            found = cursor.fetchone()
+            written += found[0][0]["Plan"].get("WAL Bytes", 0) if found is not None else 0
+    return written / len(rows)
+
+
+# Rows to write.
+
+
+def _new_rows(clone: WhatIf, table: Table) -> _Rows:
+    columns = [each for each in table.columns.values() if not each.generated and not each.automatic]
+    if not columns:
+        raise _NotMeasured(f"{table.name} has no column that an insert names")
+    names = [each.name for each in columns]
+    found = clone.connection.execute(
+        f"SELECT {', '.join(map(quote_identifier, names))} FROM ({_newest(table, _EXAMPLES)}) n".encode()
+    ).fetchall()
+    if not found:
+        raise _NotMeasured(f"{table.name} has no rows to take as an example")
+    changes = _fresh_keys(clone, table, names)
+    turn, examples = itertools.count(1), itertools.cycle(found)
+
+    def fresh(count: int) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
+        for each in itertools.islice(examples, count):
+            row, number = list(each), next(turn)
+            for place, change in changes.items():
+                row[place] = change(row[place], number)
+            rows.append(tuple(row))
+        return rows
+
+    places = ", ".join(["%s"] * len(names))
+    sql = f"INSERT INTO {table.sql} ({', '.join(map(quote_identifier, names))}) VALUES ({places})"
+    return _Rows(sql, fresh)
+
+
+def _newest(table: Table, count: int) -> str:
+    """The rows at the table's end, which look like those to come."""
+    pages = max(int(count / max(table.rows / max(table.pages, 1), 1)) + 1, 1)
+    if table.kind != "table" or table.pages <= pages:
+        return f"SELECT * FROM {table.sql} LIMIT {count}"
+    return f"SELECT * FROM {table.sql} WHERE ctid >= '({table.pages - pages},0)'::tid LIMIT {count}"
+
+
+def _fresh_keys(clone: WhatIf, table: Table, names: Sequence[str]) -> dict[int, Callable[[Any, int], Any]]:
+    """For each unique index, a column that gets values which are not there yet."""
+    foreign = {name for key in table.foreign_keys for name in key.columns}
+    changes: dict[int, Callable[[Any, int], Any]] = {}
+    for index in table.indexes:
+        columns = [key.column for key in index.definition.keys if key.column is not None]
+        if not index.definition.unique or any(table.columns[name].automatic for name in columns):
+            continue
+        places = [names.index(name) for name in columns if name in names]
+        if any(place in changes for place in places):
+            continue
+        ranked = sorted(places, key=lambda place: (names[place] in foreign, not _counts(table.columns[names[place]])))
+        change = _change(clone, table, table.columns[names[ranked[0]]]) if ranked else None
+        if change is None:
+            raise _NotMeasured(f"no fresh values for the unique index {index.name}")
+        changes[ranked[0]] = change
+    return changes
+
+
+def _counts(column: Column) -> bool:
+    return column.type.startswith(_INTEGERS)
+
+
+def _change(clone: WhatIf, table: Table, column: Column) -> Callable[[Any, int], Any] | None:
+    if _counts(column):
+        row = clone.connection.execute(
+            f"SELECT max({quote_identifier(column.name)}) FROM {table.sql}".encode()
+        ).fetchone()
+        start = int(row[0] or 0) if row is not None else 0
+        return lambda _, number: start + number
+    if column.type == "uuid":
+        return lambda _, __: uuid.uuid4()
+    if column.is_text:
+        return lambda value, number: f"{value}~{number}"
+    if column.type.startswith("timestamp"):
+        return lambda value, number: value + timedelta(microseconds=number)
+    return None
+
+
+def _updatable(columns: frozenset[str], table: Table) -> tuple[str, ...]:
+    """Those that can take other rows' values: in no unique index."""
+    unique = {
+        key.column for index in table.indexes if index.definition.unique for key in index.definition.keys if key.column
+    }
+    return tuple(sorted(each for each in columns - unique if not table.columns[each].generated))
+
+
+def _copies(
+    clone: WhatIf, table: Table, scratch: str, definitions: Sequence[IndexDefinition]
+) -> dict[IndexDefinition, str]:
+    """The names that `LIKE … INCLUDING INDEXES` gave to the copies of the advised indexes."""
+    from .postgresql_catalogue import read_catalogue
+
+    copied = read_catalogue(clone.connection).tables[table.schema, scratch]
+    originals = read_catalogue(clone.connection).tables[table.key]
+    wanted = {each: clone.built[each] for each in definitions}
+    found: dict[IndexDefinition, str] = {}
+    for each, name in wanted.items():
+        original = next(index for index in originals.indexes if index.name == name)
+        for index in copied.indexes:
+            held = index.definition
+            same = (held.keys, held.include, held.where) == (
+                original.definition.keys,
+                original.definition.include,
+                original.definition.where,
+            )
+            if same and index.definition.method == original.definition.method:
+                found[each] = quote_name(table.schema, index.name)
+    if len(found) < len(wanted):
+        raise _NotMeasured("an index could not be copied")
+    return found
+
+
+def _said(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

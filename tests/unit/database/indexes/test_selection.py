@@ -1,0 +1,100 @@
+"""Choosing a set: greedy with exchanges, on made-up costs."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perfloop.database.indexes.selection import select_indexes
+
+Workload = list[dict[str, float]]
+
+
+def cost_of(statements: Workload, upkeep: dict[str, float]) -> object:
+    """Each statement takes the cheapest of its ways; each index costs its upkeep."""
+
+    def cost(chosen: frozenset[str]) -> float:
+        reads = sum(min(way for name, way in ways.items() if not name or name in chosen) for ways in statements)
+        return reads + sum(upkeep.get(each, 0.0) for each in chosen)
+
+    return cost
+
+
+def chosen(statements: Workload, **options: object) -> tuple[str, ...]:
+    upkeep = options.pop("upkeep", {})
+    names = sorted({name for ways in statements for name in ways if name})
+    cost = cost_of(statements, upkeep)  # type: ignore[arg-type]
+    return select_indexes(names, cost, lambda _: 1, **options).chosen  # type: ignore[arg-type]
+
+
+def test_takes_what_saves_and_nothing_else() -> None:
+    assert chosen([{"": 100, "a": 10}, {"": 50, "b": 50}]) == ("a",)
+    assert chosen([{"": 100}]) == ()
+
+
+def test_leaves_what_costs_writers_more_than_it_saves() -> None:
+    assert chosen([{"": 100, "a": 10}], upkeep={"a": 95.0}) == ()
+    assert chosen([{"": 100, "a": 10}], upkeep={"a": 20.0}) == ("a",)
+
+
+def test_keeps_to_the_budget() -> None:
+    statements: Workload = [{"": 100, "a": 10}, {"": 100, "b": 20}, {"": 100, "c": 30}]
+    assert chosen(statements, budget=2) == ("a", "b")
+    assert chosen(statements, budget=0) == ()
+
+
+def test_two_for_one_are_exchanged_for_the_one_that_serves_both() -> None:
+    # `a` is best for the first alone; `ab` is nearly as good for both and leaves one index to write.
+    statements: Workload = [{"": 100, "a": 5, "ab": 9}, {"": 60, "b": 5, "ab": 6}]
+    assert chosen(statements, upkeep={"a": 20.0, "b": 20.0, "ab": 20.0}) == ("ab",)
+
+
+def test_each_index_has_to_save_its_share() -> None:
+    assert chosen([{"": 1000, "a": 10}, {"": 10, "b": 9}], minimum_gain=0.1) == ("a",)
+
+
+def test_without_time_it_gives_what_it_has() -> None:
+    found = select_indexes(
+        ["a"], cost_of([{"": 100, "a": 1}], {}), lambda _: 1, out_of_time=lambda: True  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert not found.complete
+    assert found.cost == found.cost_before == 100
+
+
+NAMES = [f"i{number}" for number in range(8)]
+SINGLES = NAMES[:4]
+PRICES = st.floats(min_value=1, max_value=1_000)
+STATEMENT = st.dictionaries(st.sampled_from(NAMES), PRICES, max_size=5).map(lambda ways: {"": 1_000.0, **ways})
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(STATEMENT, min_size=1, max_size=8),
+    st.dictionaries(st.sampled_from(NAMES), st.floats(min_value=0, max_value=300)),
+    st.dictionaries(st.sampled_from(NAMES), st.integers(min_value=1, max_value=5)),
+    st.none() | st.integers(min_value=0, max_value=12),
+)
+def test_never_worse_than_nothing_nor_than_greedy_over_single_columns(
+    statements: Workload, upkeep: dict[str, float], sizes: dict[str, int], budget: int | None
+) -> None:
+    cost = cost_of(statements, upkeep)
+
+    def size(name: str) -> int:
+        return sizes.get(name, 1)
+
+    found = select_indexes(NAMES, cost, size, singles=SINGLES, budget=budget, minimum_gain=0.0)  # type: ignore[arg-type]
+    assert found.cost <= found.cost_before
+    assert budget is None or sum(map(size, found.chosen)) <= budget
+    # The simple way, written out: again and again the single column that saves most and still fits.
+    simple: frozenset[str] = frozenset()
+    while True:
+        fitting = [
+            simple | {name}
+            for name in SINGLES
+            if name not in simple and (budget is None or sum(map(size, simple | {name})) <= budget)
+        ]
+        best = min(fitting, key=cost, default=simple)  # type: ignore[arg-type]
+        if cost(best) >= cost(simple):  # type: ignore[operator]
+            break
+        simple = best
+    assert found.cost <= cost(simple) + 1e-6  # type: ignore[operator]
