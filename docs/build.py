@@ -1,6 +1,7 @@
 """`python -m docs.build`: writes the generated pages, then all pages as HTML in out/docs.
 
-Generated are docs/record.schema.json, out of the records' types, and docs/cli.md, out of the commands' help.
+Generated are docs/record.schema.json, out of the records' types, and docs/cli.md and docs/cli-db.md, out of the
+commands' help.
 
 Each page of docs/ and the README become one file, readable without a server and offline.
 """
@@ -28,7 +29,6 @@ __all__ = ["build", "main", "pages", "schema"]
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs"
 SCHEMA = PAGES / "record.schema.json"
-COMMANDS = PAGES / "cli.md"
 STYLE = """\
 :root { color-scheme: light dark; }
 body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.6 system-ui, sans-serif; }
@@ -113,7 +113,8 @@ def _anchored(body: str) -> str:
 def main() -> None:
     """Write what is generated into docs/, and everything as HTML into out/docs."""
     SCHEMA.write_bytes(schema())
-    COMMANDS.write_text(reference.markdown())
+    for name, text in reference.pages().items():
+        (PAGES / name).write_text(text)
     for path in build(ROOT / "out" / "docs", pages()):
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 import pytest
 
-from perfloop.records import ComparisonRecord, PlanRecord, load_record
+from perfloop.records import AdviceRecord, ComparisonRecord, PlanRecord, load_record
+
+from .conftest import PERFLOOP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +54,7 @@ def test_the_group_shows_its_commands(perfloop: Perfloop) -> None:
     run = perfloop("db")
     assert run.returncode == 0
     assert "db explain" in run.stdout
+    assert "db advise" in run.stdout
     wrong = perfloop("db", "explane")
     assert wrong.returncode == 2
     assert "did you mean `perfloop db explain`?" in wrong.stderr
@@ -129,4 +134,87 @@ def test_what_cannot_be_used_is_said(perfloop: Perfloop, shop_file: str, words: 
     assert message in run.stderr
     assert run.stdout == ""
     assert "s3cret" not in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+WORKLOAD = """\
+-- calls: 500
+SELECT * FROM orders WHERE customer_id = 77 ORDER BY id DESC LIMIT 10;
+SELECT * FROM orders ORDER BY id LIMIT 20 OFFSET 10000;
+SELECT * FRM orders x y;
+"""
+
+
+@pytest.mark.services
+def test_advice_carries_its_proof_and_becomes_a_migration(perfloop: Perfloop, shop: str, workplace: Path) -> None:
+    (workplace / "queries.sql").write_text(WORKLOAD)
+    words = ("--sql", "queries.sql", "--output", "advice.json", "--html", "advice.html", "--migration", "indexes.sql")
+    run = perfloop("db", "advise", shop, *words, timeout=110)
+    assert run.returncode == 0, run.stderr
+    assert "✓ starting a private PostgreSQL" in run.stderr
+    assert max(len(line) for line in run.stdout.splitlines()) <= 80
+    record = load_record(workplace / "advice.json")
+    assert isinstance(record, AdviceRecord)
+    assert record.indexes is not None
+    assert any("customer_id" in key for each in record.indexes.advised for key in each.keys)
+    [page] = [each for each in record.queries if each.rewrite is not None]
+    assert page.proof is not None
+    assert page.proof.verdict == "faster"
+    assert any("FRM orders" in line for line in record.left_out)
+    assert "OFFSET reads and throws away" in run.stdout
+    assert "OFFSET reads and throws away" in (workplace / "advice.html").read_text()
+
+    before = indexes(shop)
+    built = len(before) + len(record.indexes.advised)
+    for script, expected in (("indexes.sql", built), ("indexes.down.sql", len(before))):
+        with psycopg.connect(shop, autocommit=True) as connection:
+            for statement in (workplace / script).read_text().split(";\n"):
+                connection.execute(statement)  # type: ignore[call-overload]
+        assert len(indexes(shop)) == expected
+    again = perfloop("db", "advise", shop, "--sql", "queries.sql", "--migration", "indexes.sql")
+    assert again.returncode == 2
+    assert "may have been carried out" in again.stderr
+
+
+def indexes(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        return [name for (name,) in connection.execute("SELECT indexname FROM pg_indexes WHERE tablename = 'orders'")]
+
+
+@pytest.mark.services
+def test_nothing_is_left_behind_when_advice_is_killed(perfloop: Perfloop, shop: str, workplace: Path) -> None:
+    (workplace / "queries.sql").write_text(WORKLOAD)
+    words = [PERFLOOP, "db", "advise", shop, "--sql", "queries.sql"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        line = next(line for line in running.stderr if "reading the schema" in line)
+        assert line
+        started = psutil.Process(running.pid).children(recursive=True)
+        assert any("postgres" in process.name() for process in started)
+        running.kill()
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert alive == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "SQLite keeps no statistics of statements"),
+        (("--sql", "missing.sql"), "missing.sql"),
+        (("--sql", "empty.sql"), "there is none"),
+        (("--sql", "queries.sql", "--clone-dsn", "postgresql://127.0.0.1/x"), "no server for the clone"),
+        (("--sql", "queries.sql", "--migration", "indexes.txt"), "ends in .sql"),
+        (("--sql", "queries.sql", "--migration", "django:indexes.py"), "0002_indexes.py"),
+        (("--sql", "queries.sql", "--migration", "alembic:nowhere/indexes.py"), "directory that exists"),
+        (("--sql", "queries.sql", "--clone-rows", "few"), "whole number"),
+    ],
+)
+def test_advice_that_cannot_be_given_says_why(
+    perfloop: Perfloop, shop_file: str, workplace: Path, words: tuple[str, ...], message: str
+) -> None:
+    (workplace / "queries.sql").write_text("SELECT * FROM orders WHERE customer_id = 7;")
+    (workplace / "empty.sql").write_text("-- nothing\n")
+    run = perfloop("db", "advise", shop_file, *words)
+    assert run.returncode == 2
+    assert message in run.stderr
     assert "Traceback" not in run.stderr

@@ -1,16 +1,29 @@
-"""docs/cli.md out of the commands' own help, so that the two cannot differ."""
+"""The pages of the command line out of the commands' own help, so that the two cannot differ."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from .app import application, build_command
 from .help import folded, option_rows, usage
-from .registry import COMMANDS
+from .registry import COMMANDS, GROUPS
 
-__all__ = ["markdown"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .registry import CommandEntry
+
+__all__ = ["pages"]
+
+_GROUP_HEAD = """\
+# The command line: perfloop {group}
+
+{text}
+
+This page is written by `python -m docs.build` from the commands' own help; [the others](cli.md) have theirs.
+"""
 
 _HEAD = """\
 # The command line
@@ -46,15 +59,27 @@ Shell completion: `perfloop --install-completion` for the shell in use, `perfloo
 """
 
 
-def markdown() -> str:
-    """The whole page."""
+def pages() -> dict[str, str]:
+    """The pages by their file's name: `cli.md`, and one for each group of commands."""
+    found = {"cli.md": _page(_HEAD.format(commands=_table()), [entry for entry in COMMANDS if " " not in entry.name])}
+    for group, text in GROUPS.items():
+        entries = [entry for entry in COMMANDS if entry.name.startswith(f"{group} ")]
+        found[f"cli-{group}.md"] = _page(_GROUP_HEAD.format(group=group, text=text), entries)
+    return found
+
+
+def _table() -> str:
+    def target(entry: CommandEntry) -> str:
+        group, space, _ = entry.name.partition(" ")
+        return f"{f'cli-{group}.md' if space else ''}#perfloop-{entry.name.replace(' ', '-')}"
+
+    return "\n".join(f"| [`perfloop {entry.name}`]({target(entry)}) | {entry.summary} |" for entry in COMMANDS)
+
+
+def _page(head: str, entries: Sequence[CommandEntry]) -> str:
     root = typer.Context(application(), info_name="perfloop")
-    table = "\n".join(
-        f"| [`perfloop {entry.name}`](#perfloop-{entry.name.replace(' ', '-')}) | {entry.summary} |"
-        for entry in COMMANDS
-    )
-    parts = [_HEAD.format(commands=table)]
-    for entry in COMMANDS:
+    parts = [head]
+    for entry in entries:
         command = build_command(entry)
         parts.append(_section(command, typer.Context(command, info_name=entry.name, parent=root)))
     return "\n".join(parts)

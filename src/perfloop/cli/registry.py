@@ -32,6 +32,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("diagnose", "perfloop.cli.diagnose", "Run a service, load it, name its bottleneck and the fix"),
     CommandEntry("monitor", "perfloop.cli.monitor", "Run a service and watch it on a live page and in the terminal"),
     CommandEntry("db explain", "perfloop.cli.db_explain", "Show a statement's plan as a tree, and what is dear in it"),
+    CommandEntry("db advise", "perfloop.cli.db_advise", "Say which indexes and statements to change, with the proof"),
     CommandEntry("compare", "perfloop.cli.compare", "Say whether B is faster than A: two records, or two commands"),
     CommandEntry("report", "perfloop.cli.report", "Show a record again: terminal, HTML, JSON, Markdown, CSV, JUnit …"),
 )

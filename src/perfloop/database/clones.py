@@ -117,7 +117,7 @@ def _fill(
 ) -> Clone:
     progress("reading the schema")
     schema = dump_schema(database)
-    notes += restore(clone, schema.before_data)
+    notes += [*schema.left_out, *restore(clone, schema.before_data)]
     tables: dict[str, ClonedTable] = {}
     with database.rolled_back(snapshot=True):
         there = list_tables(database)
@@ -126,7 +126,7 @@ def _fill(
             copied = copy_table(database, clone, table, rows=options.rows, seed=options.seed)
             if isinstance(copied, str):
                 notes.append(copied)
-            else:
+            elif copied is not None:
                 tables[table.name] = copied
         if any(table.rows < table.rows_there for table in tables.values()):
             progress("completing what the sample refers to")

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ["DumpedObject", "SchemaDump", "dump_schema", "restore"]
 
+# pg_dump locks each table it describes, for which one must be allowed to read it.
+_UNREADABLE = """
+SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    AND n.nspname NOT LIKE 'pg\\_t%'
+    AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')
+        AND has_table_privilege(c.oid, 'SELECT'))
+ORDER BY 1
+"""
 _HEAD = re.compile(r"^--\n-- Name: (.*); Type: (.*); Schema: (.*); Owner:.*\n--\n", re.MULTILINE)
+_PARTS = re.compile(r'"(?:[^"]|"")*"|[^".]+')
 # For psql alone: newer versions of pg_dump put them round the whole dump.
 _FOR_PSQL = re.compile(r"^\\(?:un)?restrict .*\n", re.MULTILINE)
 _LEFT_OUT = ("PUBLICATION", "SUBSCRIPTION", "EVENT TRIGGER", "ACL", "SECURITY LABEL")
@@ -39,6 +49,8 @@ class SchemaDump:
 
     before_data: list[DumpedObject]
     after_data: list[DumpedObject]
+    left_out: list[str]
+    """Tables that the user may not read, a line each."""
 
 
 def dump_schema(database: Database) -> SchemaDump:
@@ -56,6 +68,8 @@ def dump_schema(database: Database) -> SchemaDump:
     address = psycopg.conninfo.make_conninfo("", **settings)
     flags = ["--schema-only", "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"]
     flags += ["--no-tablespaces", "--no-security-labels", f"--lock-wait-timeout={database.limits.lock * 1e3:.0f}"]
+    unreadable = [name for (name,) in database.rows(_UNREADABLE)]
+    flags += [f"--exclude-table={_pattern(name)}" for name in unreadable]
     sections = []
     for section in ("pre-data", "post-data"):
         ended = subprocess.run(
@@ -69,7 +83,14 @@ def dump_schema(database: Database) -> SchemaDump:
         if ended.returncode:
             raise _fault(database, redact_text(ended.stderr.strip()))
         sections.append(_objects(ended.stdout))
-    return SchemaDump(*sections)
+    user = database.connection.info.user
+    left_out = [f"{name} is not in the clone: user {user} may not read it" for name in unreadable]
+    return SchemaDump(before_data=sections[0], after_data=sections[1], left_out=left_out)
+
+
+def _pattern(name: str) -> str:
+    """A quoted name as pg_dump's patterns take it: within double quotes nothing but them has a meaning."""
+    return ".".join(part if part.startswith('"') else f'"{part}"' for part in _PARTS.findall(name))
 
 
 def restore(database: Database, objects: list[DumpedObject]) -> list[str]:

@@ -76,14 +76,15 @@ def list_tables(database: Database) -> list[Table]:
     return [Table(*row[1:]) for row in database.rows(_TABLES)]
 
 
-def copy_table(database: Database, clone: Database, table: Table, *, rows: int, seed: int) -> CopiedTable | str:
-    """Copy a table; one with more than `rows` rows as a sample. A line says why where it cannot be.
+def copy_table(database: Database, clone: Database, table: Table, *, rows: int, seed: int) -> CopiedTable | str | None:
+    """Copy a table; one with more than `rows` rows as a sample. A line says why where it cannot be; None: the clone has
+    not even the table.
 
     Raises:
         DatabaseLocked, DatabaseUnreachable, StatementTimedOut: see `Database.guarded`.
     """
     if not table.readable:
-        return f"rows of {table.name} are not in the clone: user {database.connection.info.user} may not read them"
+        return None  # with the table itself, and said
     if not table.columns:
         return f"rows of {table.name} are not in the clone: it has no columns to copy"
     estimated = table.estimated_rows
@@ -96,7 +97,9 @@ def copy_table(database: Database, clone: Database, table: Table, *, rows: int, 
     columns = ", ".join(table.columns)
     try:
         copied = _copy(database, clone, f"SELECT {columns} FROM {source}{sample}", table.name, table.columns)
-    except NoPrivilege as error:
+    except DatabaseFailed as error:
+        if type(error) not in (DatabaseFailed, NoPrivilege):
+            raise
         return f"rows of {table.name} are not in the clone: {error.message}"
     return CopiedTable(table.columns, copied, round(estimated) if sample else copied)
 

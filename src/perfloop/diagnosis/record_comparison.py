@@ -66,6 +66,7 @@ def compare_records(a: AnyRecord, b: AnyRecord, *, name_a: str = "A", name_b: st
             kinds = {
                 "comparison": "a comparison",
                 "capacity": "a capacity search, which has an interval of its own",
+                "advice": "advice on a database",
                 "plan": "a plan, which is compared with another plan",
             }
             raise ConfigurationError(

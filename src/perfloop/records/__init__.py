@@ -7,8 +7,10 @@ be. Nothing here holds a parameter value of a statement, a header value or a que
 from __future__ import annotations
 
 from ..redaction import redact_url
+from .advice import AdviceRecord, AdviceWorkload
 from .capacity import CapacityPoint, CapacityProbe, CapacityRecord, UslFit
 from .counting import ServerCount
+from .index_advice import AdvisedIndex, DroppableIndex, IndexAdvice, SequentialScan, StatementGain, WriteBill
 from .kinds import (
     SCHEMA_VERSION,
     CohortBreakdown,
@@ -44,25 +46,33 @@ from .kinds import (
     current_environment,
 )
 from .plan import PlanBuffers, PlanNode, PlanProblem, PlanRecord
+from .query_advice import Alternative, Counterexample, Proof, QueryAdvice
 from .storage import AnyRecord, json_schema, load_record, save_record
 from .workload import Parameter, StatementUse, WorkloadRecord, WorkloadStatement
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AdviceRecord",
+    "AdviceWorkload",
+    "AdvisedIndex",
+    "Alternative",
     "AnyRecord",
     "CapacityPoint",
     "CapacityProbe",
     "CapacityRecord",
     "CohortBreakdown",
     "ComparisonRecord",
+    "Counterexample",
     "CurvePoint",
     "DiagnosisRecord",
+    "DroppableIndex",
     "EndpointResult",
     "Environment",
     "ErrorKind",
     "Figures",
     "Finding",
     "GroupResult",
+    "IndexAdvice",
     "Interval",
     "LoadPlan",
     "LoadRecord",
@@ -77,14 +87,18 @@ __all__ = [
     "PlanProblem",
     "PlanRecord",
     "Predicted",
+    "Proof",
+    "QueryAdvice",
     "Record",
     "RecordingFidelity",
     "RouteBreakdown",
     "RouteGain",
+    "SequentialScan",
     "SeriesPoint",
     "ServerCount",
     "ServiceDescription",
     "SlowRequest",
+    "StatementGain",
     "StatementSummary",
     "StatementUse",
     "TargetResult",
@@ -93,6 +107,7 @@ __all__ = [
     "WorkerResult",
     "WorkloadRecord",
     "WorkloadStatement",
+    "WriteBill",
     "current_environment",
     "json_schema",
     "load_record",

@@ -11,6 +11,7 @@ from msgspec import Struct
 from .._version import __version__
 from ..exceptions import RecordTooNew, UnreadableRecord
 from ..files import read_within, write_whole
+from .advice import AdviceRecord
 from .capacity import CapacityRecord
 from .kinds import SCHEMA_VERSION, ComparisonRecord, DiagnosisRecord, LoadRecord, Record
 from .plan import PlanRecord
@@ -23,7 +24,7 @@ __all__ = ["AnyRecord", "json_schema", "load_record", "save_record"]
 _LARGEST = 256_000_000
 """Bytes of a record that is read; a day's load test has some 20 million."""
 
-AnyRecord = LoadRecord | DiagnosisRecord | ComparisonRecord | CapacityRecord | PlanRecord
+AnyRecord = LoadRecord | DiagnosisRecord | ComparisonRecord | CapacityRecord | PlanRecord | AdviceRecord
 
 
 def json_schema() -> dict[str, Any]:

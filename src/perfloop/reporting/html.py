@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 from msgspec import Struct
 
-from perfloop.records import CapacityRecord, ComparisonRecord, DiagnosisRecord, LoadRecord, PlanRecord
+from perfloop.records import AdviceRecord, CapacityRecord, ComparisonRecord, DiagnosisRecord, LoadRecord, PlanRecord
 from perfloop.units import format_bytes, format_duration
 
 from . import assets, capacity_pictures, figures, pictures
+from .advice import advice_entries, advice_in_words, not_worth_doing
 from .breakdown import parts_of, routes_in_order, slowest_name
 from .description import defaults_in_words, plan_in_words, server_count_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
@@ -73,6 +74,8 @@ def render_html(record: AnyRecord) -> str:
             page = _render("diagnosis", record, _diagnosis_view(record, limits), limits)
         elif isinstance(record, CapacityRecord):
             page = _render("capacity", record, _capacity_view(record), limits)
+        elif isinstance(record, AdviceRecord):
+            page = _render("advice", record, _advice_view(record, limits), limits)
         elif isinstance(record, PlanRecord):
             page = _render("plan", record, _plan_view(record, limits), limits)
         else:
@@ -161,6 +164,8 @@ def _stamp(record: AnyRecord) -> str:
     if isinstance(record, CapacityRecord):
         stamps = {"found": "Found", "at least": "At least", "never met": "Never met"}
         return stamps.get(record.verdict, "Not enough data")
+    if isinstance(record, AdviceRecord):
+        return "Advice" if advice_entries(record) else "Nothing to do"
     if isinstance(record, PlanRecord):
         return "Executed" if record.analyzed else "Planned"
     if not record.summary.trustworthy:
@@ -265,6 +270,21 @@ def _plan_view(record: PlanRecord, limits: _Limits) -> dict[str, Any]:
         "has_actual": any(row.actual for row in rows),
         "plan_words": explained_in_words(record),
         "guide": lambda text: Markup(escape(text)),  # noqa: S704  # our own drawing; its spaces must stay
+    }
+
+
+def _advice_view(record: AdviceRecord, limits: _Limits) -> dict[str, Any]:
+    entries = advice_entries(record)
+    most = 2 * limits.findings
+    notes = [*record.notes, *(record.indexes.notes if record.indexes is not None else [])]
+    lists = (("Not worth doing", not_worth_doing(record)), ("Not looked at", record.left_out), ("Notes", notes))
+    return {
+        "summary": None,
+        "charts": {},
+        "words": advice_in_words(record),
+        "entries": entries[:most],
+        "hidden": max(len(entries) - most, 0),
+        "lists": lists,
     }
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from xml.etree import ElementTree
 
-from perfloop.records import CapacityRecord, ComparisonRecord, LoadRecord, PlanRecord
+from perfloop.records import AdviceRecord, CapacityRecord, ComparisonRecord, LoadRecord, PlanRecord
 
 from . import figures
+from .advice import advice_entries
 from .description import server_count_in_words, warm_up_in_words
 from .plan import node_title
 from .verdict import finding_title, gain_in_words, summary_line
@@ -46,6 +47,8 @@ def render_junit(record: AnyRecord) -> bytes:
         cases = list(_comparison(record))
     elif isinstance(record, CapacityRecord):
         cases = [_capacity(record)]
+    elif isinstance(record, AdviceRecord):
+        cases = list(_advice(record))
     elif isinstance(record, PlanRecord):
         cases = list(_plan(record))
     else:
@@ -99,6 +102,9 @@ def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
     if isinstance(record, ComparisonRecord):
         yield from (("a", record.a), ("b", record.b))
         return
+    if isinstance(record, AdviceRecord):
+        yield from (("database", record.database), ("clone", record.clone))
+        return
     if isinstance(record, PlanRecord):
         yield from (("database", record.database), ("statement", record.sql))
         return
@@ -123,7 +129,7 @@ def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
 
 
 def _seconds(record: AnyRecord) -> float:
-    if isinstance(record, ComparisonRecord):
+    if isinstance(record, ComparisonRecord | AdviceRecord):
         return 0.0
     if isinstance(record, PlanRecord):
         return ((record.planning_ms or 0.0) + (record.execution_ms or 0.0)) / 1e3
@@ -141,6 +147,14 @@ def _capacity(record: CapacityRecord) -> Case:
         summary_line(record),
         "; ".join(record.reasons),
     )
+
+
+def _advice(record: AdviceRecord) -> Iterator[Case]:
+    entries = advice_entries(record)
+    if not entries:
+        yield Case("advice", "nothing is worth doing")
+    for entry in entries:
+        yield Case("advice", entry.title, "failure", entry.gain or entry.why, "; ".join([*entry.proof, *entry.do]))
 
 
 def _plan(record: PlanRecord) -> Iterator[Case]:

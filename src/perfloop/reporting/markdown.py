@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from perfloop.records import CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord
+from perfloop.records import AdviceRecord, CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord
 
 from . import figures
+from .advice import advice_entries, advice_in_words, not_worth_doing
 from .description import plan_in_words, server_count_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
 from .plan import explained_in_words, node_title, plan_rows
@@ -62,6 +63,8 @@ def render_markdown(record: AnyRecord) -> str:
         parts += _diagnosis(record)
     elif isinstance(record, CapacityRecord):
         parts += _capacity(record)
+    elif isinstance(record, AdviceRecord):
+        parts += _advice(record)
     elif isinstance(record, PlanRecord):
         parts += _plan(record)
     else:
@@ -105,6 +108,20 @@ def _load(record: LoadRecord) -> list[str]:
     ]
     listed = ["\n".join(errors)] if errors else []
     return [*parts, *_parts(record), *_workers(record), *listed, *_slowest(record), *_targets(record.targets)]
+
+
+def _advice(record: AdviceRecord) -> list[str]:
+    parts = [f"{_code(record.database)} · {_text(advice_in_words(record))}"]
+    for number, entry in enumerate(advice_entries(record)[:_POINTS_SHOWN], 1):
+        lines = [
+            f"**{number}. {_text(figures.sentence(entry.title))}**{f' – {_text(entry.gain)}' if entry.gain else ''}"
+        ]
+        lines += [f"- {_text(line)}" for line in (entry.why, *entry.proof[:_ENTRIES_SHOWN]) if line]
+        lines += [f"- costs: {_text(line)}" for line in entry.costs[:_ENTRIES_SHOWN]]
+        lines += [f"- {_code(line)}" for line in entry.do[:_ENTRIES_SHOWN]]
+        parts.append("\n".join([lines[0], "", *lines[1:]]))
+    refused = [f"- {_text(line)}" for line in not_worth_doing(record)[:_ENTRIES_SHOWN]]
+    return [*parts, *(["Not worth doing:", "\n".join(refused)] if refused else [])]
 
 
 def _plan(record: PlanRecord) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from perfloop.records import (
+    AdviceRecord,
     AnyRecord,
     CapacityRecord,
     ComparisonRecord,
@@ -22,6 +23,7 @@ from perfloop.records import (
 )
 
 from . import figures
+from .advice import advice_entries
 from .plan import node_title
 
 __all__ = [
@@ -95,6 +97,8 @@ def verdict(record: AnyRecord) -> Verdict:
         return _diagnosis(record)
     if isinstance(record, CapacityRecord):
         return _capacity(record)
+    if isinstance(record, AdviceRecord):
+        return _advice(record)
     if isinstance(record, PlanRecord):
         return _plan(record)
     return _comparison(record)
@@ -261,6 +265,20 @@ def _comparison(record: ComparisonRecord) -> Verdict:
         "good" if record.verdict == "faster" else "bad",
         f"B is {record.verdict} than A: {name} {gain or values}",
         (f"{values} ({interval})" if interval else values) if gain else "",
+    )
+
+
+def _advice(record: AdviceRecord) -> Verdict:
+    entries = advice_entries(record)
+    interrupted = " (interrupted)" if record.partial else ""
+    if not entries:
+        return Verdict("good", f"Nothing found that is worth doing for this workload{interrupted}")
+    first, more = entries[0], len(entries) - 1
+    gain = f": {first.gain}" if first.gain else ""
+    return Verdict(
+        "warning",
+        f"{figures.sentence(figures.shorten(first.title, 160))}{gain}{interrupted}",
+        f"and {more} more" if more else "",
     )
 
 

@@ -42,6 +42,7 @@ from perfloop.records import (
     save_record,
 )
 
+from ..reporting.sample_advice import advice
 from ..reporting.sample_plans import plan
 
 if TYPE_CHECKING:
@@ -194,7 +195,14 @@ def capacity() -> CapacityRecord:
     )
 
 
-RECORDS = {"load": load, "diagnosis": diagnosis, "comparison": comparison, "capacity": capacity, "plan": plan}
+RECORDS = {
+    "load": load,
+    "diagnosis": diagnosis,
+    "comparison": comparison,
+    "capacity": capacity,
+    "plan": plan,
+    "advice": advice,
+}
 
 
 @pytest.mark.parametrize("kind", RECORDS)

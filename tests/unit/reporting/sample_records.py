@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import sample_advice as advices
 from . import sample_capacities as capacities
 from . import sample_comparisons as comparisons
 from . import sample_diagnoses as diagnoses
@@ -38,6 +39,8 @@ SAMPLES: dict[str, AnyRecord] = {
     "capacity-hopeless": capacities.hopeless_capacity(),
     "capacity-interrupted": capacities.interrupted_capacity(),
     "capacity-early": capacities.early_capacity(),
+    "advice": advices.advice(),
+    "advice-none": advices.no_advice(),
     "plan": plans.plan(),
     "plan-planned": plans.planned(),
     "plan-sqlite": plans.sqlite_plan(),

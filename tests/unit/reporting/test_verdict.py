@@ -43,6 +43,9 @@ LINES = {
     "capacity-hopeless": "The targets are missed at any rate: at 12.3 requests/s: p99<100ms: measured 494 ms",
     "capacity-interrupted": "Not enough data to tell the capacity, about 382 requests/s (335–462, 95 %): "
     "interrupted before the answer was as precise as asked (interrupted)",
+    "advice": "Build an index on orders (customer_id, placed_at DESC) including total where status <> 'done'::text: "
+    "81 % of the workload's cost, and 2 more",
+    "advice-none": "Nothing found that is worth doing for this workload (interrupted)",
     "plan": "Sort: 25.5 MB did not fit in work_mem and went through temporary files, and 2 further problems",
     "plan-planned": "Nothing in this plan is out of the ordinary; most goes to Index Scan on orders by "
     "orders_customer_id_idx",
@@ -64,6 +67,8 @@ TONES = {
     "capacity-limited": "warning",
     "capacity-hopeless": "bad",
     "capacity-interrupted": "warning",
+    "advice": "warning",
+    "advice-none": "good",
     "plan": "warning",
     "plan-planned": "good",
 }

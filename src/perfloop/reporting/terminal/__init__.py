@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfloop.records import AnyRecord, CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord
+from perfloop.records import AdviceRecord, AnyRecord, CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord
 
+from .advice import print_advice
 from .capacity import print_capacity
 from .comparison import print_comparison
 from .diagnosis import print_diagnosis
@@ -33,6 +34,8 @@ def render_terminal(record: AnyRecord, console: Console) -> None:
         print_diagnosis(record, paper)
     elif isinstance(record, CapacityRecord):
         print_capacity(record, paper)
+    elif isinstance(record, AdviceRecord):
+        print_advice(record, paper)
     elif isinstance(record, PlanRecord):
         print_plan(record, paper)
     else:

@@ -1,0 +1,197 @@
+"""Advice on a database as entries in one order: what the terminal, the page, Markdown and JUnit show of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence  # noqa: TC003  # a Struct's types are read at run time
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from perfloop.units import format_bytes, format_duration
+
+from . import figures
+
+if TYPE_CHECKING:
+    from perfloop.records import AdviceRecord, AdvisedIndex, QueryAdvice, WriteBill
+
+__all__ = ["AdviceEntry", "advice_entries", "advice_in_words", "not_worth_doing"]
+
+_LONGEST_STATEMENT = 160
+_STATEMENTS_SHOWN = 3
+_WORTH = ("faster",)
+_NOT_WORTH = ("no difference", "slower", "rejected")
+
+
+class AdviceEntry(Struct, frozen=True):
+    """One thing to do."""
+
+    title: str
+    gain: str
+    """In words; empty where it cannot be put into figures."""
+    share: float | None
+    """Of the workload's cost or time; what the entries are sorted by."""
+    why: str
+    proof: Sequence[str]
+    costs: Sequence[str]
+    do: Sequence[str]
+    """Statements to carry out, or what to write."""
+    instead: Sequence[str] = ()
+    """Other ways to the same end."""
+
+
+def advice_entries(record: AdviceRecord) -> list[AdviceEntry]:
+    """What is worth doing, the greatest share of the workload first; what has no share comes after."""
+    found: list[AdviceEntry] = []
+    if record.indexes is not None:
+        whole = record.indexes.cost_before
+        found += [_index(each, whole) for each in record.indexes.advised]
+        found += [
+            AdviceEntry(
+                title=f"drop the {each.kind} index {figures.clean(each.name)} on {figures.clean(each.table)}",
+                gain=f"{format_bytes(each.size_bytes)} and its share of each write",
+                share=None,
+                why=figures.clean(each.reason),
+                proof=[]
+                if each.workload_cost_change is None
+                else [f"without it the workload's cost changes by {figures.share(each.workload_cost_change)}"],
+                costs=[],
+                do=[f"{each.drop_sql};"],
+                instead=[f"it comes back by {figures.clean(each.create_sql)}"],
+            )
+            for each in record.indexes.droppable
+        ]
+    total = record.workload.total_ms
+    found += [_query(each, total) for each in record.queries if each.proof is None or _is_worth(each)]
+    order = sorted(range(len(found)), key=lambda place: (-(found[place].share or 0.0), place))
+    return [found[place] for place in order]
+
+
+def not_worth_doing(record: AdviceRecord) -> list[str]:
+    """What was tried and is not worth doing, or wrong, each with its reason; and what is right as it is."""
+    found = []
+    for each in record.queries:
+        if each.proof is not None and each.proof.verdict in _NOT_WORTH:
+            judged = f"{each.proof.verdict}, {figures.clean(each.proof.reason)}{_counterexample(each)}"
+            found.append(f"{_statement(each.fingerprint)}: {figures.clean(each.what)} – {judged}")
+    if record.indexes is not None:
+        found += [
+            f"{_statement(each.fingerprint)}: no index for {figures.clean(each.table)}, {figures.clean(each.reason)}"
+            for each in record.indexes.sequential_scans
+        ]
+    return found
+
+
+def advice_in_words(record: AdviceRecord) -> str:
+    """What was looked at, and where: `PostgreSQL 15.14 · 14 statements, 48,210 calls · tried on …`."""
+    name = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}[record.dialect]
+    source = {"service": "the service", "log": "log files", "sql": "a file"}.get(
+        record.workload.source, record.workload.source
+    )
+    statements = figures.plural(record.workload.statements, "statement")
+    calls = figures.plural(record.workload.calls, "call")
+    asked = f"{statements} from {source}, {calls}"
+    return f"{name} {figures.clean(record.version)} · {asked} · tried on {figures.clean(record.clone)}"
+
+
+def _is_worth(each: QueryAdvice) -> bool:
+    return each.proof is None or each.proof.verdict not in _NOT_WORTH
+
+
+def _index(each: AdvisedIndex, whole: float) -> AdviceEntry:
+    share = (each.cost_before - each.cost_after) / whole if whole > 0 else None
+    keys = ", ".join(map(figures.clean, each.keys))
+    more = f" including {', '.join(map(figures.clean, each.include))}" if each.include else ""
+    where = f" where {figures.clean(each.where)}" if each.where else ""
+    proof = []
+    if each.buffers_after is not None:
+        before = "more than could be waited for" if each.buffers_before is None else figures.number(each.buffers_before)
+        proof.append(f"the workload touches {before} → {figures.number(each.buffers_after)} pages with it, measured")
+    for gain in each.statements[:_STATEMENTS_SHOWN]:
+        if gain.buffers_before is not None and gain.buffers_after is not None:
+            was, now = figures.number(gain.buffers_before), figures.number(gain.buffers_after)
+            proof.append(f"{was} → {now} pages: {_statement(gain.fingerprint)}")
+        else:
+            was, now = figures.number(gain.cost_before), figures.number(gain.cost_after)
+            proof.append(f"cost {was} → {now}: {_statement(gain.fingerprint)}")
+    costs = [
+        f"{format_bytes(each.size_bytes)}, built in {format_duration(each.build_seconds)}",
+        *_bill(each.write_bill),
+    ]
+    method = "" if each.method == "btree" else f" {figures.clean(each.method)}"
+    return AdviceEntry(
+        title=f"build a{method or 'n'} index on {figures.clean(each.table)} ({keys}){more}{where}",
+        gain="" if share is None else f"{figures.share(share)} of the workload's cost",
+        share=share,
+        why=figures.clean(each.reason),
+        proof=proof,
+        costs=costs,
+        do=[*(f"CREATE EXTENSION IF NOT EXISTS {name};" for name in each.requires), f"{each.create_sql};"],
+    )
+
+
+def _bill(bill: WriteBill) -> list[str]:
+    if bill.source == "not measured":
+        return [f"write bill not measured{f': {figures.clean(bill.why_not)}' if bill.why_not else ''}"]
+    lines = []
+    for what, added, interval, wal in (
+        ("insert", bill.insert_us, bill.insert_us_interval, bill.insert_wal_bytes),
+        ("update", bill.update_us, bill.update_us_interval, bill.update_wal_bytes),
+    ):
+        if added is not None:
+            span = f" ({figures.number(interval[0])}–{figures.number(interval[1])})" if interval else ""
+            log = "" if wal is None else f", {wal:+,.0f} B of WAL"
+            lines.append(f"{added:+,.1f} µs{span} an {what}{log}")
+    if bill.lost_hot_share > 0:
+        columns = ", ".join(map(figures.clean, bill.lost_hot_columns))
+        lines.append(
+            f"{figures.share(bill.lost_hot_share)} of updates can no longer stay in their page: they set {columns}"
+        )
+    return lines
+
+
+def _query(each: QueryAdvice, total: float) -> AdviceEntry:
+    proof, share, gain = each.proof, None, ""
+    lines = [figures.clean(line) for line in each.evidence]
+    if proof is not None:
+        lines.append(f"{proof.verdict}: {figures.clean(proof.reason)}")
+        if proof.datasets:
+            caught = (
+                ""
+                if proof.mutants_caught is None
+                else ", {} of {} wrong variants told apart".format(*proof.mutants_caught)
+            )
+            lines.append(f"same answers on {figures.plural(proof.datasets, 'generated set')} of rows{caught}")
+        if proof.before_buffers is not None and proof.after_buffers is not None:
+            lines.append(f"{proof.before_buffers:,} → {proof.after_buffers:,} pages")
+        lines += [f"taken for granted: {figures.clean(each)}" for each in proof.assumptions]
+        if proof.verdict in _WORTH and proof.ratio is not None:
+            gain = f"{figures.number(1 / proof.ratio[1])} times faster" if proof.ratio[1] > 0 else ""
+            share = (1 - proof.ratio[1]) * each.total_ms / total if total > 0 else None
+    return AdviceEntry(
+        title=f"{figures.clean(each.what)}",
+        gain=gain,
+        share=share,
+        why=_statement(each.fingerprint),
+        proof=lines,
+        costs=[figures.clean(line) for line in each.costs],
+        do=[*(f"{need};" for need in each.needs), *([figures.clean(each.rewrite)] if each.rewrite else [])],
+        instead=[
+            figures.clean(other.what) + (f": {figures.clean(other.sql)}" if other.sql else "")
+            for other in each.alternatives
+        ],
+    )
+
+
+def _counterexample(each: QueryAdvice) -> str:
+    found = each.proof.counterexample if each.proof is not None else None
+    if found is None:
+        return ""
+    rows = [f"only the original gives ({', '.join(row)})" for row in found.only_original[:1]]
+    rows += [f"only the rewrite gives ({', '.join(row)})" for row in found.only_rewrite[:1]]
+    told = [found.what] if each.proof is not None and found.what not in each.proof.reason else []
+    what = figures.clean("; ".join([*told, *rows]))
+    return f"; {what}" if what else ""
+
+
+def _statement(text: str) -> str:
+    return figures.shorten(figures.clean(text), _LONGEST_STATEMENT)
