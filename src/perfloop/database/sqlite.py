@@ -103,7 +103,7 @@ def open_file(path: str, *, writable: bool, limits: Limits) -> SQLiteDatabase:
     database = SQLiteDatabase(path, path, connection, writable=writable, limits=limits)
     connection.set_progress_handler(database.overdue, _STEPS)
     try:
-        database.rows("SELECT count(*) FROM sqlite_schema")
+        database.rows("SELECT count(*) FROM sqlite_master")
         if not writable:
             database.rows("PRAGMA query_only = ON")
     except PerfloopError:

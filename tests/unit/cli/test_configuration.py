@@ -143,3 +143,14 @@ def test_the_documented_example_is_valid(tmp_path: Path, command: str) -> None:
     targets = configuration.targets()
     assert targets is not None
     assert (targets.latency_p99, targets.disk) == (0.3, None)
+
+
+def test_a_command_of_a_group_has_a_table_in_the_groups(tmp_path: Path) -> None:
+    write(tmp_path, '[db.explain]\nanalyze = true\nstatement-timeout = "5s"\n[db.advise]\nclone-rows = 1000\n')
+    assert settings(tmp_path, "db explain") == {"analyze": True, "timeout": "5s"}
+    assert settings(tmp_path, "db advise") == {"clone_rows": "1000"}
+    assert settings(tmp_path, "load") == {}
+    write(tmp_path, "[db.explode]\nanalyze = true\n")
+    with pytest.raises(ConfigurationError, match="Unknown configuration key") as caught:
+        settings(tmp_path, "db explain")
+    assert caught.value.hint == "did you mean `db.explain`?"
