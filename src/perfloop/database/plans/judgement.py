@@ -79,17 +79,22 @@ def _own(node: PlanNode) -> float:
     return (node.self_ms if node.self_ms is not None else node.self_cost) or 0.0
 
 
-def _misestimate(node: PlanNode, parent: PlanNode | None) -> Iterator[tuple[str, str, str]]:
+def _is_wrong(node: PlanNode) -> bool:
     if node.rows is None or node.rows_estimated is None or not node.loops:
-        return
+        return False
     low, high = sorted((max(node.rows, 1.0), max(node.rows_estimated, 1.0)))
-    if high < _WRONG_TIMES * low or high * node.loops < _WRONG_ROWS:
-        return
+    return high >= _WRONG_TIMES * low and high * node.loops >= _WRONG_ROWS
+
+
+def _misestimate(node: PlanNode, parent: PlanNode | None) -> Iterator[tuple[str, str, str]]:
     # Where the estimate went wrong first, not everywhere above; a merge join may end one side early, rightly.
-    if any(next(_misestimate(child, node), None) for child in node.children):
+    if not _is_wrong(node) or any(map(_is_wrong, node.children)):
         return
+    assert node.rows is not None
+    assert node.rows_estimated is not None
     if node.rows < node.rows_estimated and parent is not None and parent.kind.startswith("Merge"):
         return
+    low, high = sorted((max(node.rows, 1.0), max(node.rows_estimated, 1.0)))
     words = (
         f"{_rows(node.rows)} where {_count(node.rows_estimated)} {'was' if node.rows_estimated == 1 else 'were'} "
         f"estimated, {_times(high / low)} {'more' if node.rows > node.rows_estimated else 'fewer'}"

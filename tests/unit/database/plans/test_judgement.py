@@ -76,7 +76,8 @@ def test_what_is_ordinary_is_no_problem(more: dict[str, Any]) -> None:
 
 def test_a_wrong_estimate_is_told_where_it_begins() -> None:
     wrong = {"rows": 50_000.0, "rows_estimated": 10.0}
-    assert kinds(node("Hash Join", node(**wrong), node(), **wrong)) == [("misestimate", 1)]
+    join = node("Hash Join", node(**wrong), node(), **wrong)
+    assert kinds(node("Sort", join, **wrong)) == [("misestimate", 2)]
 
 
 def test_what_a_limit_stops_is_no_wrong_estimate() -> None:
