@@ -13,11 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["call_site", "code_frame", "is_user_code", "stack_of"]
+__all__ = ["call_site", "code_frame", "is_user_code", "site_at", "stack_of"]
 
 _MAX_SITE = 10
 _MAX_DEPTH = 400
 _MAX_STACK = 80
+_MAX_TRAILS, _TRAILS_EACH = 5_000, 4
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -79,11 +80,71 @@ def _classify(code: CodeType) -> int:
     return kind
 
 
+# What asks → (site, its trail) of the last few sites found for it; see `_trail_of`.
+_TRAILS: dict[Any, list[tuple[int, list[tuple[int, int, int]]]]] = {}
+
+
+def site_at(asks: Any, depth: int) -> int:
+    """As `call_site`, `depth` frames out of the caller, for something that asks from few places: a statement.
+
+    It looks first whether the user's frames are where they were found before, which spares the walk: the interpreter
+    makes an object of each frame that is walked over, and none of those that are only counted.
+    """
+    getframe = sys._getframe
+    depth += 1
+    trails = _TRAILS.get(asks, ())
+    for number, trail in trails:
+        try:
+            for steps, code, instruction in trail:
+                frame = getframe(depth + steps)
+                if frame.f_lasti != instruction or id(frame.f_code) != code:
+                    break
+            else:
+                return number
+        except ValueError:
+            # The stack is not that deep.
+            pass
+    innermost = getframe(depth)
+    key, found = _user_frames(innermost)
+    number = _site(key, found)
+    trail = _trail_of(innermost, found)
+    if trail:
+        if len(_TRAILS) >= _MAX_TRAILS:
+            _TRAILS.clear()
+        _TRAILS[asks] = [(number, trail), *trails][:_TRAILS_EACH]
+    return number
+
+
+def _trail_of(frame: FrameType | None, found: list[Any]) -> list[tuple[int, int, int]]:
+    """(steps outwards from `frame`, code, instruction) of the frames found, and of the one that called the outermost.
+
+    Empty where that does not tell the site: frames of another greenlet, nodes of a template.
+    """
+    trail: list[tuple[int, int, int]] = []
+    steps = 0
+    while frame is not None and len(trail) < len(found):
+        if frame is found[len(trail)]:
+            trail.append((steps, id(frame.f_code), frame.f_lasti))
+        frame = frame.f_back
+        steps += 1
+    if len(trail) < len(found):
+        return []
+    if trail and frame is not None:
+        _classify(frame.f_code)  # which keeps it, so that the number stays its own
+        trail.append((steps, id(frame.f_code), frame.f_lasti))
+    return trail
+
+
 def call_site(frame: FrameType | None) -> int:
     """The number of the site: the user's frames from `frame` outwards, innermost first. 0 when no user code is there.
 
     Crosses into the greenlet that SQLAlchemy's asyncio layer suspended, where the user's code waits.
     """
+    return _site(*_user_frames(frame))
+
+
+def _user_frames(frame: FrameType | None) -> tuple[list[Any], list[Any]]:
+    """What tells the site, and the user's frames, innermost first: frames, or nodes of a template."""
     kind_of = _KINDS.get
     key: list[Any] = []
     found: list[Any] = []
@@ -123,6 +184,10 @@ def call_site(frame: FrameType | None) -> int:
     except AttributeError:
         # Under greenlets, f_back has been seen to be no frame: what was found until there counts.
         pass
+    return key, found
+
+
+def _site(key: list[Any], found: list[Any]) -> int:
     if not found:
         return 0
     site = tuple(key)

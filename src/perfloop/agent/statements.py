@@ -8,7 +8,7 @@ from time import monotonic_ns
 from .channel import CHANNEL
 from .events import KEY_SHIFT, VALUES_SHIFT, WAIT_STATEMENT
 from .fingerprint import fingerprint
-from .frames import call_site
+from .frames import site_at
 from .keys import Keys
 from .originals import get_ident
 from .state import CARRIED_SITE, CURRENT
@@ -110,21 +110,21 @@ def add_statement(
     request.add(kind, start, duration, cpu, x, site, rows | keys.values(parameters) << VALUES_SHIFT)
 
 
-def caller_site(depth: int) -> int:
-    """The site of the caller `depth` frames out of this function's caller, or what its thread works for."""
+def caller_site(sql: Any, depth: int) -> int:
+    """Where a statement comes from: the site `depth` frames out of the caller, or what its thread works for."""
     carried = CARRIED_SITE.get(get_ident()) if CARRIED_SITE else None
-    return call_site(sys._getframe(depth + 1)) if carried is None else carried
+    return site_at(sql if type(sql) is str else None, depth + 1) if carried is None else carried
 
 
 def site_of(request: Request, sql: Any, depth: int) -> int:
-    """As `caller_site`, for a statement: one repeated from one place is looked after now and then only.
+    """As `caller_site`; one repeated from one place is looked after now and then only.
 
-    The walk is the dearest part of a record.
+    Looking is the dearest part of a record.
     """
     if sql is request.last_sql and request.repeats >= SURE and request.repeats % RECHECK:
         request.repeats += 1
         return request.last_site
-    site = caller_site(depth + 1)
+    site = caller_site(sql, depth + 1)
     request.repeats = request.repeats + 1 if sql is request.last_sql and site == request.last_site else 1
     request.last_sql, request.last_site = sql, site
     return site

@@ -83,3 +83,33 @@ def test_the_frame_of_a_handler_is_its_definition() -> None:
     assert told("frames", frames.code_frame(Callable()))[2] == "__call__"  # type: ignore[index]
     assert told("frames", frames.code_frame(Callable().method))[2] == "method"  # type: ignore[index]
     assert frames.code_frame(len) == 0
+
+
+def test_a_site_found_again_is_the_one_a_walk_finds() -> None:
+    def ask(depth: int) -> tuple[int, int]:
+        return (ask(depth - 1)) if depth else (frames.site_at("SELECT 1", 0), frames.call_site(sys._getframe()))
+
+    def here() -> tuple[int, int]:
+        return ask(0)
+
+    sites = set()
+    for _ in range(3):
+        for depth in (0, 1, 2, 3, 7):
+            for pair in (ask(depth), here()):
+                # They are asked for by two instructions of one line.
+                assert _lines(pair[0]) == _lines(pair[1])
+                sites.add(pair[0])
+    assert len(sites) == 6
+
+
+def test_what_is_no_site_is_none_again() -> None:
+    program = "import sys\nfound.append(frames.site_at('SELECT 2', 0))"
+    found: list[int] = []
+    code = compile(program, "<generated>", "exec")
+    for _ in range(2):
+        exec(code, {"frames": frames, "found": found})
+    assert found[0] == found[1] != 0
+
+
+def _lines(site: int) -> list[tuple[str, int, str, bool]]:
+    return [TABLES.frames.values[number - 1] for number in TABLES.sites.values[site - 1]]

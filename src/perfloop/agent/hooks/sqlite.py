@@ -189,7 +189,7 @@ def _connection_class(plain: Any, cursor_class: Any) -> Any:
                 segment.depth = 0
             try:
                 on_loop = 1 if segment is not None and segment.kind == STEP else 0
-                site = caller_site(1)
+                site = caller_site(text, 1)
                 add_statement(request, STATEMENT, (start, duration, cpu), statement_of(text), site, on_loop, None)
             except Exception as error:
                 CHANNEL.hook_failed("sqlite3", error)

@@ -70,7 +70,9 @@ class _Captured(Request):
         number, _, keys = statement_of(sql)
         x = number | keys.of(parameters) << KEY_SHIFT
         counted = rows * 2 if type(rows) is int and rows > 0 else 0
-        self.add(STATEMENT, start, duration, 0, x, caller_site(2), counted | keys.values(parameters) << VALUES_SHIFT)
+        self.add(
+            STATEMENT, start, duration, 0, x, caller_site(sql, 2), counted | keys.values(parameters) << VALUES_SHIFT
+        )
 
 
 class CapturedStatements:
