@@ -7,9 +7,10 @@ polling, retries, a queue …), on real SQLite and PostgreSQL, each watched by `
 - `recall`: planted ones found, as a share;
 - `false_positives`: findings in healthy requests, and in planted ones at lines where none was planted;
 - `loaders_right`: of the planted ones found, the share with the right loader;
-- `capture_vs_opentelemetry`: added time a statement, ÷ what opentelemetry-instrumentation-sqlalchemy adds with the
-  SDK's tracer provider and no processor behind it, on SQLAlchemy 2.0, which it supports; the worse of Core and ORM.
-  Rounds of bare, ours and theirs interleaved, the median of the rounds' ratios.
+- `capture_vs_opentelemetry`: added processor time a statement, ÷ what opentelemetry-instrumentation-sqlalchemy adds
+  with the SDK's tracer provider and no processor behind it, on SQLAlchemy 2.0, which it supports; the worse of Core and
+  ORM.
+  Short slices of bare, ours and theirs in turn, the median of the rounds' ratios.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ So the values compared with `=`, LIKE and IN become a small number, which no val
 
 from __future__ import annotations
 
+from .events import VALUES_SHIFT
 from .fingerprint import TOKEN
 
 # Not from typing: importing that would cost every helper process of the service.
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-__all__ = ["KEY_BITS", "MOST_VALUES", "Keys"]
+__all__ = ["KEY_BITS", "KEY_MASK", "MOST_VALUES", "Keys"]
 
 KEY_BITS = 30
 """How large the number is: two of some hundred keys are taken for one hardly ever."""
 MOST_VALUES = 8_191
 """Longer lists count as this long."""
-_MASK = (1 << KEY_BITS) - 1
+KEY_MASK = (1 << KEY_BITS) - 1
 _MAX_SQL = 20_000
 _MOST_PLACES = 64
 """Further values of a list are not looked at: the first ones tell lists apart."""
@@ -41,13 +42,14 @@ class Keys:
     Where some are compared one by one and others by lists, the list is a filter and the single values are the key.
     """
 
-    __slots__ = ("_array", "_constant", "_only", "_places", "listed")
+    __slots__ = ("_array", "_constant", "_places", "listed", "only", "plain_values")
 
     def __init__(self, sql: str) -> None:
         found = _Scan(sql)
         places: Sequence[int | str] = found.single or found.lists or found.other
         self._places = places[:_MOST_PLACES]
-        self._only = self._places[0] if len(self._places) == 1 else None
+        self.only = self._places[0] if len(self._places) == 1 else None
+        """Where its one value is; None where there are several, or none."""
         # Without parameters the values are in the text.
         literals = found.single_literals or found.list_literals
         self._constant = 0 if self._places else _number(hash(tuple(literals) or sql))
@@ -56,14 +58,16 @@ class Keys:
         self._array = by_lists and not single and found.array
         self.listed = 1 if single else min(found.longest, MOST_VALUES) if by_lists else 0
         """Values in the longest list that is its key; 1 for a key of single values, 0 where nothing is compared."""
+        self.plain_values = None if self._array else self.listed << VALUES_SHIFT
+        """As events have `listed`; None where a parameter has to be looked up, by `values`."""
 
     def of(self, parameters: Any) -> int:
         """A number for the values asked by, the same for the same ones in this process; 0 when it cannot be told."""
         if self._constant:
             return self._constant
         try:
-            if self._only is not None:
-                return _number(hash(parameters[self._only]))
+            if self.only is not None:
+                return _number(hash(parameters[self.only]))
             return _number(hash(tuple([parameters[place] for place in self._places])))
         except (LookupError, TypeError):
             return _of_lists(parameters, self._places)
@@ -80,7 +84,7 @@ class Keys:
 
 
 def _number(value: int) -> int:
-    return (value & _MASK) or 1
+    return (value & KEY_MASK) or 1
 
 
 def _of_lists(parameters: Any, places: Sequence[int | str]) -> int:

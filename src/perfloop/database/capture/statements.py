@@ -9,17 +9,19 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...agent.events import KEY_SHIFT, STATEMENT, VALUES_SHIFT, WAIT_STATEMENT, WIDTH
+from ...agent.frames import site_at
 from ...agent.hooks import HOOKS
+from ...agent.keys import KEY_MASK
 from ...agent.originals import get_ident
 from ...agent.state import CURRENT, Request
-from ...agent.statements import caller_site, statement_of
+from ...agent.statements import STATEMENTS, statement_of
 from ...agent.tables import TABLES
 from ...exceptions import ConfigurationError
 from ...sources import Sources
 from ..nplusone import LEAST_REPEATS, Call, describe_repetition, find_repetitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ...records.nplusone import NPlusOne
 
@@ -64,15 +66,34 @@ class _Captured(Request):
             return
         self.events += (kind, get_ident(), start, duration, cpu, x, y, z)
 
-    def note(self, sql: Any, parameters: Any, start: int, rows: Any) -> None:
-        """Record a statement that ended now and was issued by the caller's caller."""
+
+def _recorder(request: _Captured) -> Callable[[Any, Any, int, Any], None]:
+    """What records a statement that ended now and was issued by its caller's caller: SQL, parameters, start, rows.
+
+    As `agent.statements.add_statement`, in one piece: a statement's cost is that of the calls made for it.
+    """
+    statements, events, limit = STATEMENTS, request.events, _MOST * WIDTH
+
+    def record(sql: Any, parameters: Any, start: int, rows: Any) -> None:
         duration = monotonic_ns() - start
-        number, _, keys = statement_of(sql)
-        x = number | keys.of(parameters) << KEY_SHIFT
-        counted = rows * 2 if type(rows) is int and rows > 0 else 0
-        self.add(
-            STATEMENT, start, duration, 0, x, caller_site(sql, 2), counted | keys.values(parameters) << VALUES_SHIFT
-        )
+        known = statements.get(sql) if type(sql) is str else None
+        number, _, keys = known or statement_of(sql)
+        if len(events) >= limit:
+            request.dropped += 1
+            return
+        only = keys.only
+        try:
+            key = hash(parameters[only]) & KEY_MASK or 1 if only is not None else keys.of(parameters)
+        except (LookupError, TypeError):
+            key = keys.of(parameters)
+        z = keys.plain_values
+        if z is None:
+            z = keys.values(parameters) << VALUES_SHIFT
+        if type(rows) is int and rows > 0:
+            z |= rows * 2
+        events.extend((STATEMENT, 0, start, duration, 0, number | key << KEY_SHIFT, site_at(sql, 2), z))
+
+    return record
 
 
 class CapturedStatements:
@@ -205,7 +226,8 @@ def _watch(source: Any, request: _Captured, stack: ExitStack) -> str:
             stack.enter_context(connection.execute_wrapper(_django_wrapper(request)))
         return "django"
     if "sqlite3" in roots and hasattr(source, "set_trace_callback"):
-        source.set_trace_callback(lambda sql: request.note(sql, (), monotonic_ns(), 0))
+        record = _recorder(request)
+        source.set_trace_callback(lambda sql: record(sql, (), monotonic_ns(), 0))
         stack.callback(source.set_trace_callback, None)
         return "sqlite3"
     for library in ("psycopg", "asyncpg"):
@@ -222,6 +244,7 @@ def _watch(source: Any, request: _Captured, stack: ExitStack) -> str:
 
 def _watch_dialect(dialect: Any, request: _Captured, stack: ExitStack) -> None:
     """Time a dialect's calls of its driver: the one place that Core, the ORM and the async engines all pass."""
+    record = _recorder(request)
     plain = {name: getattr(dialect, name) for name in ("do_execute", "do_executemany", "do_execute_no_params")}
 
     def do_execute(cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
@@ -229,21 +252,21 @@ def _watch_dialect(dialect: Any, request: _Captured, stack: ExitStack) -> None:
         try:
             return execute(cursor, statement, parameters, context)
         finally:
-            request.note(statement, parameters, start, cursor.rowcount)
+            record(statement, parameters, start, cursor.rowcount)
 
     def do_executemany(cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
         start = monotonic_ns()
         try:
             return plain["do_executemany"](cursor, statement, parameters, context)
         finally:
-            request.note(statement, None, start, cursor.rowcount)
+            record(statement, None, start, cursor.rowcount)
 
     def do_execute_no_params(cursor: Any, statement: Any, context: Any = None) -> Any:
         start = monotonic_ns()
         try:
             return plain["do_execute_no_params"](cursor, statement, context)
         finally:
-            request.note(statement, (), start, cursor.rowcount)
+            record(statement, (), start, cursor.rowcount)
 
     execute = plain["do_execute"]
     for traced in (do_execute, do_executemany, do_execute_no_params):
@@ -260,12 +283,14 @@ def _restore(owner: Any, name: str, before: Any) -> None:
 
 
 def _django_wrapper(request: _Captured) -> Any:
+    record = _recorder(request)
+
     def wrapper(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
         start = monotonic_ns()
         try:
             return execute(sql, params, many, context)
         finally:
-            request.note(sql, params, start, getattr(context["cursor"], "rowcount", 0))
+            record(sql, params, start, getattr(context["cursor"], "rowcount", 0))
 
     return wrapper
 
