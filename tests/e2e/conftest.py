@@ -33,7 +33,7 @@ FLAGS = [
 
 SHOP = '''\
 """A small service: pages that answer at once, one that never does, one that fails, one that echoes."""
-import asyncio, json
+import asyncio, json, sqlite3
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -47,6 +47,8 @@ async def app(scope, receive, send):
         await asyncio.sleep(0.02)
     if path == "/never":
         await asyncio.sleep(3600)
+    elif path == "/orders":
+        sqlite3.connect(":memory:").execute("SELECT ?", (1,)).fetchone()
     elif path == "/broken":
         status, body = 500, b"broken"
     elif path == "/missing":

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 import psutil
 import psycopg
 import pytest
 
-from perfloop.records import AdviceRecord, ComparisonRecord, PlanRecord, load_record
+from perfloop.records import AdviceRecord, ComparisonRecord, PlanRecord, WorkloadRecord, load_record
 
 from .conftest import PERFLOOP
 
@@ -22,6 +24,20 @@ if TYPE_CHECKING:
     from ..servers.postgresql import PostgreSQL
     from .conftest import Perfloop
 
+SERVED = """\
+import sqlite3
+
+database = sqlite3.connect(":memory:", check_same_thread=False)
+database.executescript("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT);")
+database.executemany("INSERT INTO item (name) VALUES (?)", [("x",)] * 9)
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        for number in range(1, 7):
+            database.execute("SELECT name FROM item WHERE id = ?", (number,)).fetchone()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"."})
+"""
 QUERY = "SELECT * FROM orders WHERE customer_id = 7"
 
 
@@ -58,6 +74,74 @@ def test_the_group_shows_its_commands(perfloop: Perfloop) -> None:
     wrong = perfloop("db", "explane")
     assert wrong.returncode == 2
     assert "did you mean `perfloop db explain`?" in wrong.stderr
+
+
+def test_a_workload_is_captured_of_a_service_and_of_a_file(perfloop: Perfloop, workplace: Path) -> None:
+    assert "perfloop db capture --sql" in perfloop("db", "capture", "--help").stdout
+    (workplace / "queries.sql").write_text("-- calls: 9\nSELECT * FROM orders WHERE email = 'a@example.com';")
+    words = (
+        "--sql",
+        "queries.sql",
+        "--dialect",
+        "sqlite",
+        "--output",
+        "w.json",
+        "--html",
+        "w.html",
+        "--report",
+        "w.xml",
+    )
+    run = perfloop("db", "capture", *words)
+    assert run.returncode == 0, run.stderr
+    assert "9 calls" in run.stdout
+    assert "a@example.com" not in run.stdout + (workplace / "w.json").read_text() + (workplace / "w.html").read_text()
+    record = load_record(workplace / "w.json")
+    assert isinstance(record, WorkloadRecord)
+    assert (record.dialect, record.statements[0].calls, record.command[:3]) == (
+        "sqlite",
+        9,
+        ["perfloop", "db", "capture"],
+    )
+    assert perfloop("report", "w.json").stdout.splitlines()[:8] == run.stdout.splitlines()[:8]
+
+    (workplace / "served.py").write_text(SERVED)
+    command = ("--", sys.executable, "-m", "uvicorn", "served:app", "--port", "0")
+    run = perfloop("db", "capture", "--request", "GET /", "--duration", "1s", "--json", *command)
+    assert run.returncode == 0, run.stderr
+    found = msgspec.json.decode(run.stdout, type=WorkloadRecord)
+    assert (found.source, found.dialect, found.requests > 0) == ("service", "sqlite", True)
+    statement = found.statements[0]
+    assert statement.fingerprint == "SELECT name FROM item WHERE id = ?"
+    assert (statement.calls, statement.rows) == (6 * found.requests, 6 * found.requests)
+    (use,) = statement.uses
+    assert (use.route, use.per_request_p50, use.place.file if use.place else "") == (
+        "GET (unmatched)",
+        6.0,
+        "served.py",
+    )
+    (repeated,) = found.n_plus_one
+    assert (repeated.calls, repeated.loader, repeated.statements_saved) == (6, "batch", 5)
+    assert repeated.loop is not None
+    assert repeated.loop.source == "for number in range(1, 7):"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Expected one source"),
+        (("--sql", "a.sql", "--log", "b.log"), "Expected one source"),
+        (("--sql", "gone.sql"), "cannot be read"),
+        (("--sql", "a.sql", "--dialect", "oracle"), "Expected one of postgresql, sqlite"),
+        (("--dsn", "postgresql://127.0.0.1:1/x", "--parameters"), "Expected --parameters with --log or --sql"),
+        (("--dsn", "shop.sqlite3"), "Expected a workload"),
+    ],
+)
+def test_a_workload_that_cannot_be_captured(
+    words: tuple[str, ...], said: str, perfloop: Perfloop, shop_file: str
+) -> None:
+    run = perfloop("db", "capture", *words)
+    assert run.returncode == 2
+    assert said in run.stderr
 
 
 @pytest.mark.services

@@ -74,6 +74,8 @@ def test_the_examples_of_every_command_run(
     make_database(template / "shop.sqlite3")
     (template / "slow.sql").write_text("SELECT * FROM orders WHERE customer_id = 7 ORDER BY total;\n")
     (template / "queries.sql").write_text("SELECT * FROM orders ORDER BY id LIMIT 20 OFFSET 1000;\n")
+    (template / "queries.sql").write_text("-- calls: 5\nSELECT * FROM orders WHERE customer_id = ?;\n")
+    (template / "postgresql.log").write_text("LOG:  duration: 2.5 ms  statement: SELECT * FROM orders WHERE id = 7\n")
     for name in ("before-plan.json", "after-plan.json"):
         explained = run(f"perfloop db explain shop.sqlite3 slow.sql --output {name}", template)
         assert explained.returncode == 0, explained.stderr

@@ -31,6 +31,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("capacity", "perfloop.cli.capacity", "Find the highest rate at which a service meets its targets"),
     CommandEntry("diagnose", "perfloop.cli.diagnose", "Run a service, load it, name its bottleneck and the fix"),
     CommandEntry("monitor", "perfloop.cli.monitor", "Run a service and watch it on a live page and in the terminal"),
+    CommandEntry("db capture", "perfloop.cli.db_capture", "Record what a workload asks of a database, and its N+1"),
     CommandEntry("db explain", "perfloop.cli.db_explain", "Show a statement's plan as a tree, and what is dear in it"),
     CommandEntry("db advise", "perfloop.cli.db_advise", "Say which indexes and statements to change, with the proof"),
     CommandEntry("compare", "perfloop.cli.compare", "Say whether B is faster than A: two records, or two commands"),

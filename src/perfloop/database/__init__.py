@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from .capture import CapturedStatement, CapturedStatements, capture_statements
+from .capture import (
+    CapturedStatement,
+    CapturedStatements,
+    capture_log,
+    capture_pg_stat_statements,
+    capture_sql,
+    capture_statements,
+)
 from .clones import Clone, ClonedTable, CloneOptions, clone_database
 from .connections import Database, Limits, open_database
 from .local_server import LocalServer, run_local_server
@@ -16,6 +23,9 @@ __all__ = [
     "Database",
     "Limits",
     "LocalServer",
+    "capture_log",
+    "capture_pg_stat_statements",
+    "capture_sql",
     "capture_statements",
     "clone_database",
     "open_database",

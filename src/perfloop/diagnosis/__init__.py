@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .record_comparison import compare_records
     from .rules import RULES, Rule, find
     from .unfinished import nothing_compared, nothing_judged
+    from .workload import capture_service, workload_of
 
 _HOMES = {
     "RULES": "rules",
@@ -24,6 +25,7 @@ _HOMES = {
     "Prediction": "prediction",
     "Rule": "rules",
     "breakdown": "breakdown",
+    "capture_service": "workload",
     "compare_commands": "comparison",
     "compare_records": "record_comparison",
     "diagnose": "driver",
@@ -31,6 +33,7 @@ _HOMES = {
     "nothing_compared": "unfinished",
     "nothing_judged": "unfinished",
     "predict": "prediction",
+    "workload_of": "workload",
 }
 
 __all__ = [
@@ -42,6 +45,7 @@ __all__ = [
     "Prediction",
     "Rule",
     "breakdown",
+    "capture_service",
     "compare_commands",
     "compare_records",
     "diagnose",
@@ -49,6 +53,7 @@ __all__ = [
     "nothing_compared",
     "nothing_judged",
     "predict",
+    "workload_of",
 ]
 
 

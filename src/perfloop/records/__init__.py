@@ -45,6 +45,7 @@ from .kinds import (
     WorkerResult,
     current_environment,
 )
+from .nplusone import NPlusOne, RoundTripSaving
 from .plan import PlanBuffers, PlanNode, PlanProblem, PlanRecord
 from .query_advice import Alternative, Counterexample, Proof, QueryAdvice
 from .storage import AnyRecord, json_schema, load_record, save_record
@@ -79,6 +80,7 @@ __all__ = [
     "LoadResults",
     "LoadSummary",
     "MetricComparison",
+    "NPlusOne",
     "Parameter",
     "PhaseTime",
     "Place",
@@ -91,6 +93,7 @@ __all__ = [
     "QueryAdvice",
     "Record",
     "RecordingFidelity",
+    "RoundTripSaving",
     "RouteBreakdown",
     "RouteGain",
     "SequentialScan",

@@ -15,6 +15,7 @@ from .advice import AdviceRecord
 from .capacity import CapacityRecord
 from .kinds import SCHEMA_VERSION, ComparisonRecord, DiagnosisRecord, LoadRecord, Record
 from .plan import PlanRecord
+from .workload import WorkloadRecord
 
 if TYPE_CHECKING:
     import os
@@ -24,7 +25,9 @@ __all__ = ["AnyRecord", "json_schema", "load_record", "save_record"]
 _LARGEST = 256_000_000
 """Bytes of a record that is read; a day's load test has some 20 million."""
 
-AnyRecord = LoadRecord | DiagnosisRecord | ComparisonRecord | CapacityRecord | PlanRecord | AdviceRecord
+AnyRecord = (
+    LoadRecord | DiagnosisRecord | ComparisonRecord | CapacityRecord | PlanRecord | AdviceRecord | WorkloadRecord
+)
 
 
 def json_schema() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from .kinds import Place, Record
+from .nplusone import NPlusOne  # noqa: TC001  # a Struct's types are read at run time
 
 __all__ = ["Parameter", "StatementUse", "WorkloadRecord", "WorkloadStatement"]
 
@@ -75,5 +76,7 @@ class WorkloadRecord(Record, frozen=True, kw_only=True, tag="workload"):
     redacted: bool = True
     statements: list[WorkloadStatement]
     """The dearest first (by total time, then calls)."""
+    n_plus_one: list[NPlusOne] = field(default_factory=list)
+    """Statements that a request repeats for each of many rows, where requests were seen."""
     left_out: list[str] = field(default_factory=list)
     """What could not be taken, and why, one line each."""

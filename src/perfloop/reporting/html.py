@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 from msgspec import Struct
 
-from perfloop.records import AdviceRecord, CapacityRecord, ComparisonRecord, DiagnosisRecord, LoadRecord, PlanRecord
+from perfloop.records import (
+    AdviceRecord,
+    CapacityRecord,
+    ComparisonRecord,
+    DiagnosisRecord,
+    LoadRecord,
+    PlanRecord,
+    WorkloadRecord,
+)
 from perfloop.units import format_bytes, format_duration
 
 from . import assets, capacity_pictures, figures, pictures
@@ -33,6 +41,7 @@ from .verdict import (
 )
 from .workers import HEADS as WORKER_HEADS
 from .workers import partial_in_words, worker_row
+from .workload import captured_in_words, repeated_in_words, statement_rows
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -78,6 +87,8 @@ def render_html(record: AnyRecord) -> str:
             page = _render("advice", record, _advice_view(record, limits), limits)
         elif isinstance(record, PlanRecord):
             page = _render("plan", record, _plan_view(record, limits), limits)
+        elif isinstance(record, WorkloadRecord):
+            page = _render("workload", record, _workload_view(record, limits), limits)
         else:
             page = _render("comparison", record, _comparison_view(record), limits)
         if len(page.encode()) <= _LARGEST_BYTES:
@@ -168,6 +179,8 @@ def _stamp(record: AnyRecord) -> str:
         return "Advice" if advice_entries(record) else "Nothing to do"
     if isinstance(record, PlanRecord):
         return "Executed" if record.analyzed else "Planned"
+    if isinstance(record, WorkloadRecord):
+        return "N+1" if record.n_plus_one else "Captured"
     if not record.summary.trustworthy:
         return "Untrustworthy"
     if isinstance(record, DiagnosisRecord):
@@ -285,6 +298,20 @@ def _advice_view(record: AdviceRecord, limits: _Limits) -> dict[str, Any]:
         "entries": entries[:most],
         "hidden": max(len(entries) - most, 0),
         "lists": lists,
+    }
+
+
+def _workload_view(record: WorkloadRecord, limits: _Limits) -> dict[str, Any]:
+    rows = statement_rows(record)
+    most = 4 * limits.routes
+    return {
+        "summary": None,
+        "charts": {},
+        "captured_words": captured_in_words(record),
+        "repeated": [(found, repeated_in_words(found)) for found in record.n_plus_one[: limits.findings]],
+        "rows": rows[:most],
+        "hidden_rows": max(len(rows) - most, 0),
+        "has_times": any(row.total for row in rows),
     }
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from xml.etree import ElementTree
 
-from perfloop.records import AdviceRecord, CapacityRecord, ComparisonRecord, LoadRecord, PlanRecord
+from perfloop.records import AdviceRecord, CapacityRecord, ComparisonRecord, LoadRecord, PlanRecord, WorkloadRecord
 
 from . import figures
 from .advice import advice_entries
 from .description import server_count_in_words, warm_up_in_words
 from .plan import node_title
 from .verdict import finding_title, gain_in_words, summary_line
+from .workload import repeated_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,6 +52,8 @@ def render_junit(record: AnyRecord) -> bytes:
         cases = list(_advice(record))
     elif isinstance(record, PlanRecord):
         cases = list(_plan(record))
+    elif isinstance(record, WorkloadRecord):
+        cases = list(_workload(record))
     else:
         cases = [_trust(record.summary), *(_load(record) if isinstance(record, LoadRecord) else _diagnosis(record))]
         if not record.summary.trustworthy:
@@ -108,6 +111,9 @@ def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
     if isinstance(record, PlanRecord):
         yield from (("database", record.database), ("statement", record.sql))
         return
+    if isinstance(record, WorkloadRecord):
+        yield from (("source", record.source), ("statements", str(len(record.statements))))
+        return
     if isinstance(record, CapacityRecord):
         yield "target", record.target
         if record.capacity_rps is not None:
@@ -133,6 +139,8 @@ def _seconds(record: AnyRecord) -> float:
         return 0.0
     if isinstance(record, PlanRecord):
         return ((record.planning_ms or 0.0) + (record.execution_ms or 0.0)) / 1e3
+    if isinstance(record, WorkloadRecord):
+        return record.seconds or 0.0
     if isinstance(record, CapacityRecord):
         return sum(probe.seconds + probe.recovery_seconds for probe in record.probes)
     return record.summary.run_seconds
@@ -155,6 +163,15 @@ def _advice(record: AdviceRecord) -> Iterator[Case]:
         yield Case("advice", "nothing is worth doing")
     for entry in entries:
         yield Case("advice", entry.title, "failure", entry.gain or entry.why, "; ".join([*entry.proof, *entry.do]))
+
+
+def _workload(record: WorkloadRecord) -> Iterator[Case]:
+    if not record.n_plus_one:
+        yield Case("workload", "no statement is repeated for each of many rows")
+    for found in record.n_plus_one:
+        words = repeated_in_words(found)
+        detail = "\n".join(f"{label}: {text}" for label, text in words)
+        yield Case("workload", f"N+1 on {found.route or 'a request'}", "failure", words[0][1], detail)
 
 
 def _plan(record: PlanRecord) -> Iterator[Case]:

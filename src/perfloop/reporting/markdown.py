@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from perfloop.records import AdviceRecord, CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord
+from perfloop.records import AdviceRecord, CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord, WorkloadRecord
 
 from . import figures
 from .advice import advice_entries, advice_in_words, not_worth_doing
@@ -15,6 +15,7 @@ from .plan import explained_in_words, node_title, plan_rows
 from .verdict import before, finding_title, latency_of, leading_gain, summary_line, verdict
 from .workers import HEADS as WORKER_HEADS
 from .workers import partial_in_words, worker_row
+from .workload import captured_in_words, repeated_in_words, statement_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +68,8 @@ def render_markdown(record: AnyRecord) -> str:
         parts += _advice(record)
     elif isinstance(record, PlanRecord):
         parts += _plan(record)
+    elif isinstance(record, WorkloadRecord):
+        parts += _workload(record)
     else:
         parts += _comparison(record)
     machine = record.environment
@@ -267,6 +270,31 @@ def _capacity(record: CapacityRecord) -> list[str]:
         f"targets {', '.join(_code(goal) for goal in record.goals)}",
         *([_table(("Asked", "Answered", "p50", "p99", "Targets met"), rows)] if rows else []),
         *(f"> {_text(reason)}" for reason in record.reasons),
+    ]
+
+
+def _workload(record: WorkloadRecord) -> list[str]:
+    rows = [
+        (
+            "–" if row.share is None else figures.share(row.share),
+            row.calls,
+            row.mean or "–",
+            _code(row.text),
+            _text(row.where),
+        )
+        for row in statement_rows(record)[:_POINTS_SHOWN]
+    ]
+    repeated = [
+        f"**N+1 on {_text(found.route or 'a request')}**: "
+        + "; ".join(f"{label} {_text(text)}" for label, text in repeated_in_words(found))
+        for found in record.n_plus_one[:_ENTRIES_SHOWN]
+    ]
+    left_out = [f"- left out: {_text(why)}" for why in record.left_out[:_ENTRIES_SHOWN]]
+    return [
+        _text(captured_in_words(record)),
+        _table(("Share", "Calls", "Each", "Statement", "From"), rows),
+        *repeated,
+        *(["\n".join(left_out)] if left_out else []),
     ]
 
 

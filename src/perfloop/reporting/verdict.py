@@ -20,6 +20,7 @@ from perfloop.records import (
     MetricComparison,
     PlanRecord,
     RouteBreakdown,
+    WorkloadRecord,
 )
 
 from . import figures
@@ -101,6 +102,8 @@ def verdict(record: AnyRecord) -> Verdict:
         return _advice(record)
     if isinstance(record, PlanRecord):
         return _plan(record)
+    if isinstance(record, WorkloadRecord):
+        return _workload(record)
     return _comparison(record)
 
 
@@ -280,6 +283,21 @@ def _advice(record: AdviceRecord) -> Verdict:
         f"{figures.sentence(figures.shorten(first.title, 160))}{gain}{interrupted}",
         f"and {more} more" if more else "",
     )
+
+
+def _workload(record: WorkloadRecord) -> Verdict:
+    statements = f"{figures.plural(len(record.statements), 'different statement')}"
+    if record.n_plus_one:
+        worst = max(record.n_plus_one, key=lambda found: found.statements_saved)
+        more = len(record.n_plus_one) - 1
+        return Verdict(
+            "warning",
+            f"{statements}; {worst.calls} of one on {figures.clean(worst.route or 'a request')} where "
+            f"{worst.calls - worst.statements_saved or 'none'} would do",
+            f"and {figures.plural(more, 'further N+1', 'further N+1')}" if more else "",
+        )
+    calls = sum(statement.calls for statement in record.statements)
+    return Verdict("neutral", f"{statements} in {figures.plural(calls, 'call')}")
 
 
 def _plan(record: PlanRecord) -> Verdict:

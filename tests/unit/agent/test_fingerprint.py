@@ -28,6 +28,7 @@ CASES = [
     ("SELECT %(x)s::VARCHAR(9), $1::TIMESTAMP WITHOUT TIME ZONE, $2::int[]", "SELECT ?, ?, ?"),
     ("SELECT a::text FROM t", "SELECT a::text FROM t"),
     ("SELECT 'never closed", "SELECT ?"),
+    ("SELECT $$it's $1$$, $tag$ $$ ; $tag$, $2", "SELECT ?, ?, ?"),
     ("", ""),
 ]
 

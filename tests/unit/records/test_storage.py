@@ -44,6 +44,7 @@ from perfloop.records import (
 
 from ..reporting.sample_advice import advice
 from ..reporting.sample_plans import plan
+from ..reporting.sample_workloads import workload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -202,6 +203,7 @@ RECORDS = {
     "capacity": capacity,
     "plan": plan,
     "advice": advice,
+    "workload": workload,
 }
 
 

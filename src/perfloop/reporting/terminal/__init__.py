@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perfloop.records import AdviceRecord, AnyRecord, CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord
+from perfloop.records import (
+    AdviceRecord,
+    AnyRecord,
+    CapacityRecord,
+    DiagnosisRecord,
+    LoadRecord,
+    PlanRecord,
+    WorkloadRecord,
+)
 
 from .advice import print_advice
 from .capacity import print_capacity
@@ -13,6 +21,7 @@ from .diagnosis import print_diagnosis
 from .load import print_load
 from .paper import Paper
 from .plan import print_plan
+from .workload import print_workload
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,5 +47,7 @@ def render_terminal(record: AnyRecord, console: Console) -> None:
         print_advice(record, paper)
     elif isinstance(record, PlanRecord):
         print_plan(record, paper)
+    elif isinstance(record, WorkloadRecord):
+        print_workload(record, paper)
     else:
         print_comparison(record, paper)
