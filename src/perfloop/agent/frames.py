@@ -81,7 +81,7 @@ def _classify(code: CodeType) -> int:
 
 
 # What asks → (site, its trail) of the last few sites found for it; see `_trail_of`.
-_TRAILS: dict[Any, list[tuple[int, list[tuple[int, int, int]]]]] = {}
+_TRAILS: dict[Any, list[tuple[int, list[tuple[int, CodeType, int]]]]] = {}
 
 
 def site_at(asks: Any, depth: int) -> int:
@@ -97,7 +97,7 @@ def site_at(asks: Any, depth: int) -> int:
         try:
             for steps, code, instruction in trail:
                 frame = getframe(depth + steps)
-                if frame.f_lasti != instruction or id(frame.f_code) != code:
+                if frame.f_lasti != instruction or frame.f_code is not code:
                     break
             else:
                 return number
@@ -115,23 +115,22 @@ def site_at(asks: Any, depth: int) -> int:
     return number
 
 
-def _trail_of(frame: FrameType | None, found: list[Any]) -> list[tuple[int, int, int]]:
+def _trail_of(frame: FrameType | None, found: list[Any]) -> list[tuple[int, CodeType, int]]:
     """(steps outwards from `frame`, code, instruction) of the frames found, and of the one that called the outermost.
 
     Empty where that does not tell the site: frames of another greenlet, nodes of a template.
     """
-    trail: list[tuple[int, int, int]] = []
+    trail: list[tuple[int, CodeType, int]] = []
     steps = 0
     while frame is not None and len(trail) < len(found):
         if frame is found[len(trail)]:
-            trail.append((steps, id(frame.f_code), frame.f_lasti))
+            trail.append((steps, frame.f_code, frame.f_lasti))
         frame = frame.f_back
         steps += 1
     if len(trail) < len(found):
         return []
     if trail and frame is not None:
-        _classify(frame.f_code)  # which keeps it, so that the number stays its own
-        trail.append((steps, id(frame.f_code), frame.f_lasti))
+        trail.append((steps, frame.f_code, frame.f_lasti))
     return trail
 
 
