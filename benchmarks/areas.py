@@ -81,6 +81,21 @@ AREAS = (
         {"shown_seconds_max": ("<=", 2.0)},
     ),
     Area(
+        "rewrites",
+        "does the proof of rewrites let a wrong one pass, does it let right ones pass, and what of the guide's?",
+        {
+            "queries": (">=", 500),
+            "wrong_rewrites_accepted": ("<=", 0),
+            "wrong_offered": (">=", 200),
+            "rewrites_accepted": (">=", 50),
+            "rules_accepted": (">=", 50),
+            "counterexamples_unconfirmed": ("<=", 0),
+            "like_rejected": (">=", 1),
+            "in_to_distinct_join_not_faster": (">=", 1),
+            "not_in_nulls_caught": (">=", 1),
+        },
+    ),
+    Area(
         "startup",
         "how long does it take to be there?",
         {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},

@@ -19,6 +19,8 @@ class Counterexample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tables: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     """Generated rows by table and column; empty where the clone's own rows told the statements apart."""
     parameters: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+    """The two as they were tried, where large numbers of LIMIT and OFFSET were made small; else empty."""
     only_original: list[list[str]] = field(default_factory=list)
     """Rows that only the original returns."""
     only_rewrite: list[list[str]] = field(default_factory=list)

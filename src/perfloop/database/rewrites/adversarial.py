@@ -23,7 +23,7 @@ Row = dict[str, Any]
 _Values = tuple[dict[tuple[str, str], list[Any]], dict[tuple[str, str], Any]]
 
 _SIZES = (0, 1, 2, 3, 4, 6, 9, 12)
-_SIZE_WEIGHTS = (1, 2, 3, 4, 5, 5, 4, 2)
+_SIZE_WEIGHTS = (1, 2, 3, 4, 5, 5, 5, 3)
 _NULLS = (0.0, 0.15, 0.5)
 _TRIES = 6
 
@@ -53,7 +53,7 @@ def generate(tables: Sequence[Table], domains: Domains, parameters: int, *, seed
     for number in range(sets):
         choice = random.Random(f"{seed}/{number}")
         pools = domains.shared_pools(choice)
-        hot = domains.hot_values(choice)
+        hot = domains.hot_values(pools, choice)
         rows: dict[str, list[Row]] = {}
         nulls = choice.choice(_NULLS)
         for table in tables:

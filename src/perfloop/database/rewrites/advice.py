@@ -136,31 +136,25 @@ def _prove(
         )
     keyset, page = draft.keyset, draft.rewrite
     # The OFFSET's parameter is gone from the statements compared: the others close ranks.
-    used = sorted({found for node in keyset.original.walk() if (found := parameter_number(node)) is not None})
-
-    def renumbered(tree: exp.Expr) -> Statement:
-        copy = tree.copy()
-        for node in list(copy.walk()):
-            number = parameter_number(node)
-            if number is not None:
-                node.replace(parameter(used.index(number) + 1, statement.dialect))
-        return Statement(generate(copy, statement.dialect), statement.dialect, copy, len(used))
+    used = _parameters(keyset.original)
 
     def bound(values: Sequence[Any]) -> Statement | None:
         """The page with the values of the last row before it."""
-        last = _first_row(engine, renumbered(keyset.anchor), values)
+        wanted = _parameters(keyset.anchor)
+        anchor = _renumbered(statement, keyset.anchor, wanted)
+        last = _first_row(engine, anchor, [values[used.index(number)] for number in wanted])
         if last is None:
             return None
         tree = page.copy()
         for node in list(tree.find_all(exp.Placeholder)):
             if node.name in keyset.names:
                 node.replace(exp.Literal.string(last[keyset.names.index(node.name)]))
-        return renumbered(tree)
+        return _renumbered(statement, tree, used)
 
     return prove_statements(
         engine,
-        renumbered(keyset.original),
-        renumbered(keyset.proven),
+        _renumbered(statement, keyset.original, used),
+        _renumbered(statement, keyset.proven, used),
         parameters=[
             [execution[number - 1] for number in used]
             for execution in sampled
@@ -169,6 +163,20 @@ def _prove(
         options=options,
         measured_as=bound,
     )
+
+
+def _parameters(tree: exp.Expr) -> list[int]:
+    return sorted({found for node in tree.walk() if (found := parameter_number(node)) is not None})
+
+
+def _renumbered(statement: Statement, tree: exp.Expr, used: list[int]) -> Statement:
+    """A part of the statement as one of its own, with its parameters numbered from 1."""
+    copy = tree.copy()
+    for node in list(copy.walk()):
+        number = parameter_number(node)
+        if number is not None:
+            node.replace(parameter(used.index(number) + 1, statement.dialect))
+    return Statement(generate(copy, statement.dialect), statement.dialect, copy, len(used))
 
 
 def _first_row(engine: Engine, anchor: Statement, parameters: Sequence[Any]) -> list[str] | None:

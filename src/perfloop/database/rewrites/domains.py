@@ -9,6 +9,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from .ordering import conjuncts
 from .statement import SQLGLOT, Sources, Statement, parameter_number
 from .values import common_values, fits, from_literal, matching_texts, neighbours
 
@@ -49,6 +50,8 @@ class Domains:
     groups: dict[Place, int]
     constants: dict[int, list[Any]]
     """By group, in the order met."""
+    allowed: dict[Place, list[Any]]
+    """All values that a CHECK allows, where it lists them."""
     satisfying: dict[Place, list[Any]]
     """Values that some comparison of the column with a constant holds for."""
     columns: dict[Place, Column]
@@ -73,6 +76,9 @@ class Domains:
         pools: dict[Place, list[Any]] = {}
         by_group: dict[tuple[int, str, str], list[Any]] = {}
         for place, column in self.columns.items():
+            if place in self.allowed:
+                pools[place] = self.allowed[place]
+                continue
             key = (self.groups[place], column.kind, column.declared)
             if key not in by_group:
                 relatives = [pool for (group, kind, _), pool in by_group.items() if (group, kind) == key[:2]]
@@ -82,13 +88,18 @@ class Domains:
             pools[place] = by_group[key]
         return pools
 
-    def hot_values(self, choice: random.Random) -> dict[Place, Any]:
+    def hot_values(self, pools: Mapping[Place, list[Any]], choice: random.Random) -> dict[Place, Any]:
         """One value a column that many rows of a set should have, so that several conditions hold for one row."""
         hot = {}
         for place, values in self.satisfying.items():
             fitting = [value for value in values if fits(value, self.columns[place])]
+            if place in self.allowed:
+                fitting = [value for value in fitting if value in self.allowed[place]]
             if fitting and choice.random() < 0.8:
                 hot[place] = choice.choice(fitting)
+        for use in self.parameters.values():  # whatever the parameter is, more rows than one should have it
+            if isinstance(use, tuple) and use not in hot and pools.get(use) and choice.random() < 0.6:
+                hot[use] = choice.choice(pools[use])
         return hot
 
     def parameter_values(
@@ -157,6 +168,7 @@ class _Reader:
         self.columns = {(table.label, column.name): column for table in tables for column in table.columns}
         self._parent = {place: place for place in self.columns}
         self._constants: dict[Place, list[Any]] = {place: [] for place in self.columns}
+        self._allowed: dict[Place, list[Any]] = {}
         self._satisfying: dict[Place, list[Any]] = {}
         self._parameters: dict[int, Any] = {}
         self._patterns: set[int] = set()
@@ -181,9 +193,25 @@ class _Reader:
             tree = sqlglot.parse_one(check, dialect=dialect)
         except (SqlglotError, RecursionError):
             return
+        for part in conjuncts(tree):
+            self._read_list(part, table)
         for predicate in tree.find_all(*_PREDICATES):
             names = [table.column(column.name) for column in predicate.find_all(exp.Column)]
             self._meet(predicate, [(table.label, column.name) for column in names if column is not None])
+
+    def _read_list(self, condition: exp.Expr, table: Table) -> None:
+        """A column IN (list), or = ANY (array), as PostgreSQL writes it: no other values can be stored."""
+        is_list = isinstance(condition, exp.In) and condition.args.get("query") is None
+        is_any = isinstance(condition, exp.EQ) and isinstance(condition.args["expression"], exp.Any)
+        columns = list(condition.find_all(exp.Column))
+        column = table.column(columns[0].name) if len(columns) == 1 else None
+        computed = any(not isinstance(node, exp.Cast | exp.Array) for node in condition.find_all(exp.Func, exp.Not))
+        if column is None or not (is_list or is_any) or computed:
+            return
+        literals = [node for node in condition.find_all(exp.Literal) if node.find_ancestor(exp.DataType) is None]
+        found = [next(from_literal(node.name, node.is_string, column), None) for node in literals]
+        if found and None not in found:
+            self._allowed[table.label, column.name] = found
 
     def _meet(self, predicate: exp.Expr, places: list[Place]) -> None:
         for place in places:
@@ -247,7 +275,15 @@ class _Reader:
         constants: dict[int, list[Any]] = {}
         for place, values in self._constants.items():
             constants.setdefault(groups[place], []).extend(values)
-        return Domains(groups, constants, self._satisfying, self.columns, self._parameters, frozenset(self._patterns))
+        return Domains(
+            groups,
+            constants,
+            self._allowed,
+            self._satisfying,
+            self.columns,
+            self._parameters,
+            frozenset(self._patterns),
+        )
 
 
 def _holding(predicate: exp.Expr, literal: exp.Expr, value: Any, near: list[Any]) -> list[Any]:

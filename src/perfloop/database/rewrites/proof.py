@@ -153,6 +153,7 @@ class _Trial:
             if reasons:
                 raise Unprovable(f"The {name} may answer differently each time: {'; '.join(reasons)}")
         self._order = order_of(original.tree, Sources(original, self._tables))
+        self._keeps_order = order_of(rewrite.tree, Sources(rewrite, self._tables)).ordered
         self._named = _named_outputs(original)
 
     def prove(
@@ -213,6 +214,9 @@ class _Trial:
                 alive = [
                     mutant for mutant in alive if _differ(sandbox, answer, mutant, dataset, self._named, order) is None
                 ]
+        if self._order.ordered and not self._keeps_order:
+            what = "the original orders its rows, the rewrite leaves their order to the plan"
+            return Proof(verdict="rejected", reason=what, datasets=tried, counterexample=Counterexample(what=what))
         caught = (len(suspects) - len(alive), len(suspects))
         proof = Proof(
             verdict="no difference",
@@ -282,6 +286,7 @@ class _Trial:
                     for label, rows in dataset.rows.items()
                 },
                 parameters=[_literal(value) for value in dataset.parameters],
+                statements=[original.sql, rewrite.sql] if original.sql != self._original.sql else [],
                 only_original=[[_cell(cell) for cell in row] for row in what.only_original[:5]],
                 only_rewrite=[[_cell(cell) for cell in row] for row in what.only_rewrite[:5]],
                 what=what.what,

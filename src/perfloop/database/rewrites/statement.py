@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,7 +96,7 @@ class Statement:
 
 def generate(tree: exp.Expr, dialect: Dialect) -> str:
     """The tree as SQL."""
-    return tree.sql(dialect=SQLGLOT[dialect], comments=False)
+    return tree.sql(dialect=SQLGLOT[dialect], comments=False, unsupported_level=sqlglot.ErrorLevel.IGNORE)
 
 
 def parse(sql: str, dialect: Dialect) -> Statement:
@@ -108,7 +110,8 @@ def parse(sql: str, dialect: Dialect) -> Statement:
     text, parameters = numbered(sql, dialect)
     text = text.strip().rstrip(";").rstrip()
     try:
-        trees = [tree for tree in sqlglot.parse(text, dialect=SQLGLOT[dialect]) if tree is not None]
+        with _silent():
+            trees = [tree for tree in sqlglot.parse(text, dialect=SQLGLOT[dialect]) if tree is not None]
     except (SqlglotError, RecursionError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableStatement(
@@ -117,6 +120,17 @@ def parse(sql: str, dialect: Dialect) -> Statement:
     if len(trees) != 1:
         raise UnreadableStatement(f"Expected one statement, found {len(trees)}", got=text[:80])
     return Statement(text, dialect, trees[0], parameters)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """The parser logs statements it does not know in full, values and all: it must not."""
+    logger = logging.getLogger("sqlglot")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def numbered(sql: str, dialect: Dialect) -> tuple[str, int]:

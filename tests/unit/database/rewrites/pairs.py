@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["RIGHT", "SCHEMA", "WRONG", "Pair"]
+__all__ = ["OPTIMISED", "RIGHT", "SCHEMA", "WRONG", "Pair"]
 
 SCHEMA = """
 CREATE TABLE customers (
@@ -333,5 +333,28 @@ WRONG = (
         "a parameter taken for another",
         "SELECT id FROM orders WHERE total > ? AND discount < ?",
         "SELECT id FROM orders WHERE total > {2} AND discount < {1}",
+    ),
+)
+
+# What sqlglot's optimiser once made of statements (its issues 7671, 8236 and 7067), on this schema.
+OPTIMISED = (
+    Pair(
+        "not in to an anti-join that forgets NULL (7671)",
+        "SELECT c.id FROM customers c WHERE c.id NOT IN (SELECT o.customer_id FROM orders o)",
+        "SELECT c.id FROM customers c LEFT JOIN (SELECT o.customer_id AS customer_id FROM orders o "
+        "GROUP BY o.customer_id) u ON c.id = u.customer_id WHERE u.customer_id IS NULL",
+    ),
+    Pair(
+        "correlated not in to a join that finds no partner (8236)",
+        "SELECT o.id FROM orders o WHERE o.id NOT IN (SELECT l.order_id FROM lines l WHERE l.order_id = o.id)",
+        "SELECT o.id FROM orders o LEFT JOIN (SELECT l.order_id AS order_id FROM lines l GROUP BY l.order_id) u "
+        "ON u.order_id = o.id WHERE o.id <> u.order_id",
+    ),
+    Pair(
+        "a subquery in CASE to a join that drops rows (7067)",
+        "SELECT o.id FROM orders o WHERE o.total > CASE WHEN o.status = 'new' "
+        "THEN (SELECT max(l.quantity) FROM lines l WHERE l.order_id = o.id) ELSE 3 END",
+        "SELECT o.id FROM orders o JOIN (SELECT max(l.quantity) AS most, l.order_id FROM lines l "
+        "GROUP BY l.order_id) u ON u.order_id = o.id WHERE o.total > CASE WHEN o.status = 'new' THEN u.most ELSE 3 END",
     ),
 )

@@ -10,7 +10,7 @@ import pytest
 from perfloop.database import Database, Limits, open_database
 from perfloop.database.rewrites import ProofOptions, prove
 
-from .pairs import RIGHT, SCHEMA, WRONG, Pair
+from .pairs import OPTIMISED, RIGHT, SCHEMA, WRONG, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,27 @@ def test_a_wrong_rewrite_is_rejected_with_a_counterexample(clone: Database, pair
     assert proof.verdict == "rejected", proof
     assert proof.counterexample is not None
     assert proof.counterexample.what
+
+
+@pytest.mark.parametrize("pair", OPTIMISED, ids=lambda pair: pair.name)
+def test_what_an_optimiser_once_made_of_a_statement_is_rejected(clone: Database, pair: Pair) -> None:
+    proof = prove(clone, pair.original, pair.rewrite, measured=False)
+    assert proof.verdict == "rejected", proof
+
+
+def test_large_counts_are_shown_as_they_were_tried(clone: Database) -> None:
+    original = "SELECT id FROM customers ORDER BY id LIMIT 20 OFFSET 1000"
+    proof = prove(clone, original, original.replace("1000", "999"), measured=False)
+    assert proof.verdict == "rejected"
+    assert proof.counterexample is not None
+    assert len(proof.counterexample.statements) == 2
+    assert "1000" not in proof.counterexample.statements[0]
+
+
+def test_a_rewrite_without_the_order_is_rejected_whatever_the_rows_show(clone: Database) -> None:
+    proof = prove(clone, "SELECT id FROM orders ORDER BY id", "SELECT id FROM orders", measured=False)
+    assert proof.verdict == "rejected"
+    assert "order" in proof.reason
 
 
 def test_a_counterexample_is_as_small_as_it_gets_and_can_be_tried(clone: Database) -> None:
