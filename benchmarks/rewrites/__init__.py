@@ -118,7 +118,7 @@ def _judge(task: tuple[str, str, range]) -> Counter[str]:
     dialect, place, numbers = task
     counts: Counter[str] = Counter()
     with open_database(place, writable=True) as database:
-        connection = None if dialect == "sqlite" else psycopg.connect(place, autocommit=True, options="-c jit=off")
+        connection = None if dialect == "sqlite" else _connect(place, f"oracle_{numbers.start}")
         oracle: Oracle = SQLiteOracle() if connection is None else PostgreSQLOracle(connection)
         for number in numbers:
             choice = random.Random(f"{dialect} {number}")
@@ -130,6 +130,15 @@ def _judge(task: tuple[str, str, range]) -> Counter[str]:
         if connection is not None:
             connection.close()
     return counts
+
+
+def _connect(place: str, schema: str) -> psycopg.Connection[Any]:
+    """A connection for the oracle, with tables of its own: two of them would wait for each other's keys."""
+    connection = psycopg.connect(place, autocommit=True, options="-c jit=off")
+    connection.execute(f"CREATE SCHEMA {schema}".encode())
+    connection.execute(f"SET search_path = {schema}".encode())
+    connection.execute(SCHEMA.encode())
+    return connection
 
 
 def _candidates(database: Database, query: str, dialect: str, choice: random.Random) -> Iterator[Candidate]:
