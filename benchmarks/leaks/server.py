@@ -26,7 +26,7 @@ INTERVAL = 0.2
 """Seconds between samples: the services live 150 times as fast as the default of 30 s is meant for."""
 
 # A share of the time for collections that is larger by as much, too.
-_OPTIONS = LeakOptions(interval=INTERVAL, warm_up=2.0, pause_budget=0.15, window_seconds=1.0)
+_OPTIONS = LeakOptions(interval=INTERVAL, warm_up=1.0, pause_budget=0.15, window_seconds=1.0)
 
 
 class Application:

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SERVICES", "Planted", "planted_lines"]
 
 STEADY = "constant 250 26s"
-# The first burst comes while nothing is sampled yet, so that connections are open, which take memory too.
-BURSTS = "constant 700 1s, constant 150 3s, " * 6 + "constant 150 2s"
+BURSTS = "constant 150 3s, constant 700 1s, " * 6 + "constant 150 2s"
 
 
 class Planted(NamedTuple):
@@ -137,7 +136,7 @@ async def fragmentation(number: int) -> None:
     global _held
     while _held < 30_000_000:
         _keep(800)
-    for _ in range(4):
+    for _ in range(12):
         _keep(800 + number // 2)
     while _held > 30_000_000:
         place = _EVICTED.randrange(len(_DOCUMENTS))

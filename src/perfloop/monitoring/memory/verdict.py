@@ -240,8 +240,9 @@ def _classify(
         return ("python leak", malloc, rss) if python else ("native leak", malloc, malloc)
     if blocks.shape == "steady":
         return "python leak", blocks, rss
-    for course in (blocks, malloc):
-        if course is not None and course.shape == "slowing":
+    for course, held in ((blocks, blocks.growth * _LARGEST_POOLED), (malloc, malloc.growth if malloc else 0.0)):
+        # A cache holds what it grew by. After a burst memory may be larger for good, and hardly anything more in it.
+        if course is not None and course.shape == "slowing" and (malloc is None or held >= rss.growth / 2):
             return "cache fill", course, rss
     if blocks.shape == "flat" and (malloc is None or malloc.shape == "flat"):
         if malloc is None and rss.shape == "steady":

@@ -40,6 +40,7 @@ SERIES: dict[str, tuple[dict[str, Any], str]] = {
     "fragmentation": ({"rss": line(2e5)}, "fragmentation"),
     "fragmentation that slows down": ({"rss": filling(30e6, 30)}, "fragmentation"),
     "cache that fills": ({"rss": filling(50e6, 20), "blocks": filling(5e5, 20)}, "cache fill"),
+    "bursts that left room, and connections": ({"rss": filling(18e6, 20), "blocks": filling(8e3, 20)}, "none"),
     "cache of large values": ({"rss": filling(50e6, 20), "malloc": filling(50e6, 20)}, "cache fill"),
     "cache that is full": ({"rss": until(50e6, 35), "blocks": until(5e5, 35)}, "none"),
     "warm-up": ({"rss": until(50e6, 8), "blocks": until(5e5, 8)}, "none"),
