@@ -31,6 +31,7 @@ __all__ = [
     "REQUEST_HEAD",
     "RESOURCE",
     "STACK",
+    "UNMATCHED",
     "FrameReader",
     "ProtocolError",
     "decode_integers",
@@ -38,6 +39,9 @@ __all__ = [
     "encode",
     "encode_json",
 ]
+
+UNMATCHED = "(unmatched)"
+"""The route of requests that matched none, in records, pages, logs and metrics."""
 
 FRAME = struct.Struct("<IB")
 MAX_FRAME = 16 * 1024 * 1024

@@ -15,7 +15,7 @@ from .active import ACTIVE
 from .channel import CHANNEL
 from .events import STEP, WIDTH
 from .originals import _local, get_ident, get_native_id
-from .protocol import REQUEST
+from .protocol import REQUEST, UNMATCHED
 from .tables import TABLES
 
 # Not from typing: importing that would cost every helper process of the service.
@@ -218,7 +218,7 @@ class Request:
             ended or now,
             span or 0,
             TABLES.texts.number(self.method),
-            TABLES.texts.number(route or "(unmatched)"),
+            TABLES.texts.number(route or UNMATCHED),
             self.status,
             flags,
             self.handler,

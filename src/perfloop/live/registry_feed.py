@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..agent.protocol import UNMATCHED
 from ..monitoring.live import SlowRequest
 from ..telemetry import Distribution
 
@@ -61,7 +62,7 @@ class RegistryFeed:
                 continue
             seen[series.labels] = series.value.cells
             labels = dict(zip(family.label_names, series.labels, strict=True))
-            route = labels.get(_ROUTE, "")
+            route = labels.get(_ROUTE) or UNMATCHED
             if counts and not self._hidden(route):
                 self._count(labels, route, series.value, self._seen.get(series.labels, {}), now)
         self._seen = seen
@@ -74,7 +75,7 @@ class RegistryFeed:
     def _count(
         self, labels: dict[str, str], route: str, value: Distribution, before: dict[int, int], now: float
     ) -> None:
-        name = f"{labels.get(_METHOD, '')} {route or '(unmatched)'}"
+        name = f"{labels.get(_METHOD, '')} {route}"
         status = labels.get(_STATUS, "")
         failed = status.startswith("5") or (not status and bool(labels.get(_ERROR)))
         for cell, count in value.cells.items():
@@ -88,7 +89,7 @@ def shown_slow(slow: Slow) -> SlowRequest:
     """The middleware's slow request as the live page shows one."""
     return SlowRequest(
         method=slow.method,
-        route=slow.route or "(unmatched)",
+        route=slow.route,
         status=slow.status,
         error=slow.error or None,
         ended=round(slow.at, 3),

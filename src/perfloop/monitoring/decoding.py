@@ -12,7 +12,7 @@ from typing import Any
 from ..agent import protocol
 from ..agent.accounting import BusyLoop, account
 from ..agent.events import KEY_SHIFT, STATEMENT, STEP, VALUES_SHIFT, WAIT_STATEMENT, WIDTH
-from ..agent.protocol import ProtocolError, decode_integers, decode_json
+from ..agent.protocol import UNMATCHED, ProtocolError, decode_integers, decode_json
 from .observations import (
     Explain,
     Frame,
@@ -173,7 +173,7 @@ class _Process:
             pid=self.pid,
             span=span & 0xFFFFFFFFFFFFFFFF if flags & 1 else None,
             method=self.texts.get(method, ""),
-            route=self.texts.get(route, "(unmatched)"),
+            route=self.texts.get(route, UNMATCHED),
             status=status,
             started=started * _SECOND,
             first_byte=(first_byte or ended) * _SECOND,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PerformanceMonitor", "RequestStats"]
 
+_INFINITE = float("inf")
+
 
 class RequestStats(NamedTuple):
     """What a `PerformanceMonitor` has seen. Durations are seconds; all are 0 before the first request."""
@@ -65,7 +67,7 @@ class PerformanceMonitor:
             InvalidValue: a threshold that is no positive finite number, or a name no metric can have.
             ConfigurationError: the name is taken by something else, also by a monitor of another threshold.
         """
-        if not 0 < slow_threshold < float("inf"):
+        if not 0 < slow_threshold < _INFINITE:
             raise InvalidValue("Expected a positive number of seconds", got=slow_threshold, where="slow_threshold")
         # A bucket ends at the threshold, so that the slow ones are counted exactly.
         buckets = sorted({*DEFAULT_BUCKETS, float(slow_threshold)})
@@ -87,7 +89,7 @@ class PerformanceMonitor:
         Raises:
             InvalidValue: a negative or infinite duration, or NaN.
         """
-        if not 0 <= duration < float("inf"):
+        if not 0 <= duration < _INFINITE:
             raise InvalidValue("Expected a finite duration of 0 or more seconds", got=duration)
         self._observe(duration)
 

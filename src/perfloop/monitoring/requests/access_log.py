@@ -10,6 +10,8 @@ __all__ = ["LOGGER_NAME", "AccessFormat", "AccessLog"]
 
 LOGGER_NAME = "perfloop.access"
 
+_INFINITE = float("inf")
+
 AccessFormat = Literal["text", "json"]
 
 
@@ -53,7 +55,7 @@ class AccessLog:
 def _text(
     method: str, route: str, status: int, error: str, duration_ms: float, first_byte_ms: float | None, sent: int
 ) -> str:
-    line = f"{method} {route or '(unmatched)'} {status or '-'} {duration_ms} ms {sent} B"
+    line = f"{method} {route} {status or '-'} {duration_ms} ms {sent} B"
     return f"{line} {error}" if error else line
 
 
@@ -62,7 +64,11 @@ def _json(
 ) -> str:
     quote = encode_basestring_ascii
     return (
-        f'{{"method": {quote(method)}, "route": {quote(route)}, "status": {status}, "error": {quote(error)}, '
-        f'"duration_ms": {duration_ms}, "first_byte_ms": {"null" if first_byte_ms is None else first_byte_ms}, '
-        f'"sent_bytes": {sent}}}'
+        f'{{"method": {quote(method)}, "route": {quote(route)}, "status": {status:d}, "error": {quote(error)}, '
+        f'"duration_ms": {_number(duration_ms)}, "first_byte_ms": {_number(first_byte_ms)}, "sent_bytes": {sent:d}}}'
     )
+
+
+def _number(value: float | None) -> str:
+    """As JSON has it, which knows no infinity: a broken clock may."""
+    return "null" if value is None or not -_INFINITE < value < _INFINITE else repr(value)

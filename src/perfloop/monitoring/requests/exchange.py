@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLIENT_DISCONNECT", "INCOMPLETE_RESPONSE", "Exchange"]
+__all__ = ["CLIENT_DISCONNECT", "INCOMPLETE_RESPONSE", "Exchange", "status_code"]
 
 CLIENT_DISCONNECT: Final = "client_disconnect"
 """The error type of a request whose client left before the response was complete: no fault of the service."""
@@ -50,3 +50,11 @@ class Exchange:
         if not self.last:
             return self.status or _SERVER_ERROR, INCOMPLETE_RESPONSE
         return self.status, str(self.status) if self.status >= _SERVER_ERROR else ""
+
+
+def status_code(status: object) -> int:
+    """The code as a plain number: of an `http.HTTPStatus`, or of digits; 0 of what is none."""
+    try:
+        return int(status)  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError, OverflowError):
+        return 0

@@ -10,10 +10,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ...agent.protocol import UNMATCHED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
-__all__ = ["NOTES", "ScopeRoutes", "flask_route", "note_routes"]
+__all__ = ["NOTES", "UNMATCHED", "ScopeRoutes", "flask_route", "note_routes"]
 
 NOTES = "perfloop.route"
 """The key of scope or environment under which a list waits for the route's template."""
@@ -29,24 +31,31 @@ class ScopeRoutes:
     def __init__(self, application: Any) -> None:
         """`application`: what the middleware wraps; the templates of Starlette's mounts are looked up in it."""
         self._application = application
-        self._known: dict[tuple[int, str], tuple[str, Any]] = {}
+        self._plain: dict[int, tuple[str, Any]] = {}
+        """Templates of the routes that lie under no mount, by identity."""
+        self._mounted: dict[tuple[int, str], tuple[str, Any]] = {}
         self._leading: dict[int, tuple[list[Any], Any]] = {}
         """Routes by the endpoint they lead to, which is kept too."""
 
     def of(self, scope: MutableMapping[str, Any]) -> str:
-        """The template of the route that was matched; empty where none was, or nobody says."""
-        route = self._taken(scope)
-        if route is not None:
-            key = (id(route), scope["root_path"] if "app_root_path" in scope else "")
-            known = self._known.get(key)
-            if known is None:
-                known = (self._starlette(route, scope), route)
-                if len(self._known) < _KEPT:
-                    # The route is kept too, so that its identity stays its own.
-                    self._known[key] = known
+        """The template of the route that was matched; `UNMATCHED` where none was, or nobody says."""
+        plain = "app_root_path" not in scope
+        # What FastAPI leaves for every request: its own route alone, under no mount.
+        if plain and "fastapi" not in scope and "route" in scope and (known := self._plain.get(id(scope["route"]))):
             return known[0]
-        template = scope.get("path_template")
-        return template if isinstance(template, str) else ""
+        route = self._taken(scope)
+        if route is None:
+            template = scope.get("path_template")
+            return template if isinstance(template, str) and template else UNMATCHED
+        known = self._plain.get(id(route)) if plain else self._mounted.get((id(route), scope["root_path"]))
+        if known is None:
+            known = (self._starlette(route, scope) or UNMATCHED, route)
+            # The route is kept too, so that its identity stays its own.
+            if plain and len(self._plain) < _KEPT:
+                self._plain[id(route)] = known
+            elif not plain and len(self._mounted) < _KEPT:
+                self._mounted[id(route), scope["root_path"]] = known
+        return known[0]
 
     def _taken(self, scope: MutableMapping[str, Any]) -> Any:
         context = scope.get("fastapi")

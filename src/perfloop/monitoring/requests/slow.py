@@ -39,7 +39,7 @@ class SlowRequest(Struct, frozen=True, kw_only=True):
     """When it ended, seconds since the epoch."""
     method: str
     route: str
-    """The route's template; empty where none matched."""
+    """The route's template; `(unmatched)` where none matched."""
     status: int
     """0 without one: it was cancelled, or its client left."""
     error: str
@@ -63,7 +63,7 @@ class SlowRequest(Struct, frozen=True, kw_only=True):
 
     def describe(self) -> str:
         """In one line, with the largest part of the time first."""
-        head = f"{self.method} {self.route or '(unmatched)'} {self.status or '-'} took {_ms(self.duration)}"
+        head = f"{self.method} {self.route} {self.status or '-'} took {_ms(self.duration)}"
         if self.error:
             head += f", {self.error}"
         return f"{head}: {', '.join(self._parts())}"

@@ -13,16 +13,19 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from ...telemetry import DEFAULT_REGISTRY, Registry
+from ...telemetry.batched import Batched
 from .slow import SlowRequest
 
 if TYPE_CHECKING:
     from .exchange import Exchange
 
 __all__ = [
+    "FULL",
     "LABELS",
     "METHODS",
     "NOTEWORTHY_AFTER",
     "OTHER_METHOD",
+    "Series",
     "Tally",
     "requests_in_flight",
     "slow_requests",
@@ -39,22 +42,58 @@ OTHER_METHOD = "_OTHER"
 NOTEWORTHY_AFTER = 0.001
 """Seconds: what comes after the last byte and takes less is the framework's return, no work worth a figure."""
 
+FULL = 192
+"""Numbers that a series lets wait, three a request: counting them takes 40 µs."""
+
 _SLOW_KEPT = 100
 _CLOCK_SECONDS, _LONGEST_SECONDS = 60.0, 1e6
 """What another process says of a slow request is no such thing beyond: it ended in the future, or took for days."""
 
 
-class _Series:
-    """The instruments of one combination of label values, looked up once."""
+class Series(Batched):
+    """The instruments of one combination of label values, looked up once.
 
-    __slots__ = ("observe_after", "observe_duration", "observe_first_byte", "receive", "send")
+    Three numbers of each request may wait in `pending`: seconds until the last byte and until the first, and the bytes
+    of the response's body; none negative. At `FULL` they are to be settled.
+    """
+
+    __slots__ = ("_durations", "_first_bytes", "_sent", "in_batches", "observe_after", "receive")
 
     def __init__(self, tally: Tally, values: tuple[str, ...]) -> None:
-        self.observe_duration = tally.durations.labels(*values).observe
-        self.observe_first_byte = tally.first_bytes.labels(*values).observe
+        super().__init__()
+        self._durations = tally.durations.labels(*values)
+        self._first_bytes = tally.first_bytes.labels(*values)
+        self._sent = tally.sent.labels(*values)
         self.observe_after = tally.afters.labels(*values).observe
         self.receive = tally.received.labels(*values).inc
-        self.send = tally.sent.labels(*values).inc
+        self.in_batches = False
+        """Whether `pending` may be used."""
+
+    def begin_batches(self) -> None:
+        """Have whoever reads one of the instruments count the batch first; not where other processes read them."""
+        if not self._durations.shared:
+            for instrument in (self._durations, self._first_bytes, self._sent):
+                instrument.feed(self.settle)
+            self.in_batches = True
+
+    def add(self, duration: float, first_byte: float | None, sent: int) -> None:
+        """Count a request at once.
+
+        Args:
+            duration: seconds.
+            first_byte: seconds; None where there was no head.
+            sent: bytes of the response's body.
+        """
+        self._durations.observe(duration if duration > 0 else 0.0)
+        if first_byte is not None:
+            self._first_bytes.observe(first_byte if first_byte > 0 else 0.0)
+        if sent:
+            self._sent.inc(sent)
+
+    def _count(self, values: list[float]) -> None:
+        self._durations.observe_all(values[::3])
+        self._first_bytes.observe_all(values[1::3])
+        self._sent.inc(sum(values[2::3]))
 
 
 class Tally:
@@ -95,7 +134,8 @@ class Tally:
             callback=lambda: len(self.active),
         )
         self.slow: deque[SlowRequest] = deque(maxlen=_SLOW_KEPT)
-        self._series: dict[tuple[str, str, int, str], _Series] = {}
+        self.series: dict[tuple[str, str, int, str], Series] = {}
+        """By method, route, status and error type; those of the overflow are not in it."""
 
     def record(self, exchange: Exchange, method: str, route: str, ended: float) -> float:
         """Count a request that is over.
@@ -103,46 +143,37 @@ class Tally:
         Args:
             exchange: what happened.
             method: as the client sent it.
-            route: the route's template; empty where none matched.
+            route: the route's template; `(unmatched)` where none matched.
             ended: when the application was done, the work after the response included.
 
         Returns:
             Seconds until the last byte, or until the end where none was sent.
         """
         started, first, last = exchange.started, exchange.first, exchange.last
-        status, error = exchange.status, ""
-        if not last or status >= 500 or exchange.disconnected or exchange.raised is not None:
-            status, error = exchange.outcome()
-            last = last or ended
-        try:
-            series = self._series[method, route, status, error]
-        except KeyError:
-            series = self._find(method, route, status, error)
+        status, error = exchange.outcome()
+        series = self.series.get((method, route, status, error)) or self._find(method, route, status, error)
+        last = last or ended
         duration = last - started
-        series.observe_duration(duration if duration > 0 else 0.0)
-        if first:
-            until_first = first - started
-            series.observe_first_byte(until_first if until_first > 0 else 0.0)
+        series.add(duration, first - started if first else None, exchange.sent)
         if ended - last >= NOTEWORTHY_AFTER:
             series.observe_after(ended - last)
         if exchange.received:
             series.receive(exchange.received)
-        if exchange.sent:
-            series.send(exchange.sent)
         return duration
 
     def slow_requests(self) -> list[SlowRequest]:
         """The last 100 requests that took longer than their middleware allows, the newest first; from any thread."""
         return list(self.slow.copy())[::-1]
 
-    def _find(self, method: str, route: str, status: int, error: str) -> _Series:
+    def _find(self, method: str, route: str, status: int, error: str) -> Series:
         key = (method if method in METHODS else OTHER_METHOD, route, status, error)
-        series = self._series.get(key)
+        series = self.series.get(key)
         if series is None:
-            series = _Series(self, (key[0], route, str(status) if status else "", error))
+            series = Series(self, (key[0], route, str(status) if status else "", error))
             # Beyond the bound the families give their overflow series, and count how often they were asked for it.
-            if len(self._series) < self.durations.max_series:
-                self._series[key] = series
+            if len(self.series) < self.durations.max_series:
+                series.begin_batches()
+                series = self.series.setdefault(key, series)
         return series
 
 

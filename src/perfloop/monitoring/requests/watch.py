@@ -72,7 +72,7 @@ class Watch:
         Args:
             exchange: what happened.
             method: as the client sent it.
-            route: the route's template; empty where none matched.
+            route: the route's template; `(unmatched)` where none matched.
             duration: seconds until the last byte.
             ended: when the application was done.
             trace: what the agent knows of it, where it was asked.

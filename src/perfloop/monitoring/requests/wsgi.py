@@ -8,7 +8,7 @@ from ...clock import MONOTONIC
 from ...telemetry import DEFAULT_REGISTRY
 from .breakdown import begin_thread_trace
 from .exchange import Exchange
-from .routes import NOTES, flask_route, note_routes
+from .routes import NOTES, UNMATCHED, flask_route, note_routes
 from .server_timing import SERVER_TIMING, server_timing
 from .watch import Watch
 
@@ -153,7 +153,7 @@ class _Request(Exchange):
             method = self.environ.get("REQUEST_METHOD", "")
             notes = self.environ.pop(NOTES, None)
             said = watch.route(self.environ) if watch.route is not None else None
-            route = said or (notes[-1] if notes else self.route)
+            route = str(said) if said else notes[-1] if notes else self.route or UNMATCHED
             duration = watch.tally.record(self, method, route, ended)
             watch.report(self, method, route, duration, ended, self._trace, self.environ)
             if self._trace is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from _thread import get_ident
+from bisect import bisect_left
 from collections import defaultdict
 from math import ceil, log2
 from threading import RLock
@@ -13,13 +14,13 @@ from ...exceptions import InvalidValue
 from ..counter import Counter
 from ..event import Event
 from ..gauge import Gauge, ObservableGauge
-from ..histogram import CELLS_PER_DOUBLING, Histogram
+from ..histogram import CELLS_PER_DOUBLING, Histogram, check_number
 from ..snapshots import Distribution
 from .cells import FORGOTTEN, NOWHERE, SUM
 from .merging import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ...clock import Clock
     from .cells import Definition
@@ -85,6 +86,7 @@ class SharedCounter(Counter):
     __slots__ = ("__weakref__", "_places", "_series", "_store")
 
     def __init__(self, store: Store, definition: Definition) -> None:
+        super().__init__()
         self._store = store
         self._series = StoredSeries(definition)
         self.start_over()
@@ -110,6 +112,7 @@ class SharedCounter(Counter):
     @property
     def value(self) -> float:
         """The sum of this process."""
+        self._ask()
         return whole(math.fsum([self._store.values[place] for place in self._places.found().values()]))
 
 
@@ -196,9 +199,14 @@ class SharedObservableGauge(ObservableGauge):
 
 
 class SharedHistogram(Histogram):
-    """A histogram with cells in the file for each thread, those that are used."""
+    """A histogram with cells in the file for each thread, those that are used.
+
+    A value is counted at once: others may read the file at any time, and this process may be killed.
+    """
 
     __slots__ = ("__weakref__", "_places", "_series", "_store")
+
+    shared = True
 
     def __init__(self, store: Store, definition: Definition) -> None:
         super().__init__(definition.buckets)
@@ -222,12 +230,19 @@ class SharedHistogram(Histogram):
         try:
             index = self._table[ceil(log2(value) * CELLS_PER_DOUBLING)]
         except (KeyError, ValueError, OverflowError):
-            index = self._search(value)
+            # At a bucket's bound, beyond the cells, 0 and below.
+            check_number(value)
+            index = bisect_left(self._bounds, value)
         places = self._places[get_ident()]
         place, sum_place = places[index], places[SUM]
         values = self._store.values
         values[place] += 1
         values[sum_place] += value
+
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count each of `values`, as `Histogram` does."""
+        for value in values:
+            self.observe(value)
 
     def _cells(self) -> Iterator[tuple[int, int]]:
         for shard in list(self._places.values()):
@@ -235,6 +250,7 @@ class SharedHistogram(Histogram):
 
     def snapshot(self) -> Distribution:
         """What this process observed so far."""
+        self._ask()
         counts: defaultdict[int, int] = defaultdict(int)
         sums: list[float] = []
         for index, place in self._cells():

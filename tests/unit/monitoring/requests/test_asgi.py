@@ -43,7 +43,7 @@ def test_a_request_is_counted_with_its_labels_and_bytes() -> None:
     app, registry = watched(echo)
     pieces = [{"type": "http.request", "body": b"abc", "more_body": True}, {"type": "http.request", "body": b"de"}]
     assert call(app, "/x", "POST", messages=pieces) == [START, BODY]
-    labels = ("POST", "", "200", "")
+    labels = ("POST", "(unmatched)", "200", "")
     assert counted(registry) == {labels: 1}
     assert values(registry, "http.server.request.bytes") == {labels: 5}
     assert values(registry, "http.server.response.bytes") == {labels: 5}
@@ -63,7 +63,7 @@ def test_first_byte_last_byte_and_the_work_after_are_apart() -> None:
 
     middleware, registry = watched(app, clock=clock)
     call(middleware)
-    labels = ("GET", "", "200", "")
+    labels = ("GET", "(unmatched)", "200", "")
     assert distributions(registry, FIRST)[labels].sum == 0.5
     assert distributions(registry, DURATION)[labels].sum == 0.75
     assert distributions(registry, AFTER)[labels].sum == 3
@@ -87,26 +87,26 @@ def test_a_large_body_is_out_when_the_server_took_it() -> None:
 
     middleware, registry = watched(app, clock=clock)
     asyncio.run(middleware(scope_of(), None, slow_send))
-    assert distributions(registry, DURATION)[("GET", "", "200", "")].sum == 2
+    assert distributions(registry, DURATION)[("GET", "(unmatched)", "200", "")].sum == 2
 
 
 @pytest.mark.parametrize(
     ("steps", "labels"),
     [
-        ([ValueError("before headers")], ("GET", "", "500", "ValueError")),
-        ([START, ValueError("after headers")], ("GET", "", "200", "ValueError")),
-        ([START, BODY, ValueError("after the response")], ("GET", "", "200", "ValueError")),
-        ([START], ("GET", "", "200", "incomplete_response")),
-        ([START, {**BODY, "more_body": True}], ("GET", "", "200", "incomplete_response")),
-        ([], ("GET", "", "500", "incomplete_response")),
-        ([{**START, "status": 503}, BODY], ("GET", "", "503", "503")),
-        ([{**START, "status": 404}, BODY], ("GET", "", "404", "")),
-        ([START, START, BODY], ("GET", "", "200", "")),
-        ([START, BODY, BODY], ("GET", "", "200", "")),
-        ([asyncio.CancelledError()], ("GET", "", "", "CancelledError")),
-        ([START, {"type": "http.response.pathsend", "path": "/x"}], ("GET", "", "200", "")),
-        ([START, {"type": "http.response.zerocopysend", "file": 3, "count": 7}], ("GET", "", "200", "")),
-        ([{"type": "http.response.debug", "info": {}}, START, BODY], ("GET", "", "200", "")),
+        ([ValueError("before headers")], ("GET", "(unmatched)", "500", "ValueError")),
+        ([START, ValueError("after headers")], ("GET", "(unmatched)", "200", "ValueError")),
+        ([START, BODY, ValueError("after the response")], ("GET", "(unmatched)", "200", "ValueError")),
+        ([START], ("GET", "(unmatched)", "200", "incomplete_response")),
+        ([START, {**BODY, "more_body": True}], ("GET", "(unmatched)", "200", "incomplete_response")),
+        ([], ("GET", "(unmatched)", "500", "incomplete_response")),
+        ([{**START, "status": 503}, BODY], ("GET", "(unmatched)", "503", "503")),
+        ([{**START, "status": 404}, BODY], ("GET", "(unmatched)", "404", "")),
+        ([START, START, BODY], ("GET", "(unmatched)", "200", "")),
+        ([START, BODY, BODY], ("GET", "(unmatched)", "200", "")),
+        ([asyncio.CancelledError()], ("GET", "(unmatched)", "", "CancelledError")),
+        ([START, {"type": "http.response.pathsend", "path": "/x"}], ("GET", "(unmatched)", "200", "")),
+        ([START, {"type": "http.response.zerocopysend", "file": 3, "count": 7}], ("GET", "(unmatched)", "200", "")),
+        ([{"type": "http.response.debug", "info": {}}, START, BODY], ("GET", "(unmatched)", "200", "")),
     ],
 )
 def test_whatever_the_application_does_counts_once(steps: list[Any], labels: Any) -> None:
@@ -135,7 +135,7 @@ def test_bytes_sent_twice_count_once() -> None:
 
     middleware, registry = watched(app)
     call(middleware)
-    assert values(registry, "http.server.response.bytes") == {("GET", "", "200", ""): 5}
+    assert values(registry, "http.server.response.bytes") == {("GET", "(unmatched)", "200", ""): 5}
 
 
 def test_a_client_that_hangs_up_is_an_outcome_of_its_own() -> None:
@@ -147,7 +147,7 @@ def test_a_client_that_hangs_up_is_an_outcome_of_its_own() -> None:
     middleware, registry = watched(app)
     with pytest.raises(RuntimeError):
         call(middleware, messages=[{"type": "http.disconnect"}])
-    assert counted(registry) == {("GET", "", "200", "client_disconnect"): 1}
+    assert counted(registry) == {("GET", "(unmatched)", "200", "client_disconnect"): 1}
 
 
 def test_the_end_of_a_complete_response_is_no_disconnect() -> None:
@@ -157,7 +157,7 @@ def test_the_end_of_a_complete_response_is_no_disconnect() -> None:
 
     middleware, registry = watched(app)
     call(middleware, messages=[{"type": "http.disconnect"}])
-    assert counted(registry) == {("GET", "", "200", ""): 1}
+    assert counted(registry) == {("GET", "(unmatched)", "200", ""): 1}
 
 
 def test_a_server_that_refuses_to_send_to_a_client_that_left() -> None:
@@ -170,7 +170,7 @@ def test_a_server_that_refuses_to_send_to_a_client_that_left() -> None:
     middleware, registry = watched(hello)
     with pytest.raises(ClientDisconnected):
         asyncio.run(middleware(scope_of(), None, send))
-    assert counted(registry) == {("GET", "", "200", "client_disconnect"): 1}
+    assert counted(registry) == {("GET", "(unmatched)", "200", "client_disconnect"): 1}
 
 
 async def test_a_cancelled_request_leaves_nothing_in_flight() -> None:
@@ -186,7 +186,7 @@ async def test_a_cancelled_request_leaves_nothing_in_flight() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert requests_in_flight(registry) == 0
-    assert counted(registry) == {("GET", "", "200", "CancelledError"): 1}
+    assert counted(registry) == {("GET", "(unmatched)", "200", "CancelledError"): 1}
 
 
 async def test_requests_in_flight_are_a_gauge() -> None:
@@ -226,7 +226,7 @@ def test_of_two_middlewares_the_outer_counts() -> None:
     inner = PerformanceMiddleware(hello, registry=registry, server_timing=True)
     outer = PerformanceMiddleware(inner, registry=registry, server_timing=True)
     sent = call(outer)
-    assert counted(registry) == {("GET", "", "200", ""): 1}
+    assert counted(registry) == {("GET", "(unmatched)", "200", ""): 1}
     assert [name for name, _ in sent[0]["headers"]] == [b"server-timing"]
 
 
@@ -234,7 +234,7 @@ def test_two_applications_may_share_a_registry() -> None:
     registry = Registry()
     for _ in range(2):
         call(PerformanceMiddleware(hello, registry=registry))
-    assert counted(registry) == {("GET", "", "200", ""): 2}
+    assert counted(registry) == {("GET", "(unmatched)", "200", ""): 2}
 
 
 def test_a_scope_that_is_used_again_counts_again() -> None:
@@ -247,21 +247,21 @@ def test_a_scope_that_is_used_again_counts_again() -> None:
     for _ in range(2):
         asyncio.run(app(scope, None, send))
     assert scope == scope_of()
-    assert counted(registry) == {("GET", "", "200", ""): 2}
+    assert counted(registry) == {("GET", "(unmatched)", "200", ""): 2}
 
 
 def test_methods_that_clients_invent_share_a_series() -> None:
     app, registry = watched(hello)
     for number in range(2000):
         call(app, "/", f"INVENTED{number}")
-    assert counted(registry) == {("_OTHER", "", "200", ""): 2000}
+    assert counted(registry) == {("_OTHER", "(unmatched)", "200", ""): 2000}
 
 
 def test_raw_paths_make_no_series() -> None:
     app, registry = watched(hello)
     for number in range(2000):
         call(app, f"/{number}")
-    assert counted(registry) == {("GET", "", "200", ""): 2000}
+    assert counted(registry) == {("GET", "(unmatched)", "200", ""): 2000}
 
 
 def test_routes_without_bound_overflow_into_one_series_and_are_counted() -> None:
@@ -287,7 +287,7 @@ def test_a_clock_that_jumps_back_gives_no_negative_durations() -> None:
     middleware, registry = watched(app, clock=clock)
     call(middleware)
     for name in (DURATION, FIRST):
-        assert distributions(registry, name)[("GET", "", "200", "")].sum == 0
+        assert distributions(registry, name)[("GET", "(unmatched)", "200", "")].sum == 0
 
 
 @pytest.mark.parametrize("option", ["route", "server_timing"])
@@ -311,7 +311,7 @@ def test_a_log_handler_that_raises_costs_no_request(monkeypatch: pytest.MonkeyPa
     logger.setLevel(logging.INFO)
     assert call(app) == [START, BODY]
     assert values(registry, "perfloop.monitoring.failures")[()] == 1
-    assert counted(registry) == {("GET", "", "200", ""): 1}
+    assert counted(registry) == {("GET", "(unmatched)", "200", ""): 1}
 
 
 def test_server_timing_only_where_it_is_wanted() -> None:

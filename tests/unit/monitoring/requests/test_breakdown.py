@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextvars
 import subprocess
 import sys
+import time
+from typing import Any
 
 import pytest
 
+import perfloop.agent
+from perfloop.agent import active, originals, state
+from perfloop.agent.events import STATEMENT, STEP
 from perfloop.agent.hooks import HOOKS
-from perfloop.monitoring.requests.breakdown import LIGHT_HOOKS
+from perfloop.monitoring.requests.breakdown import LIGHT_HOOKS, begin_thread_trace, begin_trace
 
 from . import breakdown_cases
 
@@ -46,3 +52,54 @@ def test_without_it_nothing_is_hooked() -> None:
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.fixture
+def injected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a service that perfloop started: the agent is there under its own name."""
+    monkeypatch.setitem(sys.modules, "_perfloop_agent", perfloop.agent)
+    for module in (active, originals, state):
+        monkeypatch.setitem(sys.modules, f"_perfloop_agent.{module.__name__.rpartition('.')[2]}", module)
+
+
+@pytest.mark.usefixtures("injected")
+@pytest.mark.parametrize("begin", [begin_trace, begin_thread_trace])
+def test_an_injected_agent_is_asked_for_its_request(begin: Any) -> None:
+    def serve() -> None:
+        request = state.Request("GET", None)
+        state.CURRENT.set(request)
+        segment = state.open_segment(request, STEP)
+        assert segment is not None
+        started = time.monotonic()
+        trace = begin()()
+        trace.live = True
+        request.add(STATEMENT, time.monotonic_ns() - 1000, 1000)
+        ended = time.monotonic()
+        running, statements = trace.breakdown(started, ended)
+        trace.leave()
+        trace.resume()
+        # The agent's own request goes on as it was.
+        assert active.ACTIVE[originals.get_ident()] is segment
+        state.close_segment(segment)
+        over, _ = trace.breakdown(started, ended)
+        for parts in (running, over):
+            assert sum(parts.values()) == pytest.approx(ended - started, abs=1e-6)
+            assert parts["database"] > 0
+        assert statements == 1
+        assert active.ACTIVE == {}
+
+    contextvars.copy_context().run(serve)
+
+
+@pytest.mark.usefixtures("injected")
+def test_an_injected_agent_that_knows_of_no_request() -> None:
+    assert contextvars.Context().run(begin_trace()).breakdown(1.0, 2.0) == ({}, 0)
+
+
+@pytest.mark.usefixtures("injected")
+def test_beside_an_injected_agent_nothing_more_is_hooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    applied: list[None] = []
+    monkeypatch.setattr("perfloop.monitoring.requests.breakdown._apply_hooks", lambda: applied.append(None))
+    begin_trace()
+    begin_thread_trace()
+    assert not applied

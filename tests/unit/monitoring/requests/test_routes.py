@@ -41,7 +41,7 @@ async def answer(request: Any) -> Any:
 
 def test_starlette() -> None:
     app = Starlette(routes=[Route("/orders/{number:int}", answer)])
-    assert routes(app, "/orders/7", "/nothing") == ["/orders/{number}", ""]
+    assert routes(app, "/orders/7", "/nothing") == ["/orders/{number}", "(unmatched)"]
 
 
 def test_starlettes_mounts_give_their_template_not_their_path() -> None:
@@ -64,7 +64,7 @@ def test_fastapi_with_routes_and_mounts_of_starlette() -> None:
     router.add_route("/within/{d}", answer)
     app.include_router(router, prefix="/v1")
     paths = ("/docs", "/plain/1", "/again/2", "/static/3/secret", "/v1/within/4", "/nothing")
-    labels = ["/docs", "/plain/{a}", "/again/{b}", "/static/{c}/{path}", "/v1/within/{d}", ""]
+    labels = ["/docs", "/plain/{a}", "/again/{b}", "/static/{c}/{path}", "/v1/within/{d}", "(unmatched)"]
     assert routes(app, *paths) == labels
     assert routes(app, *(f"/behind{path}" for path in paths), root_path="/behind") == labels
 
@@ -92,7 +92,7 @@ def test_fastapi_with_routers_and_mounted_applications() -> None:
         "/orders/{number}",
         "/api/v1/x/{y}",
         "/tenants/{t}/deep/{z}",
-        "",
+        "(unmatched)",
     ]
 
 
@@ -115,7 +115,7 @@ def test_litestar() -> None:
     async def order(order_id: FromPath[int]) -> str:
         return "x"
 
-    assert routes(Litestar([order]), "/orders/7", "/nothing") == ["/orders/{order_id}", ""]
+    assert routes(Litestar([order]), "/orders/7", "/nothing") == ["/orders/{order_id}", "(unmatched)"]
 
 
 def test_falcon() -> None:
@@ -130,8 +130,8 @@ def test_falcon() -> None:
     app, async_app = falcon.App(), falcon.asgi.App()
     app.add_route("/orders/{number}", Orders())
     async_app.add_route("/orders/{number}", AsyncOrders())
-    assert routes(app, "/orders/7", "/nothing", wsgi=True) == ["/orders/{number}", ""]
-    assert routes(async_app, "/orders/7", "/nothing") == ["/orders/{number}", ""]
+    assert routes(app, "/orders/7", "/nothing", wsgi=True) == ["/orders/{number}", "(unmatched)"]
+    assert routes(async_app, "/orders/7", "/nothing") == ["/orders/{number}", "(unmatched)"]
 
 
 def test_flask() -> None:
@@ -146,7 +146,7 @@ def test_flask() -> None:
         raise ValueError
 
     paths = ("/orders/7", "/broken/7", "/nothing")
-    assert routes(app, *paths, wsgi=True) == ["/orders/<int:number>", "/broken/<int:number>", ""]
+    assert routes(app, *paths, wsgi=True) == ["/orders/<int:number>", "/broken/<int:number>", "(unmatched)"]
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_django() -> None:
     from django.core.wsgi import get_wsgi_application
 
     paths = ("/orders/7/", "/old/7", "/api/x/9", "/nothing")
-    expected = ["/orders/<int:number>/", r"/old/(?P<id>\d+)$", "/api/x/<slug:y>", ""]
+    expected = ["/orders/<int:number>/", r"/old/(?P<id>\d+)$", "/api/x/<slug:y>", "(unmatched)"]
     assert routes(get_wsgi_application(), *paths, wsgi=True) == expected
     assert routes(get_asgi_application(), *paths) == expected
 

@@ -16,7 +16,7 @@ from .calling import Ticks, call_wsgi, counted, distributions, values
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OK = ("GET", "", "200", "")
+OK = ("GET", "(unmatched)", "200", "")
 DURATION = "http.server.request.duration"
 
 
@@ -33,7 +33,7 @@ def hello(environ: Any, start_response: Any) -> Any:
 def test_a_request_is_counted_with_its_labels_and_bytes() -> None:
     app, registry = watched(hello)
     assert call_wsgi(app, "/x", "POST", CONTENT_LENGTH="7") == ("200 OK", [("Content-Length", "5")], b"hello")
-    labels = ("POST", "", "200", "")
+    labels = ("POST", "(unmatched)", "200", "")
     assert counted(registry) == {labels: 1}
     assert values(registry, "http.server.request.bytes") == {labels: 7}
     assert values(registry, "http.server.response.bytes") == {labels: 5}
@@ -113,7 +113,7 @@ def test_an_application_that_raises_before_headers() -> None:
     middleware, registry = watched(app)
     with pytest.raises(ValueError):
         call_wsgi(middleware)
-    assert counted(registry) == {("GET", "", "500", "ValueError"): 1}
+    assert counted(registry) == {("GET", "(unmatched)", "500", "ValueError"): 1}
     assert requests_in_flight(registry) == 0
 
 
@@ -126,7 +126,7 @@ def test_an_application_that_raises_in_its_body() -> None:
     middleware, registry = watched(app)
     with pytest.raises(ValueError):
         call_wsgi(middleware)
-    assert counted(registry) == {("GET", "", "200", "ValueError"): 1}
+    assert counted(registry) == {("GET", "(unmatched)", "200", "ValueError"): 1}
 
 
 def test_the_head_that_replaces_another_after_an_exception() -> None:
@@ -140,7 +140,7 @@ def test_the_head_that_replaces_another_after_an_exception() -> None:
 
     middleware, registry = watched(app)
     call_wsgi(middleware)
-    assert counted(registry) == {("GET", "", "500", "500"): 1}
+    assert counted(registry) == {("GET", "(unmatched)", "500", "500"): 1}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_body_closed_before_its_end(method: str, status: str, length: str | No
     body = middleware({"REQUEST_METHOD": method}, lambda *_: None)
     next(iter(body))
     body.close()
-    assert counted(registry) == {(method, "", status[:3], error): 1}
+    assert counted(registry) == {(method, "(unmatched)", status[:3], error): 1}
     assert requests_in_flight(registry) == 0
 
 
@@ -239,7 +239,7 @@ def test_a_status_that_is_none(status: Any) -> None:
 
     middleware, registry = watched(app)
     call_wsgi(middleware)
-    assert counted(registry) == {("GET", "", "", ""): 1}
+    assert counted(registry) == {("GET", "(unmatched)", "", ""): 1}
 
 
 def test_a_content_length_that_is_no_number() -> None:
