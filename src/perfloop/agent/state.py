@@ -11,6 +11,7 @@ from array import array
 from contextvars import ContextVar
 from time import monotonic_ns, process_time_ns, thread_time_ns
 
+from . import LIGHT
 from .active import ACTIVE
 from .channel import CHANNEL
 from .events import STEP, WIDTH
@@ -53,6 +54,8 @@ class _ThreadFacts(_local):
         self.others_at = 0
         self.others = 0
         """CPU time of the process without this thread, at `others_at`; asking each time would be dear."""
+        self.cpu = 0
+        """CPU time of this thread when a segment last began; in a light agent, at `others_at`."""
         self.read_at = 0
         self.runnable = 0
         self.schedule = -1
@@ -122,10 +125,13 @@ class Segment:
         self.start = now = monotonic_ns()
         if now - thread.read_at > _STALE:
             thread.runnable_since_last(now)
-        self.start_cpu = cpu = thread_time_ns()
         if now - thread.others_at > _FRESH:
             thread.others_at = now
-            thread.others = process_time_ns() - cpu
+            thread.cpu = thread_time_ns()
+            thread.others = process_time_ns() - thread.cpu
+        elif not LIGHT:
+            thread.cpu = thread_time_ns()
+        self.start_cpu = thread.cpu
         self.others_start = thread.others
 
 
@@ -254,12 +260,17 @@ def close_segment(segment: Segment, ready: bool = False) -> None:
 
 def _record_segment(segment: Segment, now: int, ready: bool) -> None:
     wall = now - segment.start
-    cpu = thread_time_ns() - segment.start_cpu
     others = 0
-    if wall - cpu > _NOTICEABLE:
-        others = process_time_ns() - segment.start_cpu - cpu - segment.others_start
-        if wall - cpu > _LONG_ENOUGH:
-            others += _THREAD.runnable_since_last(now)
+    if LIGHT and wall < _FRESH:
+        # The thread's clock is half of what a step costs: what is this short counts as computing.
+        cpu = wall
+    else:
+        spent = thread_time_ns()
+        cpu = min(spent - segment.start_cpu, wall) if LIGHT else spent - segment.start_cpu
+        if wall - cpu > _NOTICEABLE:
+            others = process_time_ns() - spent - segment.others_start
+            if wall - cpu > _LONG_ENOUGH:
+                others += _THREAD.runnable_since_last(now)
     request = segment.request
     events = request.events
     if len(events) >= MAX_EVENTS:

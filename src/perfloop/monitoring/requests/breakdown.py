@@ -123,8 +123,9 @@ class _InjectedTrace:
         segment = _injected("active").ACTIVE.get(thread)
         if request.started and segment is not None and segment.request is request:
             # It is not over yet.
-            cpu = thread_time_ns() - segment.start_cpu
-            events += (segment.kind, thread, segment.start, monotonic_ns() - segment.start, cpu, 0, 0, 0)
+            wall = monotonic_ns() - segment.start
+            cpu = min(thread_time_ns() - segment.start_cpu, wall)
+            events += (segment.kind, thread, segment.start, wall, cpu, 0, 0, 0)
         return _parts(events, started, ended)
 
 
