@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from ...clock import MONOTONIC
@@ -85,7 +84,8 @@ class PerformanceMiddleware:
         self._now = watch.now
         self._active = watch.tally.active
         self._series = watch.tally.series
-        self._report_from = -math.inf if watch.access_log is not None else slow_threshold
+        self._slow_threshold = slow_threshold
+        self._logs = watch.access_log is not None
         self._routes = ScopeRoutes(app)
         note_routes(app)
 
@@ -127,7 +127,7 @@ class PerformanceMiddleware:
                     and not exchange.disconnected
                     and not exchange.received
                     and ended - last < NOTEWORTHY_AFTER
-                    and last - started < self._report_from
+                    and last - started < self._slow_threshold
                     and (series := self._series.get((scope["method"], route, status, ""))) is not None
                     and series.in_batches
                 ):
@@ -135,6 +135,8 @@ class PerformanceMiddleware:
                     pending += (last - started, first - started, exchange.sent)
                     if len(pending) >= FULL:
                         series.settle(wait=False)
+                    if self._logs:
+                        self._watch.report(exchange, scope["method"], route, last - started, ended, trace, scope)
                 else:
                     self._end(scope, route, exchange, ended, trace)
                 if trace is not None:
@@ -157,7 +159,7 @@ class PerformanceMiddleware:
     def _end(self, scope: Scope, route: str, exchange: _AsgiExchange, ended: float, trace: Trace | None) -> None:
         watch, method = self._watch, scope["method"]
         duration = watch.tally.record(exchange, method, route, ended)
-        if not duration < self._report_from:  # which no number at all is either
+        if self._logs or duration >= self._slow_threshold:
             watch.report(exchange, method, route, duration, ended, trace, scope)
 
 
