@@ -27,7 +27,7 @@ def advise_indexes(
             before.
 
     Raises:
-        ConfigurationError: the workload is another database's.
+        ConfigurationError: the workload is another database's, or the database is no PostgreSQL.
         MissingExtra: sqlglot is not installed.
         DatabaseUnreachable, DatabaseFailed, …: see `Database.guarded`.
     """
@@ -35,6 +35,8 @@ def advise_indexes(
         raise ConfigurationError(
             f"Expected a workload of {database.dialect}", got=workload.dialect, where=f"advising on {database.name}"
         )
+    if database.dialect != "postgresql":
+        raise ConfigurationError("Expected a PostgreSQL database to advise indexes for", got=database.name)
     from .advise_postgresql import advise_on_postgresql
 
     return advise_on_postgresql(database, workload, clone=clone, options=options or IndexOptions())
