@@ -47,7 +47,9 @@ def serve(directory: Path, port: int, workers: int = 1, **env: str) -> Iterator[
     command += ["--workers", str(workers)]
 
     def ready(server: Server) -> bool:
-        return server.output().count("Application startup complete") == workers
+        # A single process says that it is up before it listens, several workers after.
+        output = server.output()
+        return "Uvicorn running on" in output and output.count("Application startup complete") == workers
 
     with run_server(command, ready=ready, env={"PERFLOOP_MONITOR_TOKEN": TOKEN, **env}, cwd=directory):
         yield f"http://127.0.0.1:{port}"

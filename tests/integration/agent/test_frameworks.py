@@ -90,10 +90,11 @@ async def test_long_steps_have_the_stack_they_were_sampled_with(service: Start, 
             observations = await running.observations()
             functions = {route: sampled(observations, route) for route in ("/blocking", "/computing")}
             computed = [each for each in observations.stacks if each.route == "/computing" and each.cpu_seconds > 0]
-            if all(functions.values()) and computed:
+            # Nor is it the handler alone that a busy machine holds up: other steps are long as well then.
+            seen = "blocking" in functions["/blocking"] and "computing" in functions["/computing"]
+            if seen and computed:
                 break
-    assert "blocking" in functions["/blocking"]
-    assert "computing" in functions["/computing"]
+    assert seen
     assert computed
 
 

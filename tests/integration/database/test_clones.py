@@ -92,23 +92,23 @@ def test_a_sample_keeps_every_foreign_key(make_database: Callable[[str], str]) -
 
 def test_what_a_user_may_not_read_is_left_out_and_said(make_database: Callable[[str], str]) -> None:
     url = make_database(
-        """CREATE ROLE reader LOGIN; CREATE TABLE "Hidden.One"(a int PRIMARY KEY); CREATE SCHEMA closed;
+        """CREATE ROLE clone_reader LOGIN; CREATE TABLE "Hidden.One"(a int PRIMARY KEY); CREATE SCHEMA closed;
         CREATE TABLE closed.other(a int);
-        CREATE TABLE seen(a int REFERENCES "Hidden.One"); GRANT SELECT ON seen TO reader;
+        CREATE TABLE seen(a int REFERENCES "Hidden.One"); GRANT SELECT ON seen TO clone_reader;
         INSERT INTO "Hidden.One" VALUES (1); INSERT INTO seen VALUES (1)"""
     )
     try:
-        with open_database(url.replace("perfloop@", "reader@")) as database, clone_database(database) as clone:
+        with open_database(url.replace("perfloop@", "clone_reader@")) as database, clone_database(database) as clone:
             assert clone.database.rows("SELECT * FROM seen") == [(1,)]
             assert list(clone.tables) == ["public.seen"]
             assert clone.left_out[:2] == [
-                "closed.other is not in the clone: user reader may not read it",
-                'public."Hidden.One" is not in the clone: user reader may not read it',
+                "closed.other is not in the clone: user clone_reader may not read it",
+                'public."Hidden.One" is not in the clone: user clone_reader may not read it',
             ]
             assert clone.left_out[2].startswith("FK CONSTRAINT public.seen seen_a_fkey is not in the clone")
     finally:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("DROP OWNED BY reader; DROP ROLE reader")
+            connection.execute("DROP OWNED BY clone_reader; DROP ROLE clone_reader")
 
 
 def test_a_table_locked_by_somebody_is_not_waited_for(make_database: Callable[[str], str]) -> None:

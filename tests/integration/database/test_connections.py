@@ -147,18 +147,18 @@ def test_a_statement_ends_when_its_time_is_over(postgresql: PostgreSQL, shop_fil
 
 @pytest.mark.services
 def test_a_user_without_privilege_is_told_what_to_grant(make_database: Callable[[str], str]) -> None:
-    url = make_database("CREATE TABLE item(id int); CREATE ROLE reader LOGIN")
+    url = make_database("CREATE TABLE item(id int); CREATE ROLE connection_reader LOGIN")
     try:
         with (
-            open_database(url.replace("perfloop@", "reader@")) as database,
+            open_database(url.replace("perfloop@", "connection_reader@")) as database,
             pytest.raises(NoPrivilege, match="permission denied for table item") as caught,
         ):
             database.rows("SELECT * FROM item")
         assert caught.value.hint is not None
-        assert 'pg_read_all_data, pg_read_all_stats TO "reader"' in caught.value.hint
+        assert 'pg_read_all_data, pg_read_all_stats TO "connection_reader"' in caught.value.hint
     finally:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("DROP ROLE reader")
+            connection.execute("DROP ROLE connection_reader")
 
 
 @pytest.mark.services
