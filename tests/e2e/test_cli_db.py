@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -103,6 +104,13 @@ def test_a_workload_is_captured_of_a_service_and_of_a_file(perfloop: Perfloop, w
         ["perfloop", "db", "capture"],
     )
     assert perfloop("report", "w.json").stdout.splitlines()[:8] == run.stdout.splitlines()[:8]
+    with contextlib.closing(sqlite3.connect(workplace / "shop.sqlite3")) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, email TEXT)")
+    advice = perfloop("db", "advise", "shop.sqlite3", "--workload", "w.json", "--json")
+    assert advice.returncode == 0, advice.stderr
+    assert msgspec.json.decode(advice.stdout, type=AdviceRecord).workload.calls == 9
+    both = perfloop("db", "advise", "shop.sqlite3", "--workload", "w.json", "--sql", "queries.sql")
+    assert (both.returncode, "not both" in both.stderr) == (2, True)
 
     (workplace / "served.py").write_text(SERVED)
     command = ("--", sys.executable, "-m", "uvicorn", "served:app", "--port", "0")

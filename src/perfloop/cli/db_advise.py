@@ -47,6 +47,15 @@ def db_advise(
             rich_help_panel="Workload",
         ),
     ] = None,
+    workload: Annotated[
+        str | None,
+        typer.Option(
+            "--workload",
+            metavar="FILE",
+            help="What it is asked: the record of `perfloop db capture`, in place of --sql.",
+            rich_help_panel="Workload",
+        ),
+    ] = None,
     clone_dsn: Annotated[
         str | None,
         typer.Option(
@@ -85,7 +94,10 @@ def db_advise(
     from . import values
 
     rows = values.parse_count(clone_rows, where=where(context, "clone_rows"), least=100)
-    record = _advise(dsn, sql, clone_dsn, rows, live=not no_live)
+    if sql is not None and workload is not None:
+        raise ConfigurationError("Expected --sql or --workload, not both", where=where(context, "workload"))
+    captured = None if workload is None else _captured(workload)
+    record = _advise(dsn, sql, captured, clone_dsn, rows, live=not no_live)
     deliver(record, outputs)
     if target is not None:
         write_migration(record, target)
@@ -95,7 +107,9 @@ def db_advise(
     return 0
 
 
-def _advise(dsn: str, sql: str | None, clone_dsn: str | None, rows: int, *, live: bool) -> AdviceRecord:
+def _advise(
+    dsn: str, sql: str | None, captured: WorkloadRecord | None, clone_dsn: str | None, rows: int, *, live: bool
+) -> AdviceRecord:
     import msgspec
 
     from ..database import CloneOptions, open_database
@@ -104,7 +118,7 @@ def _advise(dsn: str, sql: str | None, clone_dsn: str | None, rows: int, *, live
     from .steps import Steps
 
     with open_database(dsn) as database, Steps(enabled=live) as steps:
-        asked = _workload(database, sql)
+        asked = _workload(database, sql) if captured is None else captured
         record = advise(
             database,
             asked,
@@ -121,6 +135,20 @@ def _workload(database: Database, sql: str | None) -> WorkloadRecord:
     if sql is not None:
         return capture_sql(_text(sql), database.dialect, database=database.name)
     return capture_pg_stat_statements(database)
+
+
+def _captured(path: str) -> WorkloadRecord:
+    from ..records import WorkloadRecord, load_record
+
+    record = load_record(path)
+    if not isinstance(record, WorkloadRecord):
+        raise ConfigurationError(
+            "Expected the record of a workload",
+            got=f"a record of kind {record.__struct_config__.tag}",
+            where=path,
+            hint="perfloop db capture --output FILE writes one",
+        )
+    return record
 
 
 def _text(path: str) -> str:
