@@ -270,11 +270,15 @@ async def test_no_idle_connection_stands_in_the_way_of_a_server_that_serves_one_
         await exchange.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         exchange.close()
 
-    async with serve(handler) as server:
-        outcome = await load(LoadOptions(url=server.url, connections=64, rate=40, duration=0.5))
-        assert outcome.results.statuses == {"200": 20}
-        assert len(server.exchanges) == 20
-        assert server.connections == 20
+    for _ in range(10):
+        async with serve(handler) as server:
+            outcome = await load(LoadOptions(url=server.url, connections=64, rate=40, duration=0.5))
+            assert outcome.results.statuses == {"200": 20}
+            assert len(server.exchanges) == 20
+        # Held up by a busy machine, several requests are due at once, and each is given a connection.
+        if outcome.summary.send_lag_ms.max < 10:
+            break
+    assert server.connections == 20
 
 
 async def test_what_is_due_while_a_connection_opens_waits_in_the_queue(load) -> None:
