@@ -257,6 +257,8 @@ def _check_cells(definition: Definition, cells: dict[int, float]) -> None:
         return
     counts = cells
     if definition.kind == "histogram":
+        if not definition.buckets:
+            raise InvalidValue("Expected a histogram with buckets", where=definition.name)
         counts = {index: count for index, count in cells.items() if index != SUM}
         if any(not 0 <= index <= len(cell_bounds(definition.buckets)) for index in counts):
             raise InvalidValue("Expected cells within the histogram", where=definition.name)

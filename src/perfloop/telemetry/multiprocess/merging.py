@@ -30,19 +30,20 @@ def overflow_of(definition: Definition) -> Definition:
 
 
 def families_of(series: Iterable[tuple[Definition, dict[int, float]]], *, alive: bool) -> list[FamilySnapshot]:
-    """What one process recorded, as families.
+    """What one process recorded, as families; two of one name where the file is of several that did not agree.
 
     Args:
         series: definitions and cells of its file.
         alive: of a process that has ended counts are all that remains: its gauges mean nothing any more.
     """
-    families: dict[str, FamilySnapshot] = {}
+    families: dict[tuple[object, ...], FamilySnapshot] = {}
     for definition, cells in series:
         if definition.kind == "gauge" and not alive:
             continue
-        family = families.get(definition.name)
+        key = definition.name, *_shape(definition)
+        family = families.get(key)
         if family is None:
-            family = families[definition.name] = FamilySnapshot(
+            family = families[key] = FamilySnapshot(
                 name=definition.name,
                 kind=definition.kind,
                 description=definition.description,
@@ -122,7 +123,7 @@ def merge(processes: Iterable[Sequence[FamilySnapshot]]) -> list[FamilySnapshot]
     ]
 
 
-def _shape(family: FamilySnapshot) -> tuple[object, ...]:
+def _shape(family: FamilySnapshot | Definition) -> tuple[object, ...]:
     return family.kind, family.unit, family.label_names
 
 

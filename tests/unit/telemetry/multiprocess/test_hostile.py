@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +23,6 @@ from perfloop.telemetry.multiprocess.merging import MOST_SERIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BUCKETS = (0.1, 1.0)
 
@@ -66,6 +67,7 @@ def service(directory: Path, *, count: int = 5) -> Registry:
         ((definition(kind="histogram", buckets=BUCKETS), {5: float("nan")}), "Expected counts of 0 or more"),
         ((definition(kind="histogram", buckets=BUCKETS), {99_999: 1.0}), "Expected cells within the histogram"),
         ((definition(kind="histogram", buckets=BUCKETS), {-7: 1.0}), "Expected cells within the histogram"),
+        ((definition(kind="histogram"), {0: 1.0}), "Expected a histogram with buckets"),
         ((definition(kind="histogram", buckets=(1.0, 0.1)), {1: 1.0}), "Expected buckets that rise"),
     ],
 )
@@ -166,12 +168,25 @@ def test_a_million_labels_of_many_processes_are_bounded_and_none_is_lost(tmp_pat
 def test_whatever_definitions_say_a_page_comes_of_it(
     tmp_path: Path, series: list[tuple[Definition, dict[int, float]]]
 ) -> None:
-    registry = Registry(directory=tmp_path)
+    directory = Path(mkdtemp(dir=tmp_path))
+    registry = Registry(directory=directory)
     registry.counter("ours", "Ours.").inc()
-    (tmp_path / "1-any.metrics").write_bytes(encode(series, []))
-    lines = page(registry).splitlines()
+    (directory / "1-any.metrics").write_bytes(encode(series, []))
+    lines = page(registry).split("\n")
     samples = [line.rpartition(" ")[0] for line in lines if line and not line.startswith("#")]
     assert len(set(samples)) == len(samples)
+
+
+def test_a_file_that_does_not_agree_with_itself_counts_by_its_first_word(tmp_path: Path) -> None:
+    registry = Registry(directory=tmp_path)
+    shapes = [
+        definition(),
+        definition(label_names=("path",), labels=("/",)),
+        definition(kind="histogram", buckets=(1.0,)),
+    ]
+    (tmp_path / "1-two.metrics").write_bytes(encode([(shape, {0: 3.0}) for shape in shapes], []))
+    lines = page(registry).split("\n")
+    assert [line for line in lines if line.startswith("theirs")] == ["theirs_total 3"]
 
 
 @pytest.mark.parametrize("step", [1, 7])
