@@ -66,14 +66,15 @@ class AdvisedIndex(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The workload's without it and with all other advised indexes; weighted by calls."""
     cost_after: float
     buffers_before: float | None = None
-    """The same, measured; None: without it a statement did not end in time, which is the greater reason."""
+    """Pages of 8 kB that the whole workload touches, writes included, as measured; None: without it a statement did not
+    end in time, which is the greater reason."""
     buffers_after: float | None = None
     size_bytes: int
     build_seconds: float
     """On the clone."""
     write_bill: WriteBill = field(default_factory=WriteBill)
     statements: list[StatementGain]
-    """Those whose plan uses it, the greatest gain first."""
+    """Those that it changes, the greatest gain first."""
     requires: list[str] = field(default_factory=list)
     """Extensions that have to be there: `pg_trgm`."""
 

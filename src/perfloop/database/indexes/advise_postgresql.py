@@ -20,7 +20,8 @@ from .scopes import Unparsable
 from .selection import select_indexes
 from .unused import droppable
 from .values import executions
-from .what_if import Measured, WhatIf
+from .what_if import WhatIf
+from .workload_pages import WorkloadPages
 from .write_bill import measure_write_bills
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
     from .catalogue import Catalogue, Table
     from .definition import IndexDefinition
     from .options import IndexOptions
+    from .what_if import Measured
 
 __all__ = ["advise_on_postgresql", "sampler"]
 
+# Of the workload's pages: what a plan saves less than, another sample of statistics may turn.
+_LEAST_SAVED = 0.0005
 _MOST_BUILT_CANDIDATES = 60
 _MOST_AT_ONCE = 120
 _TIERS = 3
@@ -93,15 +97,20 @@ class _Advisor:
         self.used = used
         """The database's own: how often indexes were used, what updates stayed in their page."""
         self.catalogue = replace(read_catalogue(clone.connection), search_path=used.search_path)
-        self.measured: dict[tuple[str, frozenset[str]], Measured] = {}
 
     def advise(self) -> IndexAdvice:
         judged = self._judged()
+        self.pages = WorkloadPages(judged, self.clone, self.catalogue)
         cost = WorkloadCost(judged, self.clone, dict(self.catalogue.tables))
         found = self._usable(self._candidates(judged, cost))
         chosen = self._chosen(self._shortlist(found, judged), cost, judged)
         for each in [each for each in self.clone.built if each not in chosen]:
             self.clone.drop(each)
+        # What was built on the way brought statistics and is gone: the proof is that of what is advised alone.
+        self.pages.forget()
+        chosen, _ = self._proven(chosen)
+        for what, why in self.pages.refused.items():
+            self._leave_out(what, why)
         return self._advice(chosen, judged, found)
 
     # What there is to judge.
@@ -233,7 +242,7 @@ class _Advisor:
             )
             for each in selected.chosen:
                 self.clone.build(each)
-            lasting, failed = self._proven(list(selected.chosen), judged)
+            lasting, failed = self._proven(list(selected.chosen))
             # What HypoPG imagines is priced a little otherwise than what is built.
             price = WorkloadCost(judged, self.clone, dict(self.catalogue.tables))(frozenset(lasting))
             if price < best_price:
@@ -249,56 +258,22 @@ class _Advisor:
 
     # Proof.
 
-    def _proven(
-        self, chosen: list[IndexDefinition], judged: Sequence[Judged]
-    ) -> tuple[list[IndexDefinition], list[IndexDefinition]]:
-        """Those that lower the buffers measured for the workload, with the others in place; and those that do not."""
+    def _proven(self, chosen: list[IndexDefinition]) -> tuple[list[IndexDefinition], list[IndexDefinition]]:
+        """Those that lower the pages measured for the workload, with the others in place; and those that do not."""
         lasting = list(chosen)
         failed: list[IndexDefinition] = []
-        while True:
-            gains = {each: self._gain(each, lasting, judged) for each in lasting}
-            worst = min(lasting, key=lambda each: gains[each], default=None)
-            if worst is None or gains[worst] > 0:
-                return lasting, failed
+        while lasting:
+            gains = {each: self.pages.gain(each, lasting) for each in lasting}
+            worst = min(lasting, key=lambda each: gains[each])
+            if gains[worst] > _LEAST_SAVED * self.pages.ended_total(frozenset(lasting)):
+                break
             lasting.remove(worst)
             failed.append(worst)
-
-    def _gain(self, definition: IndexDefinition, chosen: Sequence[IndexDefinition], judged: Sequence[Judged]) -> float:
-        """Buffers of the whole workload that it saves beside the others; infinite where a statement ends only so."""
-        before, after, _ = self._compare(definition, chosen, judged)
-        return before - after if after != float("inf") else 0.0
-
-    def _compare(
-        self, definition: IndexDefinition, chosen: Sequence[IndexDefinition], judged: Sequence[Judged]
-    ) -> tuple[float, float, list[tuple[int, Measured, Measured]]]:
-        """Buffers of the executions that differ, without it and with it, and these executions."""
-        everything = frozenset(chosen)
-        without = everything - {definition}
-        names = self.clone.names_of(definition)
-        differing: list[tuple[int, Measured, Measured]] = []
-        before = after = 0.0
-        for number, each in enumerate(judged):
-            if not each.reached_by(definition):
-                continue
-            for run in each.executions:
-                with self.clone.only(everything):
-                    uses = bool(names & self.clone.plan(run.sql).indexes)
-                if uses:
-                    with_, bare = self._measure(run.sql, everything), self._measure(run.sql, without)
-                    differing.append((number, bare, with_))
-                    before += run.weight * bare.buffers
-                    after += run.weight * with_.buffers
-        return before, after, differing
-
-    def _measure(self, sql: str, chosen: frozenset[IndexDefinition]) -> Measured:
-        with self.clone.only(chosen):
-            plan = self.clone.plan(sql)
-            key = (sql, plan.indexes)
-            # What uses the same indexes for the same price is the same plan.
-            held = self.measured.get(key)
-            if held is None or abs(held.cost - plan.cost) > 1e-6 * plan.cost:
-                held = self.measured[key] = self.clone.measure(sql)
-            return held
+            self._leave_out(
+                worst.create_sql("postgresql"),
+                f"with the others in place it saves {gains[worst]:,.0f} of the workload's pages, as measured: too few",
+            )
+        return lasting, failed
 
     # The answer.
 
@@ -317,8 +292,8 @@ class _Advisor:
             sequential_scans=self._scans(everything, judged),
             cost_before=cost(frozenset()),
             cost_after=total,
-            buffers_before=self._buffers(frozenset(), judged),
-            buffers_after=self._buffers(everything, judged),
+            buffers_before=self.pages.total(frozenset()),
+            buffers_after=self.pages.total(everything),
             statements=len(judged),
             candidates=len(found),
             checked_with="HypoPG" if self.clone.hypopg else "built indexes",
@@ -342,10 +317,6 @@ class _Advisor:
             notes.append(f"{len(self.left_out) - _MOST_LEFT_OUT} more could not be judged")
         return notes
 
-    def _buffers(self, chosen: frozenset[IndexDefinition], judged: Sequence[Judged]) -> float | None:
-        total = sum(run.weight * self._measure(run.sql, chosen).buffers for each in judged for run in each.executions)
-        return total if total != float("inf") else None
-
     def _advised(
         self,
         definition: IndexDefinition,
@@ -354,14 +325,11 @@ class _Advisor:
         cost: WorkloadCost,
         total: float,
     ) -> AdvisedIndex:
-        without = frozenset(chosen) - {definition}
-        before, after, differing = self._compare(definition, chosen, judged)
-        runs: defaultdict[int, list[tuple[Measured, Measured]]] = defaultdict(list)
-        for number, bare, with_ in differing:
-            runs[number].append((bare, with_))
+        everything = frozenset(chosen)
+        without = everything - {definition}
+        runs = self.pages.changed(without, everything)
         saved = {number: sum(bare.cost - with_.cost for bare, with_ in each) for number, each in runs.items()}
         order = sorted(runs, key=lambda number: -saved[number])
-        everything_else = (self._buffers(frozenset(chosen), judged) or 0.0) - after
         table = self.catalogue.tables[definition.schema, definition.table]
         trigrams = any(key.operator_class == "gin_trgm_ops" for key in definition.keys)
         return AdvisedIndex(
@@ -377,8 +345,8 @@ class _Advisor:
             reason=reason(definition, [judged[number] for number in order]),
             cost_before=cost(without),
             cost_after=total,
-            buffers_before=everything_else + before if before != float("inf") else None,
-            buffers_after=everything_else + after,
+            buffers_before=self.pages.total(without),
+            buffers_after=self.pages.total(everything),
             size_bytes=self.clone.size(definition),
             build_seconds=self.clone.build_seconds[definition],
             statements=[_gain(judged[number], runs[number]) for number in order[:_MOST_STATEMENTS_OF_AN_INDEX]],
@@ -452,7 +420,7 @@ def _is_simpler(one: IndexDefinition, other: IndexDefinition) -> bool:
 
 
 def _gain(judged: Judged, runs: Sequence[tuple[Measured, Measured]]) -> StatementGain:
-    """The mean over the executions that use the index."""
+    """The mean over the executions that the index changes."""
 
     def mean(values: Sequence[float]) -> float:
         return sum(values) / len(values)

@@ -7,6 +7,7 @@ without it, and nothing has happened.
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from .definition import IndexDefinition
 
-__all__ = ["Measured", "PlanCost", "WhatIf", "backend_seconds"]
+__all__ = ["Measured", "PlanCost", "WhatIf", "backend_seconds", "touched_pages"]
 
 _QUICK_MS = 500.0
 
@@ -34,6 +35,11 @@ class PlanCost:
     indexes: frozenset[str]
     """Names of those it uses."""
     plan: dict[str, Any]
+
+    @property
+    def shape(self) -> str:
+        """All of it but its prices: what has the same shape touches the same pages."""
+        return json.dumps(_without_prices(self.plan), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,8 @@ class WhatIf:
         self.hypopg = self._create_extension("hypopg")
 
     def vacuum(self, table: str) -> None:
-        """Rid a table of the rows that were taken back."""
-        self._execute(f"VACUUM (ANALYZE) {table}")
+        """Rid a table of the rows that were taken back. Its statistics stay: plans are as before."""
+        self._execute(f"VACUUM {table}")
 
     def extension(self, name: str) -> bool:
         """Have an extension, if the clone's server has it."""
@@ -142,7 +148,7 @@ class WhatIf:
             plan = self.plan(sql)
             return Measured(plan.cost, float("inf"), float(limit), plan.indexes, ended=False)
         plan = _plan_cost(result["Plan"])
-        return Measured(plan.cost, _buffers(result["Plan"]), result["Execution Time"], plan.indexes)
+        return Measured(plan.cost, touched_pages(result["Plan"]), result["Execution Time"], plan.indexes)
 
     # Building.
 
@@ -264,6 +270,11 @@ def _plan_cost(plan: dict[str, Any]) -> PlanCost:
     return PlanCost(float(plan["Total Cost"]), frozenset(_index_names(plan)), plan)
 
 
+def _without_prices(plan: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in plan.items() if key not in ("Startup Cost", "Total Cost", "Plans")}
+    return {**kept, "Plans": [_without_prices(inner) for inner in plan.get("Plans", ())]}
+
+
 def _index_names(plan: dict[str, Any]) -> Iterator[str]:
     if "Index Name" in plan:
         yield plan["Index Name"]
@@ -271,7 +282,7 @@ def _index_names(plan: dict[str, Any]) -> Iterator[str]:
         yield from _index_names(inner)
 
 
-def _buffers(plan: dict[str, Any]) -> float:
+def touched_pages(plan: dict[str, Any]) -> float:
     """Pages looked at, in the cache or not, of tables, indexes and what was spilled."""
     names = ("Shared Hit", "Shared Read", "Local Hit", "Local Read", "Temp Read", "Temp Written")
     return float(sum(plan.get(f"{name} Blocks", 0) for name in names))

@@ -9,48 +9,31 @@ they can: what an index takes away of them shows.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import statistics
 import time
-import uuid
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ...records.index_advice import WriteBill
 from .definition import quote_identifier, quote_name
-from .what_if import backend_seconds
+from .new_rows import NotMeasured, new_rows, newest
+from .what_if import backend_seconds, touched_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from .catalogue import Column, Table
+    from .catalogue import Table
     from .definition import IndexDefinition
     from .options import IndexOptions
     from .what_if import WhatIf
 
-__all__ = ["measure_write_bills", "median_interval"]
+__all__ = ["measure_write_bills", "median_interval", "pages_of_insert"]
 
 _WARM_UP = 10
 _WAL_ROWS = 40
 _SCRATCH_ROWS = 4_000
-_EXAMPLES = 20_000
-_INTEGERS = ("smallint", "integer", "bigint", "numeric")
 
 Arm = "IndexDefinition | None"
-
-
-class _NotMeasured(Exception):
-    """Why rows could not be written."""
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """An INSERT of one row and what to send with it; `fresh(n)` gives `n` rows that were never given before."""
-
-    sql: str
-    fresh: Callable[[int], list[tuple[Any, ...]]]
 
 
 def measure_write_bills(
@@ -72,14 +55,14 @@ def measure_write_bills(
     reasons: list[str] = []
     try:
         inserted = _inserts(clone, table, definitions, options)
-    except (psycopg.Error, _NotMeasured) as error:
+    except (psycopg.Error, NotMeasured) as error:
         reasons.append(f"inserts: {_said(error)}")
     calls = sum(weight for _, weight in updates)
     columns = _updatable(max(updates, key=lambda each: each[1])[0], table) if updates else ()
     if columns:
         try:
             updated = _updates(clone, table, definitions, columns, options)
-        except (psycopg.Error, _NotMeasured) as error:
+        except (psycopg.Error, NotMeasured) as error:
             reasons.append(f"updates: {_said(error)}")
     bills: dict[IndexDefinition, WriteBill] = {}
     for each in definitions:
@@ -124,7 +107,7 @@ def _inserts(
     clone: WhatIf, table: Table, definitions: Sequence[IndexDefinition], options: IndexOptions
 ) -> dict[IndexDefinition, tuple[list[float], float]]:
     """Added µs a row, round by round, and bytes of WAL, of each index."""
-    rows = _new_rows(clone, table)
+    rows = new_rows(clone, table)
     count = options.write_rows
 
     def write(name: str) -> tuple[float, float]:
@@ -154,14 +137,14 @@ def _updates(
         _relax(clone)
         connection.execute(f"CREATE TABLE {name} (LIKE {table.sql} INCLUDING ALL)".encode())
         connection.execute(f"ALTER TABLE {name} SET (fillfactor = 45, autovacuum_enabled = off)".encode())
-        rows = _newest(table, _SCRATCH_ROWS)
+        rows = newest(table, _SCRATCH_ROWS)
         fill = f"INSERT INTO {name} ({every}) OVERRIDING SYSTEM VALUE SELECT {every} FROM ({rows}) n"
         connection.execute(fill.encode())
         found = connection.execute(
             f"SELECT ctid::text, {', '.join(map(quote_identifier, columns))} FROM {name}".encode()
         ).fetchall()
         if len(found) < _WARM_UP * 2:
-            raise _NotMeasured(f"{table.name} has {len(found)} rows")
+            raise NotMeasured(f"{table.name} has {len(found)} rows")
         copies = _copies(clone, table, scratch, definitions)
         count = min(options.write_rows, len(found) - _WARM_UP)
         # Each row gets the values of one half the table away: mostly others than its own, and valid ones.
@@ -244,92 +227,34 @@ def _timed(clone: WhatIf, sql: str, rows: Sequence[tuple[Any, ...]]) -> float:
 
 def _wal(clone: WhatIf, sql: str, rows: Sequence[tuple[Any, ...]]) -> float:
     """Bytes of WAL a row."""
+    return statistics.fmean(plan.get("WAL Bytes", 0) for plan in _explained(clone, sql, rows))
+
+
+def pages_of_insert(clone: WhatIf, table: Table, definition: IndexDefinition) -> float:
+    """Pages that an insert of one row touches for an index that is built; 0 where no row can be made up."""
+    import psycopg
+
+    def touched(without: str) -> float:
+        with _arm(clone, without):
+            return statistics.fmean(touched_pages(plan) for plan in _explained(clone, rows.sql, rows.fresh(_WAL_ROWS)))
+
+    try:
+        rows = new_rows(clone, table)
+        touched("")  # what the first of a connection touches of the catalogue
+        return touched("") - touched(quote_name(definition.schema, clone.built[definition]))
+    except (psycopg.Error, NotMeasured):
+        return 0.0
+
+
+def _explained(clone: WhatIf, sql: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
     from psycopg import ClientCursor
 
-    written = 0.0
     with ClientCursor(clone.connection) as cursor:
         for row in rows:
-            cursor.execute(b"EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) " + sql.encode(), row)
+            cursor.execute(b"EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, FORMAT JSON) " + sql.encode(), row)
             found = cursor.fetchone()
-            written += found[0][0]["Plan"].get("WAL Bytes", 0) if found is not None else 0
-    return written / len(rows)
-
-
-# Rows to write.
-
-
-def _new_rows(clone: WhatIf, table: Table) -> _Rows:
-    columns = [each for each in table.columns.values() if not each.generated and not each.automatic]
-    if not columns:
-        raise _NotMeasured(f"{table.name} has no column that an insert names")
-    names = [each.name for each in columns]
-    found = clone.connection.execute(
-        f"SELECT {', '.join(map(quote_identifier, names))} FROM ({_newest(table, _EXAMPLES)}) n".encode()
-    ).fetchall()
-    if not found:
-        raise _NotMeasured(f"{table.name} has no rows to take as an example")
-    changes = _fresh_keys(clone, table, names)
-    turn, examples = itertools.count(1), itertools.cycle(found)
-
-    def fresh(count: int) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = []
-        for each in itertools.islice(examples, count):
-            row, number = list(each), next(turn)
-            for place, change in changes.items():
-                row[place] = change(row[place], number)
-            rows.append(tuple(row))
-        return rows
-
-    places = ", ".join(["%s"] * len(names))
-    sql = f"INSERT INTO {table.sql} ({', '.join(map(quote_identifier, names))}) VALUES ({places})"
-    return _Rows(sql, fresh)
-
-
-def _newest(table: Table, count: int) -> str:
-    """The rows at the table's end, which look like those to come."""
-    pages = max(int(count / max(table.rows / max(table.pages, 1), 1)) + 1, 1)
-    if table.kind != "table" or table.pages <= pages:
-        return f"SELECT * FROM {table.sql} LIMIT {count}"
-    return f"SELECT * FROM {table.sql} WHERE ctid >= '({table.pages - pages},0)'::tid LIMIT {count}"
-
-
-def _fresh_keys(clone: WhatIf, table: Table, names: Sequence[str]) -> dict[int, Callable[[Any, int], Any]]:
-    """For each unique index, a column that gets values which are not there yet."""
-    foreign = {name for key in table.foreign_keys for name in key.columns}
-    changes: dict[int, Callable[[Any, int], Any]] = {}
-    for index in table.indexes:
-        columns = [key.column for key in index.definition.keys if key.column is not None]
-        if not index.definition.unique or any(table.columns[name].automatic for name in columns):
-            continue
-        places = [names.index(name) for name in columns if name in names]
-        if any(place in changes for place in places):
-            continue
-        ranked = sorted(places, key=lambda place: (names[place] in foreign, not _counts(table.columns[names[place]])))
-        change = _change(clone, table, table.columns[names[ranked[0]]]) if ranked else None
-        if change is None:
-            raise _NotMeasured(f"no fresh values for the unique index {index.name}")
-        changes[ranked[0]] = change
-    return changes
-
-
-def _counts(column: Column) -> bool:
-    return column.type.startswith(_INTEGERS)
-
-
-def _change(clone: WhatIf, table: Table, column: Column) -> Callable[[Any, int], Any] | None:
-    if _counts(column):
-        row = clone.connection.execute(
-            f"SELECT max({quote_identifier(column.name)}) FROM {table.sql}".encode()
-        ).fetchone()
-        start = int(row[0] or 0) if row is not None else 0
-        return lambda _, number: start + number
-    if column.type == "uuid":
-        return lambda _, __: uuid.uuid4()
-    if column.is_text:
-        return lambda value, number: f"{value}~{number}"
-    if column.type.startswith("timestamp"):
-        return lambda value, number: value + timedelta(microseconds=number)
-    return None
+            assert found is not None
+            yield found[0][0]["Plan"]
 
 
 def _updatable(columns: frozenset[str], table: Table) -> tuple[str, ...]:
@@ -362,7 +287,7 @@ def _copies(
             if same and index.definition.method == original.definition.method:
                 found[each] = quote_name(table.schema, index.name)
     if len(found) < len(wanted):
-        raise _NotMeasured("an index could not be copied")
+        raise NotMeasured("an index could not be copied")
     return found
 
 

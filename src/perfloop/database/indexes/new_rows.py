@@ -1,0 +1,113 @@
+"""Rows to write into a table: copies of its newest, with keys that are not there yet."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from .definition import quote_identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .catalogue import Column, Table
+    from .what_if import WhatIf
+
+__all__ = ["NewRows", "NotMeasured", "new_rows", "newest"]
+
+_EXAMPLES = 20_000
+_INTEGERS = ("smallint", "integer", "bigint", "numeric")
+
+
+class NotMeasured(Exception):
+    """Why rows could not be written."""
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """An INSERT of one row and what to send with it; `fresh(n)` gives `n` rows that were never given before."""
+
+    sql: str
+    fresh: Callable[[int], list[tuple[Any, ...]]]
+
+
+def new_rows(clone: WhatIf, table: Table) -> NewRows:
+    """Rows for a table: copies of its newest, with fresh keys.
+
+    Raises:
+        NotMeasured: it has none to copy, or keys that cannot be made up.
+    """
+    columns = [each for each in table.columns.values() if not each.generated and not each.automatic]
+    if not columns:
+        raise NotMeasured(f"{table.name} has no column that an insert names")
+    names = [each.name for each in columns]
+    found = clone.connection.execute(
+        f"SELECT {', '.join(map(quote_identifier, names))} FROM ({newest(table, _EXAMPLES)}) n".encode()
+    ).fetchall()
+    if not found:
+        raise NotMeasured(f"{table.name} has no rows to take as an example")
+    changes = _fresh_keys(clone, table, names)
+    turn, examples = itertools.count(1), itertools.cycle(found)
+
+    def fresh(count: int) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
+        for each in itertools.islice(examples, count):
+            row, number = list(each), next(turn)
+            for place, change in changes.items():
+                row[place] = change(row[place], number)
+            rows.append(tuple(row))
+        return rows
+
+    places = ", ".join(["%s"] * len(names))
+    sql = f"INSERT INTO {table.sql} ({', '.join(map(quote_identifier, names))}) VALUES ({places})"
+    return NewRows(sql, fresh)
+
+
+def newest(table: Table, count: int) -> str:
+    """The rows at the table's end, which look like those to come."""
+    pages = max(int(count / max(table.rows / max(table.pages, 1), 1)) + 1, 1)
+    if table.kind != "table" or table.pages <= pages:
+        return f"SELECT * FROM {table.sql} LIMIT {count}"
+    return f"SELECT * FROM {table.sql} WHERE ctid >= '({table.pages - pages},0)'::tid LIMIT {count}"
+
+
+def _fresh_keys(clone: WhatIf, table: Table, names: Sequence[str]) -> dict[int, Callable[[Any, int], Any]]:
+    """For each unique index, a column that gets values which are not there yet."""
+    foreign = {name for key in table.foreign_keys for name in key.columns}
+    changes: dict[int, Callable[[Any, int], Any]] = {}
+    for index in table.indexes:
+        columns = [key.column for key in index.definition.keys if key.column is not None]
+        if not index.definition.unique or any(table.columns[name].automatic for name in columns):
+            continue
+        places = [names.index(name) for name in columns if name in names]
+        if any(place in changes for place in places):
+            continue
+        ranked = sorted(places, key=lambda place: (names[place] in foreign, not _counts(table.columns[names[place]])))
+        change = _change(clone, table, table.columns[names[ranked[0]]]) if ranked else None
+        if change is None:
+            raise NotMeasured(f"no fresh values for the unique index {index.name}")
+        changes[ranked[0]] = change
+    return changes
+
+
+def _counts(column: Column) -> bool:
+    return column.type.startswith(_INTEGERS)
+
+
+def _change(clone: WhatIf, table: Table, column: Column) -> Callable[[Any, int], Any] | None:
+    if _counts(column):
+        row = clone.connection.execute(
+            f"SELECT max({quote_identifier(column.name)}) FROM {table.sql}".encode()
+        ).fetchone()
+        start = int(row[0] or 0) if row is not None else 0
+        return lambda _, number: start + number
+    if column.type == "uuid":
+        return lambda _, __: uuid.uuid4()
+    if column.is_text:
+        return lambda value, number: f"{value}~{number}"
+    if column.type.startswith("timestamp"):
+        return lambda value, number: value + timedelta(microseconds=number)
+    return None
