@@ -30,10 +30,14 @@ setup: .venv/.demo
 demo: .venv/.demo
 	@$(BIN)/python -m examples.demo
 
-# What is pure, or takes a busy machine as it is, runs side by side; what measures runs alone.
+# Tests start Python some thousand times: what one start has compiled the next ones read.
+unexport PYTHONDONTWRITEBYTECODE
+
+# What is pure, or takes a busy machine as it is, runs side by side; what measures runs alone. The pages' examples
+# are the longest file and have to begin first, as they do in order.
 test: setup
 	$(BIN)/python -m pytest -n 2 tests/unit tests/properties
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone" tests/docs tests/e2e tests/integration
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" tests/docs tests/e2e tests/integration
 	$(BIN)/python -m pytest -m "alone" tests/integration
 
 check: .venv/.dev

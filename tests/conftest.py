@@ -28,13 +28,18 @@ def no_child_is_left() -> Iterator[None]:
     """Whatever the tests started has ended when the session does."""
     yield
     _, alive = psutil.wait_procs(_children(), timeout=5)
-    assert [process.cmdline() for process in alive if process.is_running()] == []
+    assert [command for process in alive if (command := _command(process))] == []
 
 
 def _children() -> list[psutil.Process]:
     # Python's own helper of multiprocessing lives as long as this process.
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "multiprocessing.resource_tracker" not in " ".join(process.cmdline())
-    ]
+    children = psutil.Process().children(recursive=True)
+    return [process for process in children if "multiprocessing.resource_tracker" not in _command(process)]
+
+
+def _command(process: psutil.Process) -> str:
+    """Its words; none when it has ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""

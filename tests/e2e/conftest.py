@@ -47,6 +47,8 @@ async def app(scope, receive, send):
         await asyncio.sleep(0.02)
     if path == "/never":
         await asyncio.sleep(3600)
+    elif path == "/slow":
+        await asyncio.sleep(0.5)
     elif path == "/orders":
         sqlite3.connect(":memory:").execute("SELECT ?", (1,)).fetchone()
     elif path == "/broken":

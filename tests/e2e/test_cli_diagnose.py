@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .conftest import Perfloop
 
 SERVE = [sys.executable, "-m", "uvicorn", "shop:app", "--port", "0", "--no-access-log"]
+SHORT_STEPS = ["--step-duration", "200ms"]
 MARK = "PERFLOOP_TEST_MARK"
 
 
@@ -48,8 +49,8 @@ def no_child_left(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def test_a_healthy_service_with_secrets(perfloop: Perfloop, workplace: Path) -> None:
-    words = ["--request", "GET /protected?token=s3cret", "-H", "Authorization: Bearer s3cret", "--duration", "1s"]
-    run = perfloop("diagnose", *words, "--", "env", "API_KEY=s3cret", *SERVE)
+    words = ["--request", "GET /protected?token=s3cret", "-H", "Authorization: Bearer s3cret"]
+    run = perfloop("diagnose", *words, "--duration", "1s", *SHORT_STEPS, "--", "env", "API_KEY=s3cret", *SERVE)
     assert run.returncode in (0, 3), run.stderr
     assert "✓ service up on 127.0.0.1:" in run.stderr
     assert "✓ load curve" in run.stderr
@@ -105,7 +106,7 @@ def test_a_command_that_never_listens(perfloop: Perfloop) -> None:
 def test_an_interruption_writes_a_partial_record(workplace: Path, after: str, number: signal.Signals) -> None:
     # A request that fails is named in the record, and its secrets are not.
     asked = ["--request", "GET /products", "--request", "GET /broken?token=s3cret&sig=s3cret"]
-    words = ["diagnose", *asked, "--duration", "60s", "-o", "a.json", "--no-files", "--", *SERVE]
+    words = ["diagnose", *asked, "--duration", "60s", *SHORT_STEPS, "-o", "a.json", "--no-files", "--", *SERVE]
     with subprocess.Popen([PERFLOOP, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         seen = ""

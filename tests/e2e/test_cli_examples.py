@@ -34,8 +34,10 @@ SHORT = """\
 duration = "500ms"
 [diagnose]
 duration = "500ms"
+step-duration = "200ms"
 [compare]
 duration = "300ms"
+step-duration = "200ms"
 runs = 1
 [capacity]
 probe = "100ms"
@@ -73,7 +75,6 @@ def test_the_examples_of_every_command_run(
         shutil.copy(SCENARIOS / file, template)
     make_database(template / "shop.sqlite3")
     (template / "slow.sql").write_text("SELECT * FROM orders WHERE customer_id = 7 ORDER BY total;\n")
-    (template / "queries.sql").write_text("SELECT * FROM orders ORDER BY id LIMIT 20 OFFSET 1000;\n")
     (template / "queries.sql").write_text("-- calls: 5\nSELECT * FROM orders WHERE customer_id = ?;\n")
     (template / "postgresql.log").write_text("LOG:  duration: 2.5 ms  statement: SELECT * FROM orders WHERE id = 7\n")
     for name in ("before-plan.json", "after-plan.json"):

@@ -84,8 +84,11 @@ async def test_stopped_before_anything_was_measured_there_is_no_record(server) -
 def test_overload_is_ended_early_and_waited_for() -> None:
     # A target below the time of a single request: every open probe misses it.
     with slot_server(1, 0.02) as slow:
-        record = find_capacity_sync(options(slow.url, targets=("p50<5ms",), budget=1.0))
-    opened = [probe for probe in record.probes if probe.model == "open"]
+        for budget in (1.0, 4.0, 16.0):
+            record = find_capacity_sync(options(slow.url, targets=("p50<5ms",), budget=budget))
+            opened = [probe for probe in record.probes if probe.model == "open"]
+            if opened:  # else the machine was busy, and the budget went on closed ones
+                break
     assert opened
     assert not any(probe.verdict == "met" for probe in opened)
     assert all(probe.recovery_seconds > 0 for probe in opened if probe.verdict == "missed")

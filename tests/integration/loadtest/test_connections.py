@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import numpy as np
 import pytest
 
 from perfloop.exceptions import UnreachableTarget
@@ -272,13 +273,16 @@ async def test_no_idle_connection_stands_in_the_way_of_a_server_that_serves_one_
 
     for _ in range(10):
         async with serve(handler) as server:
-            outcome = await load(LoadOptions(url=server.url, connections=64, rate=40, duration=0.5))
+            options = LoadOptions(url=server.url, connections=64, rate=40, duration=0.5, keep_samples=True)
+            outcome = await load(options)
             assert outcome.results.statuses == {"200": 20}
             assert len(server.exchanges) == 20
         # Held up by a busy machine, several requests are due at once, and each is given a connection.
-        if outcome.summary.send_lag_ms.max < 10:
+        due, done = np.sort(outcome.samples.due), np.sort(outcome.samples.done)
+        crowded = (done[:-1] > due[1:]).sum()
+        if not crowded:
             break
-    assert server.connections == 20
+    assert 20 <= server.connections <= 20 + crowded
 
 
 async def test_what_is_due_while_a_connection_opens_waits_in_the_queue(load) -> None:
