@@ -146,8 +146,11 @@ def _resample(
 def _statistics(
     runs: NDArray[np.float64], draws: tuple[NDArray[np.float64], NDArray[np.float64]], statistic: str
 ) -> NDArray[np.float64]:
-    drawn = runs[(np.concatenate(draws)[:, : runs.size] * runs.size).astype(np.intp)]
-    result: NDArray[np.float64] = np.median(drawn, axis=1) if statistic == "median" else np.mean(drawn, axis=1)
+    drawn = (np.concatenate(draws)[:, : runs.size] * runs.size).astype(np.intp)
+    if statistic == "median":
+        drawn.sort(axis=1)  # the runs are in order: what is in the middle of their numbers is their median
+        drawn = drawn[:, (runs.size - 1) // 2 : runs.size // 2 + 1]
+    result: NDArray[np.float64] = np.mean(runs[drawn], axis=1)
     return result
 
 

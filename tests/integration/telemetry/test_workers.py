@@ -84,7 +84,10 @@ def test_the_sum_is_what_was_sent_also_after_a_worker_is_killed(server: str, tmp
 
             def one() -> bool:
                 nonlocal sent
-                pids.add(int(get(port)))
+                try:
+                    pids.add(int(get(port)))
+                except ConnectionError:  # what the killed one had left unanswered in its queue
+                    return False
                 sent += 1
                 return enough()
 
