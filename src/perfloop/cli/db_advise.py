@@ -82,8 +82,8 @@ def db_advise(
     reports: ReportOption = None,
     no_live: NoLiveOption = False,
 ) -> int:
-    """Say what to change for a workload: statements to write otherwise and, on PostgreSQL, indexes to build and drop.
-    Each with what it gains, the proof, and what it costs; and what is not worth doing.
+    """Say what to change for a workload: indexes to build and to drop, and statements to write otherwise. Each
+    with what it gains, the proof, and what it costs; and what is not worth doing.
 
     The database is only read. Everything is tried on a clone: indexes are built there, statements executed and
     measured, rewrites compared on its rows and on generated ones.

@@ -138,13 +138,10 @@ def _look(
     from .indexes import advise_indexes
     from .rewrites import advise_queries
 
-    if database.dialect == "postgresql":
-        with found.trying("indexes"):
-            progress("looking for indexes, and measuring what each costs")
-            found.indexes = advise_indexes(database, workload, clone=clone.database)
-            found.left_out += found.indexes.left_out
-    else:
-        found.notes.append("indexes are looked for on PostgreSQL only")
+    with found.trying("indexes"):
+        progress("looking for indexes, and measuring what each costs")
+        found.indexes = advise_indexes(database, workload, clone=clone.database)
+        found.left_out += found.indexes.left_out
     with found.trying("rewrites"):
         progress("looking for rewrites, and proving them")
         # A connection of its own: what the other advisor set or made is not in it.

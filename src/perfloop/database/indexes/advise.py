@@ -27,7 +27,7 @@ def advise_indexes(
             before.
 
     Raises:
-        ConfigurationError: the workload is another database's, or the database is no PostgreSQL.
+        ConfigurationError: the workload is another kind of database's.
         MissingExtra: sqlglot is not installed.
         DatabaseUnreachable, DatabaseFailed, …: see `Database.guarded`.
     """
@@ -35,8 +35,8 @@ def advise_indexes(
         raise ConfigurationError(
             f"Expected a workload of {database.dialect}", got=workload.dialect, where=f"advising on {database.name}"
         )
-    if database.dialect != "postgresql":
-        raise ConfigurationError("Expected a PostgreSQL database to advise indexes for", got=database.name)
-    from .advise_postgresql import advise_on_postgresql
-
-    return advise_on_postgresql(database, workload, clone=clone, options=options or IndexOptions())
+    if database.dialect == "postgresql":
+        from .advise_postgresql import advise_on_postgresql as advise_on
+    else:
+        from .advise_sqlite import advise_on_sqlite as advise_on
+    return advise_on(database, workload, clone=clone, options=options or IndexOptions())

@@ -137,6 +137,7 @@ def _of_access(
     for keys in dict.fromkeys(_keys(access, rank, dialect, limits)):
         referred = _referred(keys, access)
         plain.append(IndexDefinition(table.schema, table.name, keys, referred=referred))
+    plain = [each for each in map(_without_carried, plain, [table] * len(plain)) if each is not None]
     for definition in plain:
         yield definition
         yield from _covering(definition, access, dialect, limits)
@@ -176,6 +177,19 @@ def _keys(access: Access, rank: object, dialect: Dialect, limits: CandidateLimit
             keys = leading + tuple(key for key in tail if key.subject not in subjects)
             if keys and len(keys) <= limits.key_columns:
                 yield keys
+
+
+def _without_carried(definition: IndexDefinition, table: Table) -> IndexDefinition | None:
+    """Without the columns at its end that it holds there anyway; None where it starts with what the table is ordered
+    by."""
+    keys, carried = definition.keys, table.carried
+    for count in range(min(len(carried), len(keys)), 0, -1):
+        if keys[-count:] == tuple(IndexKey(column=name) for name in carried[:count]):
+            keys = keys[:-count]
+            break
+    if not keys or (carried and keys[0].column == carried[0]):
+        return None
+    return replace(definition, keys=keys)
 
 
 def _key(term: Term) -> IndexKey:
@@ -227,7 +241,7 @@ def _covering(
 ) -> Iterator[IndexDefinition]:
     """The same with every column that the statement needs, so that it need not look at the table."""
     table = access.table
-    missing = sorted(access.columns - definition.held_columns)
+    missing = sorted(access.columns - definition.held_columns - set(table.carried))
     if not missing or len(missing) > limits.include_columns or any(key.column is None for key in definition.keys):
         return
     held = sum(table.columns[name].width for name in (*definition.held_columns, *missing))

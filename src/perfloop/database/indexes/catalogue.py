@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from .definition import quote_name
@@ -92,6 +93,8 @@ class Table:
     view_sql: str | None = None
     indexes: tuple[ExistingIndex, ...] = ()
     primary_key: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
+    """Columns that every index ends with, whether named or not: on SQLite what tells rows apart."""
     foreign_keys: tuple[ForeignKey, ...] = ()
     updates: int | None = None
     """Since the statistics were reset; None: not counted."""
@@ -127,8 +130,8 @@ class Catalogue:
 
     def find(self, schema: str | None, name: str) -> Table | None:
         """The table that a statement means; names as `fold` leaves them."""
-        if self.dialect == "sqlite":
-            return self._folded.get(name.lower())
+        if self.dialect == "sqlite":  # what is attached to other connections is not in this file
+            return self._folded.get(name.lower()) if schema in (None, "main") else None
         if schema is not None:
             return self.tables.get((schema, name))
         for each in self.search_path:
@@ -146,6 +149,6 @@ class Catalogue:
             return table.columns.get(name)
         return next((column for column in table.columns.values() if column.name.lower() == name.lower()), None)
 
-    @property
+    @cached_property
     def _folded(self) -> dict[str, Table]:
         return {table.name.lower(): table for table in self.tables.values()}

@@ -28,9 +28,13 @@ def reason(definition: IndexDefinition, statements: Sequence[Judged]) -> str:
         for access in each.analysis.accesses
         if access.table.key == (definition.schema, definition.table)
     ]
-    text = ", then ".join(f"{_subject(key)} {_part(key, accesses)}" for key in definition.keys)
-    if definition.include:
-        text += f"; {', '.join(definition.include)} in its leaves, so that the table is not looked at"
+    parts = {_subject(key): _part(key, accesses) for key in definition.keys}
+    text = ", then ".join(f"{subject} {part}" for subject, part in parts.items() if part is not None)
+    held = [*(subject for subject, part in parts.items() if part is None), *definition.include]
+    if held:
+        place = "in its leaves" if definition.include else "at its end"
+        text = f"{text}; " if text else ""
+        text += f"{', '.join(held)} {place}, so that the table is not looked at"
     if definition.where is not None:
         text += f"; only rows where {definition.where}, which every execution asks"
     return text
@@ -40,7 +44,8 @@ def _subject(key: IndexKey) -> str:
     return key.column if key.column is not None else key.expression or ""
 
 
-def _part(key: IndexKey, accesses: Sequence[Access]) -> str:
+def _part(key: IndexKey, accesses: Sequence[Access]) -> str | None:
+    """None: it is held for its value alone."""
     subject = key.subject if key.column is not None else key.expression
     for access in accesses:
         if any(term.sql == subject for term in access.equalities):
@@ -57,7 +62,7 @@ def _part(key: IndexKey, accesses: Sequence[Access]) -> str:
             return "gives the order"
         if any(term.sql == subject for term in access.grouping):
             return "gives the groups"
-    return "is held, so that the table is not looked at"
+    return None
 
 
 def scanned_tables(plan: dict[str, Any]) -> Iterator[tuple[str | None, str, float, bool]]:

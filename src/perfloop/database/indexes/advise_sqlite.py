@@ -1,0 +1,315 @@
+"""Index advice on SQLite: candidates are built on a copy of the file, every statement is executed there, and what is
+advised is what the executions bear out."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from ...exceptions import DatabaseFailed
+from ...records.index_advice import AdvisedIndex, IndexAdvice, StatementGain
+from .analysis import analyse
+from .candidates import WeightedAccess, candidates, single_column_candidates
+from .costs import Judged
+from .reasons import reason
+from .scopes import Unparsable
+from .selection import select_indexes
+from .sqlite_catalogue import read_sqlite_catalogue
+from .sqlite_library import SQLiteRefusal
+from .sqlite_what_if import SQLiteWhatIf
+from .sqlite_workload import SQLiteWorkload
+from .values import executions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...records.workload import WorkloadRecord
+    from ..connections import Database
+    from .access import Use
+    from .definition import IndexDefinition
+    from .options import IndexOptions
+    from .what_if import Measured
+
+__all__ = ["advise_on_sqlite"]
+
+_BUILDING_SHARE = 0.4
+"""Of the time for the search, at most, for building candidates."""
+_VALUE = re.compile(r'^(near |unrecognized token: )".*"', re.DOTALL)
+"""In SQLite's words, what may be a value of the statement."""
+_TIERS = 3
+_ROUNDS = 4
+_LEAST_SAVED = 0.0005
+"""Of the workload's cost: what saves less, another sample of statistics may turn."""
+_SAMPLED_VALUES = 200
+_MOST_LEFT_OUT = 50
+_MOST_STATEMENTS_OF_AN_INDEX = 10
+_VALUES = (
+    "parameters that the workload did not keep got values that the tables hold: a typical execution, and one with the"
+    " commonest value"
+)
+
+
+def advise_on_sqlite(
+    database: Database, workload: WorkloadRecord, *, clone: Database, options: IndexOptions
+) -> IndexAdvice:
+    """Advice for a workload; see `advise_indexes`."""
+    what_if = SQLiteWhatIf(clone, statement_seconds=options.statement_seconds)
+    try:
+        return _Advisor(workload, what_if, options).advise()
+    finally:
+        what_if.close()
+
+
+class _Advisor:
+    def __init__(self, workload: WorkloadRecord, clone: SQLiteWhatIf, options: IndexOptions) -> None:
+        self.workload = workload
+        self.clone = clone
+        self.options = options
+        self.left_out: list[str] = []
+        self.catalogue = read_sqlite_catalogue(clone.database, clone.counting.collation)
+        self.ends = time.monotonic() + options.search_seconds
+
+    def advise(self) -> IndexAdvice:
+        judged = self._judged()
+        self.cost = SQLiteWorkload(judged, self.clone)
+        found = self._candidates(judged)
+        wanted = self._built_and_wanted(found, judged)
+        chosen = self._chosen(wanted, judged)
+        for each in [each for each in self.clone.built if each not in chosen]:
+            self.clone.drop(each)
+        return self._advice(chosen, judged, len(found))
+
+    # What there is to judge.
+
+    def _judged(self) -> list[Judged]:
+        """The statements that can be executed on the copy."""
+        found: list[Judged] = []
+        for statement in self.workload.statements[: self.options.most_statements]:
+            try:
+                analysis = analyse(statement.sql, self.catalogue)
+            except Unparsable as error:
+                self._leave_out(statement.fingerprint, str(error))
+                continue
+            if not analysis.accesses and analysis.write is None:
+                self._leave_out(statement.fingerprint, "it reads no table of this file")
+                continue
+            runs = executions(statement, analysis, "sqlite", self._sample)
+            try:
+                for run in runs:
+                    self.clone.measure(run.sql, writes=analysis.write is not None)
+            except SQLiteRefusal as error:
+                why = _VALUE.sub(r"\1…", str(error))
+                self._leave_out(statement.fingerprint, f"SQLite refuses it: {why}")
+                continue
+            found.append(Judged(statement, analysis, runs))
+        for statement in self.workload.statements[self.options.most_statements :]:
+            self._leave_out(statement.fingerprint, f"not among the {self.options.most_statements} dearest")
+        return found
+
+    def _sample(self, use: Use) -> list[str]:
+        """Values of an expression, for parameters that statistics say nothing of; most frequent first."""
+        if not use.expression:
+            return []
+        try:
+            rows = self.clone.database.rows(
+                f"SELECT v FROM (SELECT CAST({use.expression} AS TEXT) AS v FROM {use.table.sql}"
+                f" LIMIT {_SAMPLED_VALUES}) WHERE v IS NOT NULL GROUP BY v ORDER BY count(*) DESC, v"
+            )
+        except DatabaseFailed:
+            return []
+        return [row[0] for row in rows]
+
+    def _leave_out(self, what: str, why: str) -> None:
+        self.left_out.append(f"{' '.join(what.split())[:120]}: {why}")
+
+    # Choosing.
+
+    def _candidates(self, judged: Sequence[Judged]) -> list[IndexDefinition]:
+        accesses = [
+            WeightedAccess(access, self.cost.of(number, frozenset()))
+            for number, each in enumerate(judged)
+            for access in each.analysis.accesses
+        ]
+        return candidates(accesses, self.catalogue)
+
+    def _built_and_wanted(self, found: list[IndexDefinition], judged: Sequence[Judged]) -> list[IndexDefinition]:
+        """Those that the planner takes for some statement. Longer, partial and covering ones are built where it takes
+        what they are made from; then the others, while there is time."""
+        deadline = time.monotonic() + _BUILDING_SHARE * self.options.search_seconds
+        plain = [each for each in found if each.where is None and len(each.keys) <= 2]
+        self._build(plain, deadline)
+        wanted = self._wanted(judged)
+        grown = [
+            each for each in found if each not in self.clone.built and any(_grew_from(each, one) for one in wanted)
+        ]
+        self._build(grown, deadline)
+        self._build([each for each in found if each not in self.clone.built], deadline)
+        wanted = self._wanted(judged)
+        simpler = {each for each in self.clone.built if any(_is_simpler(each, one) for one in wanted)}
+        return [each for each in found if each in wanted | simpler]
+
+    def _build(self, definitions: Sequence[IndexDefinition], deadline: float) -> None:
+        self.clone.show(frozenset(self.clone.built))
+        for number, each in enumerate(definitions):
+            if time.monotonic() > deadline:
+                self.left_out.append(f"{len(definitions) - number} candidates: no time was left to build them")
+                return
+            try:
+                self.clone.build(each)
+            except DatabaseFailed as error:
+                self._leave_out(each.create_sql("sqlite"), error.message)
+
+    def _wanted(self, judged: Sequence[Judged]) -> set[IndexDefinition]:
+        """What the planner takes when it may take any, and next when those are gone."""
+        wanted: set[IndexDefinition] = set()
+        for number, each in enumerate(judged):
+            for run in each.executions:
+                left = {one for one in self.clone.built if self.cost.matters(number, one)}
+                for _ in range(_TIERS):
+                    self.clone.show(frozenset(left))
+                    plan = self.clone.plan(run.sql)
+                    used = {one for one in left if plan.uses(self.clone.built[one])}
+                    if not used:
+                        break
+                    wanted |= used
+                    left -= used
+        return wanted
+
+    def _chosen(self, found: list[IndexDefinition], judged: Sequence[Judged]) -> list[IndexDefinition]:
+        """The cheapest set of which each saves something beside the others; what does not goes, and it is repeated."""
+        singles = set(single_column_candidates(found))
+        budget = self.options.size_budget
+        if budget is None:
+            budget = sum(
+                max(self.catalogue.tables[key].size_bytes, 1 << 20) for key in {_table(each) for each in found}
+            )
+        best: list[IndexDefinition] = []
+        best_cost = float("inf")
+        for _ in range(_ROUNDS):
+            selected = select_indexes(
+                found,
+                self.cost,
+                self.clone.size,
+                singles=singles,
+                budget=budget,
+                minimum_gain=self.options.minimum_gain,
+                group=_table,
+                out_of_time=lambda: time.monotonic() > self.ends,
+            )
+            lasting, failed = self._proven(list(selected.chosen))
+            cost = self.cost(frozenset(lasting))
+            if cost < best_cost:
+                best, best_cost = lasting, cost
+            if not failed or time.monotonic() > self.ends:
+                break
+            found = [each for each in found if each not in failed]
+        return best
+
+    def _proven(self, chosen: list[IndexDefinition]) -> tuple[list[IndexDefinition], list[IndexDefinition]]:
+        """Those without which the workload is dearer, the others in place; and those that are not worth it."""
+        lasting, failed = list(chosen), []
+        while lasting:
+            gains = {each: self._gain(each, frozenset(lasting)) for each in lasting}
+            worst = min(lasting, key=lambda each: gains[each])
+            if gains[worst] > _LEAST_SAVED:
+                break
+            lasting.remove(worst)
+            failed.append(worst)
+        return lasting, failed
+
+    def _gain(self, definition: IndexDefinition, chosen: frozenset[IndexDefinition]) -> float:
+        """Share of the workload's cost that it saves beside the others."""
+        return (self.cost(chosen - {definition}) - self.cost(chosen)) / max(self.cost(chosen), 1.0)
+
+    # The answer.
+
+    def _advice(self, chosen: list[IndexDefinition], judged: Sequence[Judged], candidates: int) -> IndexAdvice:
+        everything: frozenset[IndexDefinition] = frozenset(chosen)
+        nothing: frozenset[IndexDefinition] = frozenset()
+        advised = [self._advised(each, everything, judged) for each in chosen]
+        kinds = {run.values for each in judged for run in each.executions}
+        return IndexAdvice(
+            dialect="sqlite",
+            advised=sorted(advised, key=lambda each: each.cost_after - each.cost_before),
+            cost_before=self.cost(nothing),
+            cost_after=self.cost(everything),
+            buffers_before=self._pages(nothing),
+            buffers_after=self._pages(everything),
+            statements=len(judged),
+            candidates=candidates,
+            checked_with="executions",
+            values=_VALUES if kinds & {"typical", "skewed"} else "",
+            notes=[*self.catalogue.notes, *self._notes()],
+            left_out=self.left_out[:_MOST_LEFT_OUT],
+        )
+
+    def _notes(self) -> list[str]:
+        if len(self.left_out) > _MOST_LEFT_OUT:
+            return [f"{len(self.left_out) - _MOST_LEFT_OUT} more could not be judged"]
+        return []
+
+    def _pages(self, chosen: frozenset[IndexDefinition]) -> float | None:
+        return self.cost.pages(chosen) if self.cost.ended(chosen) else None
+
+    def _advised(
+        self, definition: IndexDefinition, chosen: frozenset[IndexDefinition], judged: Sequence[Judged]
+    ) -> AdvisedIndex:
+        without = chosen - {definition}
+        runs = self.cost.changed(without, chosen)
+        saved = {
+            number: judged[number].executions[0].weight * sum(bare.cost - with_.cost for _, bare, with_ in each)
+            for number, each in runs.items()
+        }
+        order = [number for number in sorted(runs, key=lambda number: -saved[number]) if saved[number] > 0]
+        return AdvisedIndex(
+            name=definition.name,
+            schema=None,
+            table=definition.table,
+            keys=[key.sql for key in definition.keys],
+            where=definition.where,
+            create_sql=definition.create_sql("sqlite"),
+            drop_sql=definition.drop_sql("sqlite"),
+            reason=reason(definition, [judged[number] for number in order]),
+            cost_before=self.cost(without),
+            cost_after=self.cost(chosen),
+            buffers_before=self._pages(without),
+            buffers_after=self._pages(chosen),
+            size_bytes=self.clone.size(definition),
+            build_seconds=self.clone.build_seconds[definition],
+            statements=[
+                _gain(judged[number], [(bare, with_) for _, bare, with_ in runs[number]])
+                for number in order[:_MOST_STATEMENTS_OF_AN_INDEX]
+            ],
+        )
+
+
+def _table(definition: IndexDefinition) -> tuple[str | None, str]:
+    return definition.schema, definition.table
+
+
+def _is_simpler(one: IndexDefinition, other: IndexDefinition) -> bool:
+    return _table(one) == _table(other) and one.where == other.where and other.keys[: len(one.keys)] == one.keys
+
+
+def _grew_from(one: IndexDefinition, other: IndexDefinition) -> bool:
+    """Whether the other was made into it: by more keys, or a condition."""
+    return _table(one) == _table(other) and set(one.keys[:2]) & set(other.keys) != set()
+
+
+def _gain(judged: Judged, runs: Sequence[tuple[Measured, Measured]]) -> StatementGain:
+    """The mean over the executions that the index changes."""
+
+    def mean(values: Sequence[float]) -> float:
+        return sum(values) / len(values)
+
+    ended = all(bare.ended for bare, _ in runs)
+    return StatementGain(
+        fingerprint=judged.statement.fingerprint,
+        cost_before=mean([bare.cost for bare, _ in runs]),
+        cost_after=mean([with_.cost for _, with_ in runs]),
+        buffers_before=mean([bare.buffers for bare, _ in runs]) if ended else None,
+        buffers_after=mean([with_.buffers for _, with_ in runs]) if all(with_.ended for _, with_ in runs) else None,
+        ms_before=mean([bare.ms for bare, _ in runs]) if ended else None,
+        ms_after=mean([with_.ms for _, with_ in runs]),
+    )
