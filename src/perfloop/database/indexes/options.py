@@ -19,8 +19,8 @@ class IndexOptions:
     """What one execution on the clone may take; one that takes longer counts as not ended."""
     search_seconds: float = 90.0
     """For choosing; the best set found until then is taken."""
-    write_rows: int = 1_000
+    write_rows: int = 500
     """Rows that a write bill writes in each of its rounds."""
-    write_rounds: int = 9
+    write_rounds: int = 31
     most_statements: int = 200
     """The dearest of the workload; the others are left out, and said to be."""
