@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import jsonschema
+import pytest
 
 from perfloop.cli import main
 from perfloop.cli.registry import COMMANDS
@@ -26,8 +27,6 @@ from .test_cli_importing import HAR, LOG, OPENAPI
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 SHORT = """\
 [load]
@@ -55,6 +54,7 @@ def examples(command: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
+@pytest.mark.timeout(300)
 def test_the_examples_of_every_command_run(
     service: str, workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
