@@ -47,7 +47,7 @@ async def app(scope, receive, send):
         await asyncio.sleep(0.02)
     if path == "/never":
         await asyncio.sleep(3600)
-    elif path == "/slow":
+    elif path == "/slow":  # the longer an answer takes, the later the generator may be: on a busy machine, too
         await asyncio.sleep(0.5)
     elif path == "/orders":
         sqlite3.connect(":memory:").execute("SELECT ?", (1,)).fetchone()
