@@ -20,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["Server", "free_port", "require", "run_server"]
+__all__ = ["Server", "free_port", "has_ended", "require", "run_server"]
 
 STARTUP_SECONDS = 30.0
 SHUTDOWN_SECONDS = 10.0
@@ -51,6 +51,14 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def has_ended(pid: int) -> bool:
+    """The process is gone, or only its parent has still to ask how it ended."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ...servers.processes import Server, free_port, run_server
+from ...servers.processes import Server, free_port, has_ended, run_server
 from ...servers.uvicorn import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 APP = "tests.integration.telemetry.counting"
 SERVERS = {
@@ -97,7 +97,7 @@ def test_the_sum_is_what_was_sent_also_after_a_worker_is_killed(server: str, tmp
         victim = min(pids)
         assert scraped(port)["shop_requests_total"] == sent
         os.kill(victim, signal.SIGKILL)
-        wait_for(lambda: not Path(f"/proc/{victim}").exists() or "Z" in Path(f"/proc/{victim}/stat").read_text())
+        wait_for(lambda: has_ended(victim))
         known = len(pids)
         # gunicorn and granian replace it, and so does uvicorn; that may take them a while.
         send_until(lambda: len(pids) > known)
