@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from perfloop.exceptions import InvalidValue
 from perfloop.loadtest import Engine, LoadOptions, Request, Target
+from perfloop.loadtest.checkpoints import Checkpoints
 from perfloop.loadtest.connection import Connection
-from perfloop.loadtest.recording import Recorder
+from perfloop.loadtest.recording import Recorder, figures
 from perfloop.loadtest.request import prepare, smooth_order
 
 
@@ -130,6 +131,54 @@ def test_nothing_is_lost_between_entries_and_figures(entries) -> None:
     assert sum(point.errors for point in record.series) == record.errors
     if entries:
         assert [point.second for point in record.series] == list(range(len(record.series)))
+
+
+def _counted(happenings, warm_up, gradual: bool):
+    record = Recorder(["GET /a", "GET /b"], None)
+    record.start, record.gradual = 1000.0, gradual
+    record.checkpoints = Checkpoints(warm_up)
+    now, told = 1000.0, []
+    for happening in happenings:
+        if isinstance(happening, tuple):
+            count, within, status = happening
+            for number in range(count):
+                now += within / count
+                record.put(now - 0.01, now - 0.009, now - 0.008, now, now, number, 50, number % 2, status)
+        elif happening == "on":
+            record.fold_on()
+        elif happening == "begin":
+            record.begin_fold(3, now - 1000.0, lambda: told.append(record.requests))
+            if not gradual:
+                record.finish_fold()
+        elif happening == "fold":
+            record.fold(3, now - 1000.0)
+        else:
+            record.full()
+    record.finish()
+    assert record.folding is None
+    excluded = record.checkpoints.exclude(record, now - 1000.0)
+    distributions = record.latency, record.service_time, record.queue, record.send_lag, record.first_byte, record.body
+    return (
+        *(record.requests, record.errors, record.bytes_received, record.statuses, excluded, told, record.series),
+        *(each.encode() for each in distributions),
+        record.endpoints.results(1.0, figures),
+    )
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.integers(1, 700), st.floats(0, 0.3), st.sampled_from([200, 200, 200, 500, 0, -1])),
+            st.sampled_from(["on", "begin", "fold", "full"]),
+        ),
+        max_size=30,
+    ),
+    st.sampled_from([None, 0.25]),
+)
+def test_a_fold_in_parts_counts_as_one_at_once(happenings, warm_up) -> None:
+    """Entries, with calls of whatever may come between them."""
+    assert _counted(happenings, warm_up, gradual=True) == _counted(happenings, warm_up, gradual=False)
 
 
 _RESPONSES = [

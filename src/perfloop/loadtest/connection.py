@@ -223,7 +223,7 @@ class Connection(asyncio.Protocol):
         else:
             self._engine.connection_spent(self, now)
         if offset >= FOLD_AT:
-            recorder.fold()
+            recorder.full()
 
     def eof_received(self) -> bool:
         self._ended(None)

@@ -176,6 +176,8 @@ class Engine(Lifecycle):
                 due = self._next_due
             if due <= now:
                 self._open_more(now)
+        if self.recorder.folding is not None:
+            self.recorder.fold_on()
         if self._arming and due < _NEVER:
             # A connection may be free again by then, though none is now.
             self._arm(due if due > now else now + _LOOK_EVERY)

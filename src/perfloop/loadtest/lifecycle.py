@@ -180,11 +180,14 @@ class Lifecycle:
             self._ticker = open_ticker(self._loop, self._guarded(self._tick), spin=self.options.precise)
         self._start = self.recorder.start = start
         self.recorder.checkpoints = self.options.checkpoints()
-        self.recorder.further = (self.groups,)
+        if self.options.scenario is not None:
+            self.recorder.further = (self.groups,)
         self._deadline = start + duration
         self._last_housekeeping = self._last_progress = start
         self._watch = GeneratorWatch(start, spinning=self.options.precise)
         self._started = True
+        # Every wake-up then does a part of it; those that are armed are for a request each, and may be far apart.
+        self.recorder.gradual = self._ticker is not None and not self._arming
         self._schedule_housekeeping()
         self._begin_sending(start)
 
@@ -284,7 +287,7 @@ class Lifecycle:
         recorder, checkpoints = self.recorder, self.recorder.checkpoints
         # Of requests a checkpoint is taken whenever they are folded; what else counts has to be looked at in time.
         if checkpoints is not None and recorder.further and now - self._start >= checkpoints.next:
-            recorder.fold()
+            recorder.full()
         if now - self._last_progress >= _PROGRESS_EVERY:
             self._report(now)
         if now >= self._deadline:
@@ -294,14 +297,19 @@ class Lifecycle:
         self._schedule_housekeeping()
 
     def _report(self, now: float) -> None:
-        recorder = self.recorder
-        in_flight, elapsed = self.in_flight, now - self._start
-        recorder.fold(in_flight, elapsed)
+        """Tell the progress, once all that has finished is folded."""
         since, self._last_progress = max(now - self._last_progress, 1e-3), now
+        in_flight, elapsed = self.in_flight, now - self._start
+        self.recorder.begin_fold(in_flight, elapsed, lambda: self._tell(in_flight, elapsed, since))
+        if not self.recorder.gradual:
+            self.recorder.finish_fold()
+
+    def _tell(self, in_flight: int, elapsed: float, since: float) -> None:
+        recorder = self.recorder
         finished, self._progress_requests = recorder.requests - self._progress_requests, recorder.requests
         if self._on_progress is None:
             return
-        backlog, target_rate, planned = self._backlog(now), None, None
+        backlog, target_rate, planned = self._backlog(self._start + elapsed), None, None
         if self._arrival is not None:
             planned = self._arrival.planned(elapsed)
             due = self._sent + backlog

@@ -1,9 +1,9 @@
 """What happened to each finished request, written to a small buffer and folded into figures a little at a time.
 
 The engine packs one fixed-size entry a request into a preallocated buffer: one C call, no object kept. Every FOLD_AT
-entries, and now and then in quiet times, they are folded into histograms and the per-second series: about a tenth of a
-millisecond, less than the period of the wake-ups that send requests. Memory does not grow with the number of requests,
-unless samples are kept.
+bytes, and now and then in quiet times, they are folded into histograms and the per-second series. Between other work,
+with cold caches, that takes half a millisecond: where requests are due at times of their own it is done gradually, into
+the other of two buffers meanwhile. Memory does not grow with the number of requests, unless samples are kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .endpoints import EndpointTally
 from .failures import NEVER_SENT, FailureTally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,6 +59,7 @@ SAMPLE_DTYPES: dict[str, np.dtype[Any]] = {name: _DTYPE[name] for name in _DTYPE
 """Of each column of `Samples`."""
 
 _NAN = float("nan")
+_DONE = object()
 _FOLD_ENTRIES = 2048
 FOLD_AT = _FOLD_ENTRIES * ENTRY.size
 """The offset in the buffer at which the engine must fold."""
@@ -124,6 +125,12 @@ class Recorder:
         """The slowest requests, where they can be looked up; set before the first entry."""
         self.buffer = bytearray(FOLD_AT + ENTRY.size)
         self.offset = 0
+        self._other = bytearray(FOLD_AT + ENTRY.size)
+        self.gradual = False
+        """Somebody calls `fold_on` every now and then: a full buffer is left to it."""
+        self.folding: Iterator[None] | None = None
+        """What remains of a fold."""
+        self._then: Callable[[], None] | None = None
         self.start = 0.0
         self.requests = 0
         self.errors = 0
@@ -140,7 +147,6 @@ class Recorder:
         self.statuses: dict[int, int] = {}
         self.failures = FailureTally()
         self.series: list[SeriesPoint] = []
-        self._entries = np.frombuffer(self.buffer, dtype=_DTYPE)
         self._labels = labels
         self.endpoints = EndpointTally(labels)
         # Whoever was given 101 had asked for it.
@@ -174,7 +180,7 @@ class Recorder:
         )
         self.offset += ENTRY.size
         if self.offset >= FOLD_AT:
-            self.fold()
+            self.full()
 
     def add_error(self, kind: str, example: str, *, counted: bool, label: str | None = None) -> None:
         """Count what a scenario says is wrong: with a request that counts as an error already (`counted`), or not.
@@ -194,36 +200,68 @@ class Recorder:
         self.bytes_received += count
         self._second_bytes += count
 
+    def full(self) -> None:
+        """The buffer is full."""
+        self.begin_fold()
+        if not self.gradual:
+            self.finish_fold()
+
     def fold(self, in_flight: int = -1, elapsed: float = 0.0) -> None:
-        """Take the buffered entries into the figures.
+        """Take the buffered entries into the figures at once: `begin_fold`, and all of `fold_on`."""
+        self.begin_fold(in_flight, elapsed)
+        self.finish_fold()
+
+    def begin_fold(self, in_flight: int = -1, elapsed: float = 0.0, then: Callable[[], None] | None = None) -> None:
+        """Have the buffered entries taken into the figures by calls of `fold_on`. What remains of a fold is done first.
 
         Args:
             in_flight: how many requests are in flight now, for the series; negative: as last time.
             elapsed: seconds since the start: whole seconds before it are closed, also when nothing finished in them.
+            then: called at the end, when the figures are those of whole entries.
         """
+        self.finish_fold()
         if in_flight >= 0:
             self._in_flight = in_flight
-        count = self.offset // ENTRY.size
-        if count:
-            self.offset = 0
-            if self.checkpoints is None:
-                self.add(self._entries[:count])
-            else:
-                self._add_up_to_checkpoints(self._entries[:count], self.checkpoints)
-        self._roll(int(elapsed))
+        entries = np.frombuffer(self.buffer, dtype=_DTYPE, count=self.offset // ENTRY.size)
+        self.buffer, self._other = self._other, self.buffer
+        self.offset = 0
+        self.folding = self._fold(entries, int(elapsed))
+        self._then = then
 
-    def _add_up_to_checkpoints(self, entries: NDArray[np.void], checkpoints: Checkpoints) -> None:
-        while len(entries) and entries["done"][-1] - self.start >= checkpoints.next:
-            before = int(np.searchsorted(entries["done"], self.start + checkpoints.next))
+    def fold_on(self) -> None:
+        """Do a part of the fold that was begun: a tenth of a millisecond or less."""
+        if self.folding is not None and next(self.folding, _DONE) is _DONE:
+            self.folding = None
+            if self._then is not None:
+                self._then()
+
+    def finish_fold(self) -> None:
+        """Do all that remains of the fold that was begun."""
+        while self.folding is not None:
+            self.fold_on()
+
+    def _fold(self, entries: NDArray[np.void], second: int) -> Iterator[None]:
+        checkpoints = self.checkpoints
+        while len(entries):
+            before = len(entries)
+            reached = checkpoints is not None and entries["done"][-1] - self.start >= checkpoints.next
+            if checkpoints is not None and reached:
+                before = int(np.searchsorted(entries["done"], self.start + checkpoints.next))
+                yield
             if before:
-                self.add(entries[:before])
+                yield from self._add(entries[:before])
                 entries = entries[before:]
-            checkpoints.reached(self)
-        if len(entries):
-            self.add(entries)
+            if checkpoints is not None and reached:
+                checkpoints.reached(self)
+                yield
+        self._roll(second)
 
     def add(self, entries: NDArray[np.void]) -> None:
         """Take finished requests into the figures; `entries` may be overwritten afterwards."""
+        for _ in self._add(entries):
+            pass
+
+    def _add(self, entries: NDArray[np.void]) -> Iterator[None]:
         if self._kept is not None:
             self._kept.append(entries.copy())
         status = entries["status"]
@@ -232,8 +270,10 @@ class Recorder:
         self.last_done = float(done[-1])
         received = entries["received_bytes"]
         self.bytes_received += int(received.sum())
+        yield
         failed = self._count_statuses(entries, status)
         self.errors += int(np.count_nonzero(failed))
+        yield
 
         due = entries["due"]
         free = entries["free"]
@@ -242,25 +282,35 @@ class Recorder:
         if lowest > 0:  # all were answered: nothing to leave out
             latency = _microseconds(done, due)
             service_time = _microseconds(done, written)
+            yield
             self.service_time.record_many(service_time)
+            yield
             self._record_phases(entries, service_time)
+            yield
             self._record_queue(_microseconds(free, due))
+            yield
             self.send_lag.record_many(_microseconds(written, free))
         else:
             latency = np.where(status != 0, _microseconds(done, due, absent=-1), -1)
             timed = (status > 0) | (status == TIMEOUT_STATUS)
             self.service_time.record_many(_microseconds(done[timed], written[timed]))
+            yield
             answered = entries[status > 0]
             self._record_phases(answered, _microseconds(answered["done"], answered["written"]))
+            yield
             got_connection = ~np.isnan(free)
             self._record_queue(_microseconds(free[got_connection], due[got_connection]))
+            yield
             sent = ~np.isnan(written)
             self.send_lag.record_many(_microseconds(written[sent], free[sent]))
+        yield
         if self.slowest is not None:
             self.slowest.add(entries, latency)
         if len(self._labels) > 1:
             self.endpoints.add(entries["request_index"], latency, failed)
+            yield
         self._add_to_series(done, latency, failed, received)
+        yield
 
     def _record_phases(self, answered: NDArray[np.void], service_time: NDArray[np.int64]) -> None:
         first_byte, done = answered["first_byte"], answered["done"]

@@ -155,19 +155,19 @@ class Histogram:
         if values.dtype.kind not in "iu":
             values = _whole(values)
         low, high = int(values.min()), int(values.max())
-        if high > HIGHEST_US:
+        if low < 0 or high > HIGHEST_US:
             self.overflow += int(np.count_nonzero(values > HIGHEST_US))
-            high = HIGHEST_US
-        if low < 0:
             self.underflow += int(np.count_nonzero(values < 0))
-            low = 0
-        values = np.clip(values, 0, HIGHEST_US).astype(np.int64, copy=False)
-        self._min = min(self._min, low, HIGHEST_US)
-        self._max = max(self._max, high, 0)
+            values = np.clip(values, 0, HIGHEST_US)
+            low, high = (min(max(value, 0), HIGHEST_US) for value in (low, high))
+        values = values.astype(np.int64, copy=False)
+        self._min = min(self._min, low)
+        self._max = max(self._max, high)
+        cells = values if high < 2 * _HALF else cells_of(values)  # as most are: up to 2 ms each has its own counter
         if values.size < _BINCOUNT_FROM:
-            np.add.at(self._counts, cells_of(values), 1)
+            np.add.at(self._counts, cells, 1)
         else:
-            self._counts += np.bincount(cells_of(values), minlength=CELLS)
+            self._counts += np.bincount(cells, minlength=CELLS)
 
     def record_repeated(self, us: int, times: int) -> None:
         """Count the same duration of `us` whole microseconds so many times.
@@ -233,7 +233,8 @@ class Histogram:
         """
         if self.count + other.count >= _MOST:
             raise InvalidValue("Expected fewer than 2^62 values in all", got=self.count + other.count)
-        self._counts += other._counts
+        used = other._used()
+        self._counts[used] += other._counts[used]
         self._min = min(self._min, other._min)
         self._max = max(self._max, other._max)
         self.overflow += other.overflow
@@ -242,7 +243,11 @@ class Histogram:
     @property
     def count(self) -> int:
         """How many values were recorded."""
-        return int(self._counts.sum())
+        return int(self._counts[self._used()].sum())
+
+    def _used(self) -> slice:
+        """Where the counters are that are not 0: most durations of a service are in a tenth of them, or less."""
+        return slice(_cell(self._min), _cell(self._max) + 1) if self._max >= 0 else slice(0)
 
     @property
     def min(self) -> int:
@@ -284,11 +289,12 @@ class Histogram:
                 raise InvalidValue("Expected a percentile from 0 to 100", got=q)
         if self._max < 0:
             return [0] * len(qs)
-        running = np.cumsum(self._counts)
+        used = self._used()
+        running = np.cumsum(self._counts[used])
         count = int(running[-1])
         # HdrHistogram_c's rounding, hdr_value_at_percentile.
         ranks = [min(max(int(q * count / 100 + 0.5), 1), count) for q in qs]
-        highest = _highest_values()
+        highest = _highest_values()[used]
         found = np.searchsorted(running, np.array(ranks, dtype=np.int64))
         return [
             min(int(highest[cell]), self._max) if q else self._min for q, cell in zip(qs, found.tolist(), strict=True)
@@ -320,9 +326,8 @@ class Histogram:
 
     def counts(self) -> Counts:
         """What is counted so far, to be subtracted later."""
-        first = _cell(self.min)
         # Of booleans five times faster than of the numbers themselves.
-        found = np.flatnonzero(self._counts[first : _cell(self.max) + 1] != 0) + first
+        found = np.flatnonzero(self._counts[self._used()] != 0) + _cell(self.min)
         return Counts.of(found, self._counts[found], self.overflow, self.underflow)
 
     def update_to(self, parts: Sequence[Histogram]) -> Counts:
@@ -377,7 +382,7 @@ class Histogram:
 
     def reset(self) -> None:
         """Forget every value."""
-        self._counts.fill(0)
+        self._counts[self._used()] = 0
         self._min = _NOTHING
         self._max = -1
         self.overflow = 0

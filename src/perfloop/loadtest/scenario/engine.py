@@ -278,6 +278,8 @@ class UserEngine(SendingEngine):
             self._active += 1
             self._take_due(user, free)
             user.turn.send()
+        if self.recorder.folding is not None:
+            self.recorder.fold_on()
         if self._arming and self._next_due < _NEVER:
             self._arm(self._next_due if waiting else now + _LOOK_EVERY)
 
