@@ -41,8 +41,8 @@ __all__ = ["Lifecycle"]
 
 _HOUSEKEEPING = 0.05
 _PROGRESS_EVERY = 0.25
-# Below half the periodic wake-ups, arming the timer for each request costs less.
-_ARM_BELOW_RATE = 0.5 / PERIOD
+# Below 0.6 of the periodic wake-ups, arming the timer for each request costs less.
+_ARM_BELOW_RATE = 0.6 / PERIOD
 _GIVE_UP_AT_ONCE = 1 << 20
 _NEVER = math.inf
 _monotonic = time.monotonic

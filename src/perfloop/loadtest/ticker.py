@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PERIOD", "LoopTicker", "SpinTicker", "Ticker", "TimerfdTicker", "open_ticker"]
 
-PERIOD = 225e-6
+PERIOD = 260e-6
 """Seconds between periodic wake-ups: half of it is the mean send lag they cause."""
 
 _SECOND = 1_000_000_000
