@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from sys import _getframe
 from types import CodeType, FrameType
 
+from .installed import is_installed
 from .tables import TABLES
 
 # Not from typing: importing that would cost every helper process of the service.
@@ -57,7 +59,7 @@ def is_user_code(filename: str) -> bool:
     if any(part in filename for part in _PACKAGES):
         return False
     path = os.path.abspath(filename)
-    return not path.startswith(_LIBRARIES) and not path.startswith(_OWN)
+    return not path.startswith(_LIBRARIES) and not path.startswith(_OWN) and not is_installed(path)
 
 
 def _classify(code: CodeType) -> int:
@@ -82,6 +84,7 @@ def _classify(code: CodeType) -> int:
 
 # What asks → (site, its trail) of the last few sites found for it; see `_trail_of`.
 _TRAILS: dict[Any, list[tuple[int, list[tuple[int, CodeType, int]]]]] = {}
+_NEXT = -1
 
 
 def site_at(asks: Any, depth: int) -> int:
@@ -90,21 +93,22 @@ def site_at(asks: Any, depth: int) -> int:
     It looks first whether the user's frames are where they were found before, which spares the walk: the interpreter
     makes an object of each frame that is walked over, and none of those that are only counted.
     """
-    getframe = sys._getframe
     depth += 1
     trails = _TRAILS.get(asks, ())
     for number, trail in trails:
+        frame: Any = None
         try:
             for steps, code, instruction in trail:
-                frame = getframe(depth + steps)
-                if frame.f_lasti != instruction or frame.f_code is not code:
+                # The user's frames have objects already: from one to the next is nearer than from here.
+                frame = frame.f_back if steps == _NEXT else _getframe(depth + steps)
+                if frame.f_code is not code or frame.f_lasti != instruction:
                     break
             else:
                 return number
-        except ValueError:
+        except (ValueError, AttributeError):
             # The stack is not that deep.
             pass
-    innermost = getframe(depth)
+    innermost = _getframe(depth)
     key, found = _user_frames(innermost)
     number = _site(key, found)
     trail = _trail_of(innermost, found)
@@ -118,19 +122,21 @@ def site_at(asks: Any, depth: int) -> int:
 def _trail_of(frame: FrameType | None, found: list[Any]) -> list[tuple[int, CodeType, int]]:
     """(steps outwards from `frame`, code, instruction) of the frames found, and of the one that called the outermost.
 
-    Empty where that does not tell the site: frames of another greenlet, nodes of a template.
+    The steps are _NEXT for the caller of the one before. Empty where that does not tell the site: frames of another
+    greenlet, nodes of a template.
     """
     trail: list[tuple[int, CodeType, int]] = []
-    steps = 0
+    steps, last = 0, _NEXT - 1
     while frame is not None and len(trail) < len(found):
         if frame is found[len(trail)]:
-            trail.append((steps, frame.f_code, frame.f_lasti))
+            trail.append((_NEXT if steps == last + 1 else steps, frame.f_code, frame.f_lasti))
+            last = steps
         frame = frame.f_back
         steps += 1
     if len(trail) < len(found):
         return []
     if trail and frame is not None:
-        trail.append((steps, frame.f_code, frame.f_lasti))
+        trail.append((_NEXT, frame.f_code, frame.f_lasti))
     return trail
 
 

@@ -6,7 +6,6 @@ So the values compared with `=`, LIKE and IN become a small number, which no val
 
 from __future__ import annotations
 
-from .events import VALUES_SHIFT
 from .fingerprint import TOKEN
 
 # Not from typing: importing that would cost every helper process of the service.
@@ -42,14 +41,12 @@ class Keys:
     Where some are compared one by one and others by lists, the list is a filter and the single values are the key.
     """
 
-    __slots__ = ("_array", "_constant", "_places", "listed", "only", "plain_values")
+    __slots__ = ("_array", "_constant", "_places", "listed", "only")
 
     def __init__(self, sql: str) -> None:
         found = _Scan(sql)
         places: Sequence[int | str] = found.single or found.lists or found.other
         self._places = places[:_MOST_PLACES]
-        self.only = self._places[0] if len(self._places) == 1 else None
-        """Where its one value is; None where there are several, or none."""
         # Without parameters the values are in the text.
         literals = found.single_literals or found.list_literals
         self._constant = 0 if self._places else _number(hash(tuple(literals) or sql))
@@ -58,8 +55,8 @@ class Keys:
         self._array = by_lists and not single and found.array
         self.listed = 1 if single else min(found.longest, MOST_VALUES) if by_lists else 0
         """Values in the longest list that is its key; 1 for a key of single values, 0 where nothing is compared."""
-        self.plain_values = None if self._array else self.listed << VALUES_SHIFT
-        """As events have `listed`; None where a parameter has to be looked up, by `values`."""
+        self.only = self._places[0] if len(self._places) == 1 and not self._array else None
+        """Where its one value is; None where there are several, or none, or a list."""
 
     def of(self, parameters: Any) -> int:
         """A number for the values asked by, the same for the same ones in this process; 0 when it cannot be told."""

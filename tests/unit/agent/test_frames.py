@@ -6,11 +6,15 @@ import json
 import sys
 from functools import partial, wraps
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from perfloop.agent import frames
 from perfloop.agent.tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,22 @@ def test_a_site_found_again_is_the_one_a_walk_finds() -> None:
                 assert _lines(pair[0]) == _lines(pair[1])
                 sites.add(pair[0])
     assert len(sites) == 6
+
+
+def test_a_site_is_told_by_the_frames_beyond_a_librarys_too() -> None:
+    def through_a_library(ask: Callable[[], int]) -> int:
+        return cast("int", json.JSONDecoder(object_hook=lambda _: ask()).decode("{}"))
+
+    def directly(ask: Callable[[], int]) -> int:
+        return ask()
+
+    def twice(call: Callable[[Callable[[], int]], int]) -> list[int]:
+        return [call(lambda: frames.site_at("SELECT 3", 0)) for _ in range(2)]
+
+    (first, again), (third, once_more) = twice(through_a_library), twice(directly)
+    assert (first, third) == (again, once_more)
+    assert [line[2] for line in _lines(first)][:3] == ["<lambda>", "<lambda>", "through_a_library"]
+    assert [line[2] for line in _lines(third)][:2] == ["<lambda>", "directly"]
 
 
 def test_what_is_no_site_is_none_again() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +30,7 @@ __all__ = ["CapturedStatement", "CapturedStatements", "capture_statements"]
 
 _MOST = 100_000
 """Statements kept."""
+_COLUMNS = 7
 
 
 class _Line(NamedTuple):
@@ -54,11 +56,13 @@ class CapturedStatement:
 class _Captured(Request):
     """A request of the agent's kind that no server began."""
 
-    __slots__ = ("dropped",)
+    __slots__ = ("dropped", "issued")
 
     def __init__(self) -> None:
         super().__init__("", None)
         self.dropped = 0
+        self.issued: list[Any] = []
+        """_COLUMNS a statement: as `statement_of` gives it, start, end, key, values, rows as the driver says, site."""
 
     def add(self, kind: int, start: int, duration: int, cpu: int = 0, x: int = 0, y: int = 0, z: int = 0) -> None:
         if len(self.events) >= _MOST * WIDTH:
@@ -70,28 +74,30 @@ class _Captured(Request):
 def _recorder(request: _Captured) -> Callable[[Any, Any, int, Any], None]:
     """What records a statement that ended now and was issued by its caller's caller: SQL, parameters, start, rows.
 
-    As `agent.statements.add_statement`, in one piece: a statement's cost is that of the calls made for it.
+    In one piece, and what can be worked out later is: a statement's cost is that of the calls and objects made for it.
     """
-    statements, events, limit = STATEMENTS, request.events, _MOST * WIDTH
+    statements, issued, limit = STATEMENTS, request.issued, _MOST * _COLUMNS
 
     def record(sql: Any, parameters: Any, start: int, rows: Any) -> None:
-        duration = monotonic_ns() - start
-        known = statements.get(sql) if type(sql) is str else None
-        number, _, keys = known or statement_of(sql)
-        if len(events) >= limit:
-            request.dropped += 1
-            return
-        only = keys.only
+        end = monotonic_ns()
         try:
-            key = hash(parameters[only]) & KEY_MASK or 1 if only is not None else keys.of(parameters)
-        except (LookupError, TypeError):
-            key = keys.of(parameters)
-        z = keys.plain_values
-        if z is None:
-            z = keys.values(parameters) << VALUES_SHIFT
-        if type(rows) is int and rows > 0:
-            z |= rows * 2
-        events.extend((STATEMENT, 0, start, duration, 0, number | key << KEY_SHIFT, site_at(sql, 2), z))
+            known = statements[sql]
+        except (KeyError, TypeError):
+            known = statement_of(sql)
+        keys = known[2]
+        only = keys.only
+        if only is None:
+            key, values = keys.of(parameters) or None, keys.values(parameters)
+        else:
+            values = keys.listed
+            try:
+                key = hash(parameters[only])
+            except (LookupError, TypeError):
+                key = keys.of(parameters) or None
+        if len(issued) < limit:
+            issued.extend((known, start, end, key, values, rows, site_at(sql, 2)))
+        else:
+            request.dropped += 1
 
     return record
 
@@ -142,31 +148,37 @@ class CapturedStatements:
 
     def _calls(self) -> tuple[list[Call], list[int], list[tuple[_Line, ...]]]:
         """The calls in the order issued, how long each took (ns), and the lines that a call's site stands for."""
-        events = self._request.events
-        number, counted = (1 << KEY_SHIFT) - 1, (1 << VALUES_SHIFT) - 1
         sites: dict[tuple[_Line, ...], int] = {}
-        starts = [
-            (events[at + 2], at) for at in range(0, len(events), WIDTH) if events[at] in (STATEMENT, WAIT_STATEMENT)
-        ]
         calls, durations = [], []
-        for _, at in sorted(starts):
-            _, _, _, duration, _, x, site, z = events[at : at + WIDTH]
+        for _, duration, number, key, values, rows, site in sorted(
+            [*self._issued(), *self._recorded()], key=itemgetter(0)
+        ):
             frames = tuple(
                 _Line(*TABLES.frames.values[frame - 1][:3])
                 for frame in (TABLES.sites.values[site - 1] if site else ())
                 if frame
             )
             durations.append(duration)
-            calls.append(
-                Call(
-                    TABLES.statements.values[(x & number) - 1],
-                    sites.setdefault(frames, len(sites)),
-                    (z & counted) >> 1,
-                    x >> KEY_SHIFT,
-                    z >> VALUES_SHIFT,
-                )
-            )
+            statement = TABLES.statements.values[number - 1]
+            calls.append(Call(statement, sites.setdefault(frames, len(sites)), rows, key, values))
         return calls, durations, list(sites)
+
+    def _issued(self) -> Iterator[tuple[int, ...]]:
+        """Start, duration, statement, key, values, rows and site of what `_recorder` has."""
+        issued = self._request.issued
+        for at in range(0, len(issued), _COLUMNS):
+            (number, _, _), start, end, key, values, rows, site = issued[at : at + _COLUMNS]
+            asked = 0 if key is None else key & KEY_MASK or 1
+            yield start, end - start, number, asked, values, max(rows, 0) if type(rows) is int else 0, site
+
+    def _recorded(self) -> Iterator[tuple[int, ...]]:
+        """The same of what the agent's hooks of a driver have."""
+        events = self._request.events
+        for at in range(0, len(events), WIDTH):
+            kind, _, start, duration, _, x, site, z = events[at : at + WIDTH]
+            if kind in (STATEMENT, WAIT_STATEMENT):
+                number, rows = x & (1 << KEY_SHIFT) - 1, (z & (1 << VALUES_SHIFT) - 1) >> 1
+                yield start, duration, number, x >> KEY_SHIFT, z >> VALUES_SHIFT, rows, site
 
 
 def _in_words(found: NPlusOne) -> str:
