@@ -113,8 +113,8 @@ def test_a_workload_is_captured_of_a_service_and_of_a_file(perfloop: Perfloop, w
     assert (both.returncode, "not both" in both.stderr) == (2, True)
 
     (workplace / "served.py").write_text(SERVED)
-    command = ("--", sys.executable, "-m", "uvicorn", "served:app", "--port", "0")
-    run = perfloop("db", "capture", "--request", "GET /", "--duration", "1s", "--json", *command)
+    command = ("--duration", "1s", "--", sys.executable, "-m", "uvicorn", "served:app", "--port", "0")
+    run = perfloop("db", "capture", "--request", "GET /", "--json", "--output", "served.json", *command)
     assert run.returncode == 0, run.stderr
     found = msgspec.json.decode(run.stdout, type=WorkloadRecord)
     assert (found.source, found.dialect, found.requests > 0) == ("service", "sqlite", True)
@@ -131,6 +131,19 @@ def test_a_workload_is_captured_of_a_service_and_of_a_file(perfloop: Perfloop, w
     assert (repeated.calls, repeated.loader, repeated.statements_saved) == (6, "batch", 5)
     assert repeated.loop is not None
     assert repeated.loop.source == "for number in range(1, 7):"
+
+    with contextlib.closing(sqlite3.connect(workplace / "shop.sqlite3")) as connection:
+        connection.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)")
+    words = ("--workload", "served.json", "--output", "advice.json", "--html", "advice.html")
+    run = perfloop("db", "advise", "shop.sqlite3", *words)
+    assert run.returncode == 0, run.stderr
+    advice_record = load_record(workplace / "advice.json")
+    assert isinstance(advice_record, AdviceRecord)
+    assert advice_record.n_plus_one == found.n_plus_one
+    for shown in (run.stdout, (workplace / "advice.html").read_text()):
+        text = " ".join(shown.split())
+        assert "for number in range(1, 7):" in text
+        assert "5 statements a request; by round trip" in text
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,7 @@ def advise(
         sampled=sampled,
         indexes=found.indexes,
         queries=found.queries,
+        n_plus_one=workload.n_plus_one,
         left_out=list(dict.fromkeys(found.left_out)),
         notes=[*found.notes, *([_SAMPLED] if sampled else [])],
     )

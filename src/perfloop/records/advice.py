@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from .index_advice import IndexAdvice  # noqa: TC001  # a Struct's types are read at run time
 from .kinds import Record
+from .nplusone import NPlusOne  # noqa: TC001
 from .query_advice import QueryAdvice  # noqa: TC001
 
 __all__ = ["AdviceRecord", "AdviceWorkload"]
@@ -38,6 +39,8 @@ class AdviceRecord(Record, frozen=True, kw_only=True, tag="advice"):
     indexes: IndexAdvice | None = None
     """None: indexes were not looked at."""
     queries: list[QueryAdvice] = field(default_factory=list)
+    n_plus_one: list[NPlusOne] = field(default_factory=list)
+    """Statements that a request repeats for each of many rows, where the workload's requests were seen."""
     left_out: list[str] = field(default_factory=list)
     """What could not be looked at or cloned, and why, a line each."""
     notes: list[str] = field(default_factory=list)

@@ -10,15 +10,25 @@ from msgspec import Struct
 from perfloop.units import format_bytes, format_duration
 
 from . import figures
+from .workload import place_in_words, saving_in_words
 
 if TYPE_CHECKING:
-    from perfloop.records import AdviceRecord, AdvisedIndex, QueryAdvice, WriteBill
+    from perfloop.records import AdviceRecord, AdvisedIndex, NPlusOne, QueryAdvice, WriteBill
 
 __all__ = ["AdviceEntry", "advice_entries", "advice_in_words", "not_worth_doing"]
 
 _LONGEST_STATEMENT = 160
 _STATEMENTS_SHOWN = 3
 _WORTH = ("faster",)
+_JOINED = "each row is wider by the columns of what it belongs to"
+_AT_ONCE = "one statement with a list of keys, and all its rows in memory at once"
+_LOADER_COSTS = {
+    "joinedload": _JOINED,
+    "select_related": _JOINED,
+    "selectinload": _AT_ONCE,
+    "prefetch_related": _AT_ONCE,
+    "batch": _AT_ONCE,
+}
 _NOT_WORTH = ("no difference", "slower", "rejected")
 
 
@@ -40,7 +50,7 @@ class AdviceEntry(Struct, frozen=True):
 
 
 def advice_entries(record: AdviceRecord) -> list[AdviceEntry]:
-    """What is worth doing, the greatest share of the workload first; what has no share comes after."""
+    """What is worth doing: what need not be asked, then by the share of the workload, then what has none."""
     found: list[AdviceEntry] = []
     if record.indexes is not None:
         whole = record.indexes.cost_before
@@ -63,7 +73,8 @@ def advice_entries(record: AdviceRecord) -> list[AdviceEntry]:
     total = record.workload.total_ms
     found += [_query(each, total) for each in record.queries if each.proof is None or _is_worth(each)]
     order = sorted(range(len(found)), key=lambda place: (-(found[place].share or 0.0), place))
-    return [found[place] for place in order]
+    repeated = sorted(record.n_plus_one, key=lambda each: -each.statements_saved)
+    return [*map(_repeated, repeated), *(found[place] for place in order)]
 
 
 def not_worth_doing(record: AdviceRecord) -> list[str]:
@@ -95,6 +106,24 @@ def advice_in_words(record: AdviceRecord) -> str:
 
 def _is_worth(each: QueryAdvice) -> bool:
     return each.proof is None or each.proof.verdict not in _NOT_WORTH
+
+
+def _repeated(each: NPlusOne) -> AdviceEntry:
+    proof = [f"issued at {place_in_words(each.place, shown=True) or 'no line of your own'}"]
+    if each.loop is not None:
+        proof.append(f"repeated by the loop at {place_in_words(each.loop, shown=True)}")
+    proof += [f"also at {place_in_words(other)}" for other in each.other_places]
+    what = figures.clean(each.relationship) if each.relationship else "these rows"
+    route = f" on {figures.clean(each.route)}" if each.route else ""
+    return AdviceEntry(
+        title=f"load {what} at once: N+1{route}",
+        gain=saving_in_words(each),
+        share=None,
+        why=f"{each.calls} × {_statement(each.statement)}",
+        proof=proof,
+        costs=[_LOADER_COSTS[each.loader]],
+        do=[figures.clean(each.advice)],
+    )
 
 
 def _index(each: AdvisedIndex, whole: float) -> AdviceEntry:

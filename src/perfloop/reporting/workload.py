@@ -9,7 +9,14 @@ from . import figures
 if TYPE_CHECKING:
     from perfloop.records import NPlusOne, Place, WorkloadRecord, WorkloadStatement
 
-__all__ = ["StatementRow", "captured_in_words", "repeated_in_words", "saving_in_words", "statement_rows"]
+__all__ = [
+    "StatementRow",
+    "captured_in_words",
+    "place_in_words",
+    "repeated_in_words",
+    "saving_in_words",
+    "statement_rows",
+]
 
 _SOURCES = {
     "service": "the running service",
@@ -60,7 +67,7 @@ def _row(statement: WorkloadStatement, everything: float) -> StatementRow:
     where = ""
     if statement.uses:
         first = statement.uses[0]
-        where = " at ".join(filter(None, [first.route, _place(first.place)]))
+        where = " at ".join(filter(None, [first.route, place_in_words(first.place)]))
         if len(statement.uses) > 1:
             where += f", and {figures.plural(len(statement.uses) - 1, 'other place')}"
     return StatementRow(
@@ -75,18 +82,21 @@ def _row(statement: WorkloadStatement, everything: float) -> StatementRow:
     )
 
 
-def _place(place: Place | None) -> str:
-    return f"{place.file}:{place.line}" if place is not None else ""
+def place_in_words(place: Place | None, *, shown: bool = False) -> str:
+    """File and line, with `shown` also the function and what stands there; empty where there is no place."""
+    if place is None:
+        return ""
+    function = f" in {place.function}" if shown and place.function else ""
+    source = f": {place.source}" if shown and place.source else ""
+    return figures.clean(f"{place.file}:{place.line}{function}{source}")
 
 
 def repeated_in_words(found: NPlusOne) -> list[tuple[str, str]]:
     """(label, text) of what is to be said of an N+1."""
-    issued = f"{_place(found.place)} in {found.place.function}" if found.place else "no line of your own"
-    if found.place is not None and found.place.source:
-        issued += f": {found.place.source}"
+    issued = place_in_words(found.place, shown=True) or "no line of your own"
     words = [("statement", f"{found.calls} × {found.statement}"), ("issued at", issued)]
     if found.loop is not None:
-        words.append(("loop", _place(found.loop) + (f": {found.loop.source}" if found.loop.source else "")))
+        words.append(("loop", place_in_words(found.loop) + (f": {found.loop.source}" if found.loop.source else "")))
     return [*words, ("fix", found.advice), ("saves", saving_in_words(found))]
 
 

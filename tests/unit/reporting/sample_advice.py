@@ -20,6 +20,7 @@ from perfloop.records import (
 )
 
 from .sample_runs import ENVIRONMENT
+from .sample_workloads import workload
 
 ORDERS = "SELECT * FROM orders WHERE customer_id = ? ORDER BY placed_at DESC LIMIT ?"
 COUNTRIES = "SELECT country, count(*) FROM customer GROUP BY country"
@@ -155,4 +156,13 @@ def no_advice() -> AdviceRecord:
         workload=AdviceWorkload(source="sql", statements=1, calls=1, total_ms=0.0),
         clone="a copy of the file",
         partial=True,
+    )
+
+
+def workload_advice() -> AdviceRecord:
+    """For a captured workload that repeats a statement."""
+    captured = workload()
+    return _record(
+        workload=AdviceWorkload(source="service", statements=3, calls=2_499, total_ms=410.0),
+        n_plus_one=captured.n_plus_one,
     )

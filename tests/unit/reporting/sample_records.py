@@ -42,6 +42,7 @@ SAMPLES: dict[str, AnyRecord] = {
     "capacity-early": capacities.early_capacity(),
     "advice": advices.advice(),
     "advice-none": advices.no_advice(),
+    "advice-workload": advices.workload_advice(),
     "plan": plans.plan(),
     "plan-planned": plans.planned(),
     "plan-sqlite": plans.sqlite_plan(),
