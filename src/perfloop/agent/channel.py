@@ -52,6 +52,9 @@ class Channel:
         self.open = bool(path)
         self.dropped = 0
         self.failed: dict[str, str] = {}
+        """Part of the agent → the first error it raised."""
+        self.failures: dict[str, int] = {}
+        """Part of the agent → how often it has raised."""
         self.at_flush: list[Callable[[int, bool], None]] = []
         """Called by the flush thread before it sends, with the moment and whether the parent asked: they may `put`."""
         self.at_connect: list[Callable[[], None]] = []
@@ -62,6 +65,7 @@ class Channel:
         self._queue: deque[bytes] = deque()
         self._socket: Any = None
         self._started = False
+        self._told: dict[str, int] = {}
         self._lock = allocate_lock()
         self._sending = allocate_lock()
 
@@ -91,11 +95,10 @@ class Channel:
             self.put(GC_PAUSE, _integers(start, duration, generation))
 
     def hook_failed(self, hook: str, error: BaseException) -> None:
-        """Report a hook that raised, once."""
+        """Count a part that raised; its first error is told."""
+        self.failures[hook] = self.failures.get(hook, 0) + 1
         if hook not in self.failed:
-            self.failed[hook] = text = f"{hook}: {type(error).__name__}: {error}"[:500]
-            if self.open and len(self._queue) < _CAPACITY:
-                self._queue.append(encode_json(FAILED, {"hook": hook, "error": text}))
+            self.failed[hook] = f"{hook}: {type(error).__name__}: {error}"[:500]
 
     def begin(self) -> None:
         """Connect, so that the parent knows of this process at once, and start its flush thread."""
@@ -151,14 +154,48 @@ class Channel:
                     if acknowledge:
                         # A client may have its answer while the request is still being closed.
                         for callback in self.before_acknowledge:
-                            callback()
+                            self._call(callback)
                 busy = bool(self._queue)
                 with self._sending:
                     self._send(acknowledge)
                 pause = _FLUSH_SECONDS if busy else _IDLE_SECONDS
-        except Exception:
+        except OSError:
+            # The parent is gone.
             pass
+        except Exception as error:
+            # Closed meanwhile, it has no socket any more: no error.
+            if self.open:
+                self._tell_end(error)
         self._give_up()
+
+    def _tell_end(self, error: Exception) -> None:
+        """Tell the parent, as far as it takes it, why nothing more will come, and how much that loses."""
+        self.hook_failed("channel", error)
+        self.dropped += len(self._queue)
+        try:
+            self._socket.settimeout(_EXIT_SECONDS)
+            self._socket.sendall(b"".join(self._losses()))
+        except OSError:
+            # The parent is gone, too.
+            pass
+
+    def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
+        try:
+            callback(*arguments)
+        except Exception as error:
+            self.hook_failed(getattr(callback, "__qualname__", "flush"), error)
+
+    def _losses(self) -> list[bytes]:
+        """What the parent does not know yet of records dropped and of parts that raised."""
+        frames: list[bytes] = []
+        if self.dropped or TABLES.overflows:
+            lost, self.dropped, TABLES.overflows = self.dropped + TABLES.overflows, 0, 0
+            frames.append(encode(DROPPED, _integers(lost)))
+        for hook, count in list(self.failures.items()):
+            if count != self._told.get(hook):
+                self._told[hook] = count
+                frames.append(encode_json(FAILED, {"hook": hook, "error": self.failed[hook], "count": count}))
+        return frames
 
     def _connect(self) -> None:
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
@@ -181,20 +218,19 @@ class Channel:
     def _send(self, acknowledge: bool = False) -> None:
         now = monotonic_ns()
         for callback in self.at_flush:
-            try:
-                callback(now, acknowledge)
-            except Exception as error:
-                self.hook_failed(getattr(callback, "__qualname__", "flush"), error)
+            self._call(callback, now, acknowledge)
         queue = self._queue
         records: list[bytes] = []
         while queue:
             records.append(queue.popleft())
         # Names are entered before the record that uses them is queued, so taking them after the records is enough.
         names = TABLES.take_pending()
-        head: list[bytes] = [encode_json(NAMES, names[at : at + 500]) for at in range(0, len(names), 500)]
-        if self.dropped or TABLES.overflows:
-            lost, self.dropped, TABLES.overflows = self.dropped + TABLES.overflows, 0, 0
-            head.append(encode(DROPPED, _integers(lost)))
+        try:
+            head: list[bytes] = [encode_json(NAMES, names[at : at + 500]) for at in range(0, len(names), 500)]
+        except Exception:
+            self.dropped += len(records)
+            raise
+        head += self._losses()
         if acknowledge:
             records.append(encode(ACKNOWLEDGE, b""))
         if head or records:
@@ -223,9 +259,8 @@ class Channel:
         self._sending = allocate_lock()
         self._started = False
         self.dropped = 0
+        self._told = {}
         TABLES.start_over()
-        for hook, text in self.failed.items():
-            self._queue.append(encode_json(FAILED, {"hook": hook, "error": text}))
 
 
 def _integers(*numbers: int) -> bytes:

@@ -44,9 +44,9 @@ class Explainer:
         self._seen[statement] = True
         try:
             self._explain(statement, connection, sql, parameters)
-        except Exception:
+        except Exception as error:
             # Busy, closed, a function missing on this connection: no plan, and no harm.
-            pass
+            CHANNEL.hook_failed("explain", error)
 
     def _explain(self, statement: int, connection: Any, sql: Any, parameters: Any) -> None:
         if not isinstance(sql, str) or not _EXPLAINABLE.match(sql):

@@ -65,7 +65,7 @@ EXPLAIN = 8
 DROPPED = 9
 """int64: records lost since the last frame of this kind."""
 FAILED = 10
-"""JSON: {hook, error}; a hook that raised and was switched off."""
+"""JSON: {hook, error, count}; a part of the agent that has raised so often, and its first error."""
 ACKNOWLEDGE = 11
 """Empty: all records made before the parent's FLUSH have been sent."""
 

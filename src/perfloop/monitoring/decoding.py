@@ -104,7 +104,9 @@ class _Process:
     def failed(self, payload: bytes) -> None:
         value = decode_json(payload)
         if self.info is not None and isinstance(value, dict):
-            self.info.hooks_failed.append(str(value.get("error", "")))
+            count = value.get("count")
+            times = f" ({count:,} times)" if isinstance(count, int) and count > 1 else ""
+            self.info.hooks_failed[str(value.get("hook", ""))] = f"{value.get('error', '')}{times}"
 
     def names(self, payload: bytes) -> None:
         value = decode_json(payload)

@@ -179,7 +179,8 @@ class ProcessInfo(Struct, frozen=True, kw_only=True):
     argv: list[str]
     frameworks: list[str]
     """Names and versions of the hooked libraries seen imported: `FastAPI 0.116.1`."""
-    hooks_failed: list[str] = field(default_factory=list)
+    hooks_failed: dict[str, str] = field(default_factory=dict)
+    """Part of the agent → the first error it raised, and how often it has."""
 
 
 class Observations(Struct, kw_only=True):

@@ -143,7 +143,7 @@ async def test_a_hook_that_fails_is_reported_and_the_service_goes_on(service: St
         observations = await running.observations()
     (info,) = observations.processes.values()
     assert len(info.hooks_failed) == 1
-    assert info.hooks_failed[0].startswith("aiosqlite: AttributeError")
+    assert info.hooks_failed["aiosqlite"].startswith("aiosqlite: AttributeError")
     assert any(request.route == "/orders/{count}" for request in observations.requests)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perfloop.agent import events as ev
-from perfloop.agent.channel import CHANNEL
+from perfloop.agent.channel import CHANNEL, Channel
 from perfloop.agent.explain import Explainer
 from perfloop.agent.hooks import sqlite as hook
 from perfloop.agent.state import CURRENT, Request
@@ -169,6 +169,17 @@ def test_what_is_explained(explained: list[Any], sql: str, parameters: Any, plan
     assert len(explained) == plans
     assert [each["parameters"] for each in explained] == [told] * plans
     assert connection.execute("SELECT a FROM t").fetchall() == [(1,)]
+
+
+def test_plans_that_cannot_be_had_are_counted_and_the_first_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = Channel("")
+    monkeypatch.setattr("perfloop.agent.explain.CHANNEL", channel)
+    explainer = Explainer(sqlite3.Cursor)
+    connection = sqlite3.connect(":memory:")
+    explainer.consider(1, 3_000_000, connection, "SELECT a FROM missing", ())
+    explainer.consider(2, 3_000_000, connection, "SELECT b FROM gone", ())
+    assert channel.failed == {"explain": "explain: OperationalError: no such table: missing"}
+    assert channel.failures == {"explain": 2}
 
 
 def test_a_statement_slow_once_is_explained_the_second_time(explained: list[Any]) -> None:

@@ -59,7 +59,8 @@ def process(pid: int, span: int = 7) -> list[tuple[int, bytes]]:
             protocol.EXPLAIN,
             {"statement": pid, "plan": ["SCAN t"], "database": "/x.db", "parameters": "[1]", "sql": "s"},
         ),
-        encode_json(protocol.FAILED, {"hook": "h", "error": "h: broke"}),
+        encode_json(protocol.FAILED, {"hook": "h", "error": "h: broke", "count": 1}),
+        encode_json(protocol.FAILED, {"hook": "h", "error": "h: broke", "count": 3}),
     )
 
 
@@ -69,7 +70,7 @@ def test_two_processes_share_statements_and_sites() -> None:
     assert found.statements == ["SELECT ?"]
     assert found.sites == [[Frame("/app.py", 3, "handler")]]
     assert sorted(found.processes) == [11, 12]
-    assert found.processes[11].hooks_failed == ["h: broke"]
+    assert found.processes[11].hooks_failed == {"h": "h: broke (3 times)"}
     first, second = found.requests
     assert (first.pid, first.span, first.method, first.route, first.status) == (11, 7, "GET", "/orders", 200)
     assert second.span == 2**64 - 1
