@@ -30,7 +30,7 @@ _LARGEST = 10_000_000
 # Options that make no sense in a file: they end the program.
 _NOT_CONFIGURABLE = {"help"}
 # Their values may hold a secret anywhere, and are never shown.
-_MAY_BE_SECRET = {"header", "data", "request", "cmd", "url", "ready", "alert_webhook"}
+_MAY_BE_SECRET = {"header", "data", "request", "cmd", "url", "ready", "alert_webhook", "dsn", "clone_dsn"}
 
 
 class Setting(NamedTuple):

@@ -87,6 +87,16 @@ def diagnose(
             rich_help_panel="Load",
         ),
     ] = "1s",
+    dsn: Annotated[
+        str | None,
+        typer.Option(
+            "--dsn",
+            metavar="DSN",
+            help="A PostgreSQL database that the service asks, postgresql://user@host/database: after the run, indexes "
+            "for its statements are tried on a clone. It is only read. An SQLite file is found by itself.",
+            rich_help_panel="Judgement",
+        ),
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -120,6 +130,8 @@ def diagnose(
     service is stopped at the end, and on Ctrl-C, which keeps what was measured (exit status 130); so does its death
     (exit status 3).
     """
+    import msgspec
+
     from .. import diagnosis
     from ..exceptions import ServiceLost
     from .running import run_until_stopped
@@ -131,6 +143,7 @@ def diagnose(
     outputs = Outputs.of(json, output, html, reports, defaults)
     outputs.check("diagnosis")
     options = _options(context, command, request or (), header or (), ready, startup_timeout, duration, step_duration)
+    options = msgspec.structs.replace(options, dsn=dsn)
     ended: ServiceLost | None = None
     with Steps(enabled=not no_live) as steps:
         try:

@@ -29,17 +29,19 @@ from ..units import format_duration, format_rate
 from .breakdown import break_down
 from .discovery import discover_requests
 from .evidence import Evidence
-from .index_trial import IndexTrial, NoTrial, try_index
+from .index_search import not_looked_at, search_clone, try_indexes
 from .matching import Match, match, with_parts
 from .phases import IN_FLIGHT, Curve, Driver, WarmUp
 from .processors import ProcessorUse, allowed_processors, processors_left
 from .rules import find
+from .service_indexes import check_database
 from .unfinished import last_words, nothing_judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..monitoring.observations import ResourceSample
+    from .index_search import Trials
     from .options import DiagnosisOptions
 
 __all__ = ["diagnose"]
@@ -53,10 +55,7 @@ _CONNECTIONS = IN_FLIGHT[-1]
 _MOST_ERRORS = 0.5
 # From this share of answered requests that the agent did not see, there is no diagnosis to speak of.
 _MOST_UNSEEN = 0.5
-_MOST_TRIALS = 5
 _AGENT_SECONDS = 2.0
-# Statements below this many milliseconds a request are not worth a trial.
-_WORTH_A_TRIAL = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,12 @@ async def diagnose(
         ConfigurationError: the command cannot be started, or runs no Python the agent can see into.
         NoServer, PortInUse, ServiceNotReady, ServiceDied: the service did not come up, or ended in its warm-up.
         ServiceLost: it ended later; the error keeps the partial record.
+        DatabaseUnreachable, NoPrivilege: the database of the options cannot be looked at.
         CancelledError: stopped before there was anything to report. No child process is left.
     """
     options.validate()
+    if options.dsn is not None:
+        await asyncio.to_thread(check_database, options.dsn)
     stop = stop or asyncio.Event()
     tell = on_progress or (lambda _: None)
     service = Service(
@@ -103,7 +105,8 @@ async def diagnose(
         startup_timeout=options.startup_timeout,
     )
     found: Match | None = None
-    trials: dict[int, IndexTrial | NoTrial] = {}
+    trials: Trials = {}
+    notes: list[str] = []
     points: list[CurvePoint] = []
     died: ServiceDied | None = None
     try:
@@ -120,7 +123,11 @@ async def diagnose(
                 service.check_alive()
             except ServiceDied as error:
                 died = error
-            trials = await _try_indices(measured.observations, found, stop)
+            trials, notes = await try_indexes(measured.observations, found, stop)
+        if options.dsn is None:
+            notes += not_looked_at(measured.observations, found)
+        elif not stop.is_set():
+            notes += await search_clone(options, measured.observations, found, trials, tell, stop)
     except asyncio.CancelledError:
         # Stopped, and stopped again while the service was being ended: what was measured is no less true.
         task = asyncio.current_task()
@@ -129,6 +136,7 @@ async def diagnose(
         task.uncancel()
     sources = Sources(options.cwd or Path.cwd())
     record = await asyncio.to_thread(_analyse, options, measured, found, sources, trials)
+    record = msgspec.structs.replace(record, notes=[*record.notes, *notes])
     if died is not None:
         raise ServiceLost.keeping(died, _lost(record, died)) from died
     tell(_found(record))
@@ -294,46 +302,12 @@ def _samples(outcome: LoadOutcome) -> Samples:
     return outcome.samples
 
 
-async def _try_indices(
-    observations: Observations, found: Match, stop: asyncio.Event
-) -> dict[int, IndexTrial | NoTrial]:
-    """Propose and try an index for each statement that takes long enough, the dearest first."""
-    seconds: dict[int, float] = {}
-    for request in found.requests:
-        for call in request.trace.statements:
-            seconds[call.statement] = seconds.get(call.statement, 0.0) + call.duration
-    explains = {explain.statement: explain for explain in observations.explains}
-    worth = [
-        statement
-        for statement in sorted(explains, key=lambda each: seconds.get(each, 0.0), reverse=True)
-        if _mean_over_users(found, statement) >= _WORTH_A_TRIAL
-    ]
-    trials: dict[int, IndexTrial | NoTrial] = {}
-    for statement in worth[:_MOST_TRIALS]:
-        if stop.is_set():
-            break
-        trial = await asyncio.to_thread(try_index, explains[statement], observations.statements[statement])
-        if trial is not None:
-            trials[statement] = trial
-    return trials
-
-
-def _mean_over_users(found: Match, statement: int) -> float:
-    """Seconds of the statement a request, over the requests that issue it."""
-    each = [
-        total
-        for request in found.requests
-        if (total := sum(call.duration for call in request.trace.statements if call.statement == statement)) > 0
-    ]
-    return sum(each) / len(each) if each else 0.0
-
-
 def _analyse(
     options: DiagnosisOptions,
     run: _Run,
     found: Match,
     sources: Sources,
-    trials: dict[int, IndexTrial | NoTrial],
+    trials: Trials,
 ) -> DiagnosisRecord:
     summary, notes = _judge(run, found)
     # The latency of an error says nothing about the work: errors are counted, not diagnosed.
@@ -387,7 +361,8 @@ def _judge(run: _Run, found: Match) -> tuple[LoadSummary, list[str]]:
     if run.observations.dropped:
         notes.append(f"the agent dropped {run.observations.dropped} events: its buffers were full")
     for pid, process in run.observations.processes.items():
-        notes += [f"a part of the agent switched itself off in process {pid}: {hook}" for hook in process.hooks_failed]
+        failed = process.hooks_failed.values()
+        notes += [f"a part of the agent failed in process {pid}: {error}" for error in failed]
     if (os.cpu_count() or 1) < 2:
         notes.append("service and load generator shared one processor: the capacity is a lower bound")
     trustworthy = summary.trustworthy and not reasons

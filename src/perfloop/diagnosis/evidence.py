@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..sources import Sources
     from .index_trial import IndexTrial, NoTrial
     from .matching import MatchedRequest
+    from .service_indexes import AdvisedTrial
     from .simulation import Seconds
 
 __all__ = ["LEAST_SAVED_MS", "LEAST_SHARE", "Evidence"]
@@ -47,7 +48,7 @@ class Evidence:
     """Processors that were left to the service in the run."""
     allowed_cores: float = 1
     """Processors it may have when nothing else runs."""
-    index_trials: Mapping[int, IndexTrial | NoTrial] = field(default_factory=dict)
+    index_trials: Mapping[int, IndexTrial | NoTrial | AdvisedTrial] = field(default_factory=dict)
     """Indexes proposed, by statement; tried where the database could be copied."""
     seed: int = 0
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from ..database.nplusone import is_read
+from ..units import format_duration
 from .sql import IndexProposal, propose_index
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
     from ..monitoring.observations import Explain
 
-__all__ = ["IndexTrial", "NoTrial", "try_index"]
+__all__ = ["LEAST_GAIN", "IndexTrial", "NoTrial", "scan_is_right", "try_index"]
 
 LARGEST_DATABASE = 500_000_000
 """Bytes; a larger file is not copied and the gain is only bounded."""
+LEAST_GAIN = 2.0
+"""An index that makes the statement less than this much faster is not what it lacks."""
 COPY_SECONDS = 10.0
 STATEMENT_SECONDS = 10.0
 _RUNS = 7
@@ -94,6 +97,21 @@ def try_index(explain: Explain, fingerprint: str) -> IndexTrial | NoTrial | None
                 return _measure(connection, statement, parameters, explain.plan)
     except (sqlite3.Error, OSError, _TooSlow) as error:
         return NoTrial(unseen, f"the copy could not be used: {error}") if unseen else None
+
+
+def scan_is_right(statement: str, trial: IndexTrial | NoTrial) -> list[str]:
+    """A note where the trial showed that no index helps; none where one does, or nothing was tried."""
+    if isinstance(trial, NoTrial):
+        return []
+    index = f"{trial.proposal.table}({', '.join(trial.proposal.columns)})"
+    scan = f"a scan of {trial.proposal.table} is right here"
+    if not trial.used:
+        return [f"{scan}, SQLite does not use an index on {index}: {statement}"]
+    if trial.before_seconds < LEAST_GAIN * trial.after_seconds:
+        without, with_index = format_duration(trial.before_seconds), format_duration(trial.after_seconds)
+        rows = f"{trial.rows:,} of {trial.table_rows:,} rows are wanted"
+        return [f"{scan}, {rows}: {without} without and {with_index} with an index on {index}: {statement}"]
+    return []
 
 
 class _TooSlow(Exception):

@@ -44,6 +44,7 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
         timeout: seconds until a request fails.
         targets: what the service should achieve; by default the guide's, which reports mention but do not press.
         seed: of arrivals and of the predictions' bootstrap.
+        dsn: a PostgreSQL database that the service asks: indexes for its statements are tried on a clone.
     """
 
     command: tuple[str, ...]
@@ -58,6 +59,7 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
     timeout: float = 10.0
     targets: Targets | None = None
     seed: int = 0
+    dsn: str | None = None
 
     def validate(self) -> None:
         """Check what can be checked before anything is started.
@@ -68,8 +70,9 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
         """
         check_fields(
             self,
-            {"command": WORDS, **_COMMON, "arrival": TEXT, "targets": FieldType((Targets,), "Targets")},
-            optional=("ready_url", "targets"),
+            {"command": WORDS, **_COMMON, "arrival": TEXT, "targets": FieldType((Targets,), "Targets")}
+            | {"dsn": FieldType((str,), "a URL as text", secret=True)},
+            optional=("ready_url", "targets", "dsn"),
         )
         if not self.command:
             raise ConfigurationError("Expected the service's command", hint="perfloop diagnose -- uvicorn shop:app")

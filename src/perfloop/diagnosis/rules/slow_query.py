@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...units import format_bytes, format_duration
-from ..index_trial import IndexTrial, NoTrial
+from ..index_trial import LEAST_GAIN, IndexTrial, NoTrial
+from ..service_indexes import AdvisedTrial
 from .rule import Rule, finding, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
 
     from ...monitoring.observations import Frame
     from ...records import Finding
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
     from ..service_model import Work
     from ..simulation import Seconds
 
+    _Trial: TypeAlias = IndexTrial | NoTrial | AdvisedTrial
+
 __all__ = ["RULE"]
 
 NAME = "slow-query"
-# An index that makes the statement less than this much faster is not what it lacks.
-_LEAST_GAIN = 2.0
 # Under load a statement takes longer than in the trial, where nothing else runs; beyond this it is the others' doing.
 _CONTENTION = 3.0
 # Without a trial: what SQLite takes to find and return rows by an index, generously.
@@ -49,11 +51,11 @@ def _find(evidence: Evidence) -> list[Finding]:
         findings.append(
             finding(
                 rule=NAME,
-                title=f"missing index on {trial.proposal.table}({', '.join(trial.proposal.columns)})",
+                title=_title(trial),
                 route=route,
                 place=evidence.place(frame, route),
                 evidence=_evidence(evidence, statement, text, mean, rows / calls, trial, routes),
-                fix=trial.proposal.statement,
+                fix=trial.index.create_sql if isinstance(trial, AdvisedTrial) else trial.proposal.statement,
                 cost=_cost(trial),
                 prediction=prediction,
                 measures={
@@ -61,7 +63,7 @@ def _find(evidence: Evidence) -> list[Finding]:
                     "statement_ms": mean * 1e3,
                     "statement_with_index_ms": mean * remaining[1] * 1e3,
                     "statements_per_request": calls / len(evidence.routes[route]),
-                    "measured": "on a copy" if isinstance(trial, IndexTrial) else "bounded",
+                    "measured": "bounded" if isinstance(trial, NoTrial) else "on a copy",
                 },
             )
         )
@@ -89,17 +91,32 @@ def _use(evidence: Evidence, statement: int) -> tuple[list[str], Seconds, float,
     return routes, seconds, calls, rows, frame
 
 
-def _remaining(trial: IndexTrial | NoTrial, mean: float, rows: float) -> tuple[float, float, float] | None:
+def _title(trial: _Trial) -> str:
+    if isinstance(trial, AdvisedTrial):
+        index = trial.index
+        only = f" where {index.where}" if index.where else ""
+        return f"missing index on {index.table}({', '.join(index.keys)}){only}"
+    return f"missing index on {trial.proposal.table}({', '.join(trial.proposal.columns)})"
+
+
+def _remaining(trial: _Trial, mean: float, rows: float) -> tuple[float, float, float] | None:
     """Part of the statement's time that remains with the index: at most, as expected, at least. None: no gain."""
     if isinstance(trial, IndexTrial):
-        if not trial.used or trial.before_seconds < _LEAST_GAIN * trial.after_seconds:
+        if not trial.used or trial.before_seconds < LEAST_GAIN * trial.after_seconds:
             return None
         part = trial.after_seconds / trial.before_seconds
         own = min(_CONTENTION * trial.before_seconds / mean, 1.0)
         # The first call's parameters stand for all; with others more rows may be found.
         return 1.0 - own * (1.0 - min(2.0 * part + 0.05, 1.0)), 1.0 - own * (1.0 - part), 0.5 * part
+    if isinstance(trial, AdvisedTrial):
+        part = trial.part
+        if part * LEAST_GAIN > 1.0:
+            return None
+        alone = trial.gain.ms_before
+        own = 1.0 if alone is None else min(_CONTENTION * alone * 1e-3 / mean, 1.0)
+        return 1.0 - own * (1.0 - min(2.0 * part + 0.05, 1.0)), 1.0 - own * (1.0 - part), 0.5 * part
     with_index = _LOOKUP_SECONDS + _ROW_SECONDS * rows
-    if mean < _LEAST_GAIN * with_index:
+    if mean < LEAST_GAIN * with_index:
         return None
     return _LITTLE, 0.5 * (_LITTLE + with_index / mean), with_index / mean
 
@@ -124,12 +141,16 @@ def _evidence(
     text: str,
     mean: float,
     rows: float,
-    trial: IndexTrial | NoTrial,
+    trial: _Trial,
     routes: Sequence[str],
 ) -> str:
     plan = next((each.plan for each in evidence.observations.explains if each.statement == statement), [])
-    parts = [f"{text}: {format_duration(mean)} a call for {plural(rows, 'row')}; SQLite's plan: {', '.join(plan)}"]
-    if isinstance(trial, IndexTrial):
+    parts = [f"{text}: {format_duration(mean)} a call for {plural(rows, 'row')}"]
+    if plan:
+        parts.append(f"SQLite's plan: {', '.join(plan)}")
+    if isinstance(trial, AdvisedTrial):
+        parts += [trial.index.reason, _on_the_clone(trial)]
+    elif isinstance(trial, IndexTrial):
         parts.append(
             f"on a copy of the database {format_duration(trial.before_seconds)} without and "
             f"{format_duration(trial.after_seconds)} with the index ({plural(trial.table_rows, 'row')} in the table)"
@@ -141,9 +162,27 @@ def _evidence(
     return "; ".join(parts)
 
 
-def _cost(trial: IndexTrial | NoTrial) -> str:
+def _on_the_clone(trial: AdvisedTrial) -> str:
+    gain = trial.gain
+    if gain.buffers_before is not None and gain.buffers_after is not None:
+        figures = f"{gain.buffers_before:,.0f} pages without and {gain.buffers_after:,.0f} with the index"
+    else:
+        figures = f"a cost of {gain.cost_before:,.0f} without and {gain.cost_after:,.0f} with the index"
+    if gain.ms_before is not None and gain.ms_after is not None:
+        before, after = format_duration(gain.ms_before * 1e-3), format_duration(gain.ms_after * 1e-3)
+        figures += f", {before} and {after}"
+    return f"on a clone of the database{' with a sample of its rows' if trial.sampled else ''} {figures}"
+
+
+def _cost(trial: _Trial) -> str:
     if isinstance(trial, NoTrial):
         return "disk space for the index, and every write to the table also writes to it"
+    if isinstance(trial, AdvisedTrial):
+        index, added = trial.index, trial.index.write_bill.insert_us
+        words = f"{format_bytes(index.size_bytes)} of disk, {format_duration(index.build_seconds)} to build"
+        if added is None:
+            return f"{words}, and every write to the table also writes to it"
+        return f"{words}, {added:+.1f} µs for each row inserted"
     size = format_bytes(trial.index_bytes)
     built = format_duration(trial.build_seconds)
     if trial.write_seconds is None:
