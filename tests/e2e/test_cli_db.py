@@ -153,7 +153,7 @@ def test_a_workload_is_captured_of_a_service_and_of_a_file(perfloop: Perfloop, w
         (("--sql", "a.sql", "--log", "b.log"), "Expected one source"),
         (("--sql", "gone.sql"), "cannot be read"),
         (("--sql", "a.sql", "--dialect", "oracle"), "Expected one of postgresql, sqlite"),
-        (("--dsn", "postgresql://127.0.0.1:1/x", "--parameters"), "Expected --parameters with --log or --sql"),
+        (("--dsn", "postgresql://127.0.0.1:1/x", "--parameters"), "Expected no --parameters with --dsn"),
         (("--dsn", "shop.sqlite3"), "Expected a workload"),
     ],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["DETAIL_KEY", "ENVIRONMENT_KEY", "LIGHT", "start"]
+__all__ = ["DETAIL_KEY", "ENVIRONMENT_KEY", "LIGHT", "PARAMETERS", "PARAMETERS_KEY", "start"]
 
 ENVIRONMENT_KEY = "PERFLOOP_AGENT_SOCKET"
 """The environment variable that names the parent's unix socket; without it the agent does nothing."""
@@ -19,6 +19,12 @@ DETAIL_KEY = "PERFLOOP_AGENT_DETAIL"
 steps below 1 ms, which count as computing; of longer ones it is known to 1 ms."""
 
 LIGHT = os.environ.get(DETAIL_KEY) == "light"
+
+PARAMETERS_KEY = "PERFLOOP_AGENT_PARAMETERS"
+"""`shapes`: tell type and size of some executions' parameters, and whether a transaction was open; `values`: also the
+values."""
+
+PARAMETERS = os.environ.get(PARAMETERS_KEY, "")
 
 
 def start() -> bool:

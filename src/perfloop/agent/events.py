@@ -7,7 +7,8 @@ An event is `(kind, thread, start, duration, cpu, x, y, z)`:
   y: 1 when the coroutine yielded ready to run again at once;
 - THREAD: the request's code on a thread of its own (a worker, or a WSGI server's). x as above;
 - STATEMENT: x the statement's number, and above KEY_SHIFT bits what it asks by (see `keys`); y the call site's number;
-  z rows × 2 + (1 on the event loop's thread), and above VALUES_SHIFT bits how many values it asks by at once;
+  z rows × 2 + (1 on the event loop's thread), above TRANSACTION_SHIFT bits whether a transaction was open afterwards
+  (0: not known), and above VALUES_SHIFT bits how many values it asks by at once;
 - POOL, UPSTREAM, BLOCKING, GC: an instrumented call inside a step or thread; DATABASE likewise, of a statement that has
   its event already (the next rows of a cursor);
 - WAIT_…: the request waits without holding any thread; WAIT_STATEMENT has x, y and z of STATEMENT.
@@ -25,6 +26,9 @@ __all__ = [
     "STATEMENT",
     "STEP",
     "THREAD",
+    "TRANSACTION_CLOSED",
+    "TRANSACTION_OPEN",
+    "TRANSACTION_SHIFT",
     "UPSTREAM",
     "VALUES_SHIFT",
     "WAITS",
@@ -40,6 +44,8 @@ __all__ = [
 WIDTH = 8
 
 KEY_SHIFT = 32
+TRANSACTION_SHIFT = 48
+TRANSACTION_CLOSED, TRANSACTION_OPEN = 1 << TRANSACTION_SHIFT, 2 << TRANSACTION_SHIFT
 VALUES_SHIFT = 50
 
 STEP = 1

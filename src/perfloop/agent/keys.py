@@ -6,6 +6,7 @@ So the values compared with `=`, LIKE and IN become a small number, which no val
 
 from __future__ import annotations
 
+from . import PARAMETERS
 from .fingerprint import TOKEN
 
 # Not from typing: importing that would cost every helper process of the service.
@@ -21,6 +22,7 @@ KEY_BITS = 30
 MOST_VALUES = 8_191
 """Longer lists count as this long."""
 KEY_MASK = (1 << KEY_BITS) - 1
+SAMPLES = 5 if PARAMETERS else 0
 _MAX_SQL = 20_000
 _MOST_PLACES = 64
 """Further values of a list are not looked at: the first ones tell lists apart."""
@@ -41,7 +43,7 @@ class Keys:
     Where some are compared one by one and others by lists, the list is a filter and the single values are the key.
     """
 
-    __slots__ = ("_array", "_constant", "_places", "listed", "only")
+    __slots__ = ("_array", "_constant", "_places", "listed", "only", "samples")
 
     def __init__(self, sql: str) -> None:
         found = _Scan(sql)
@@ -57,6 +59,8 @@ class Keys:
         """Values in the longest list that is its key; 1 for a key of single values, 0 where nothing is compared."""
         self.only = self._places[0] if len(self._places) == 1 and not self._array else None
         """Where its one value is; None where there are several, or none, or a list."""
+        self.samples = SAMPLES
+        """Executions whose parameters are still to be told; see `parameters`."""
 
     def of(self, parameters: Any) -> int:
         """A number for the values asked by, the same for the same ones in this process; 0 when it cannot be told."""

@@ -27,6 +27,7 @@ __all__ = [
     "LONG_STEP",
     "MAX_FRAME",
     "NAMES",
+    "PARAMETERS",
     "REQUEST",
     "REQUEST_HEAD",
     "RESOURCE",
@@ -68,6 +69,8 @@ FAILED = 10
 """JSON: {hook, error, count}; a part of the agent that has raised so often, and its first error."""
 ACKNOWLEDGE = 11
 """Empty: all records made before the parent's FLUSH have been sent."""
+PARAMETERS = 12
+"""JSON: {statement, parameters, sql?}; of one execution, [type, size] of each; on demand its value and the text."""
 
 FLUSH = b"F"
 """The one control byte the parent sends."""
@@ -140,7 +143,7 @@ class FrameReader:
         size = FRAME.size
         while len(buffer) - at >= size:
             length, kind = FRAME.unpack_from(buffer, at)
-            if length > MAX_FRAME or not HELLO <= kind <= ACKNOWLEDGE:
+            if length > MAX_FRAME or not HELLO <= kind <= PARAMETERS:
                 raise ProtocolError(f"Expected a frame, got kind {kind} of {length} bytes")
             if len(buffer) - at - size < length:
                 break

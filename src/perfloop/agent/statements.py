@@ -6,11 +6,12 @@ import sys
 from time import monotonic_ns
 
 from .channel import CHANNEL
-from .events import KEY_SHIFT, VALUES_SHIFT, WAIT_STATEMENT
+from .events import KEY_SHIFT, TRANSACTION_CLOSED, TRANSACTION_OPEN, VALUES_SHIFT, WAIT_STATEMENT
 from .fingerprint import fingerprint
 from .frames import site_at
 from .keys import Keys
 from .originals import get_ident
+from .parameters import sample
 from .state import CARRIED_SITE, CURRENT
 from .tables import TABLES
 
@@ -92,6 +93,8 @@ def add_statement(
     site: int,
     rows: int,
     parameters: Any,
+    sql: Any = None,
+    closed: bool | None = None,
 ) -> None:
     """Record one statement.
 
@@ -103,8 +106,14 @@ def add_statement(
         site: where it was issued.
         rows: × 2, plus 1 when it held the event loop.
         parameters: its values, by position or name; None: not known.
+        sql: its text, where its parameters may be told.
+        closed: no transaction is open afterwards; None: not known.
     """
     number, _, keys = statement
+    if closed is not None:
+        rows |= TRANSACTION_CLOSED if closed else TRANSACTION_OPEN
+    if keys.samples and parameters is not None and type(sql) is str:
+        sample(number, sql, keys, parameters)
     start, duration, cpu = times
     x = number | keys.of(parameters) << KEY_SHIFT
     request.add(kind, start, duration, cpu, x, site, rows | keys.values(parameters) << VALUES_SHIFT)
@@ -174,7 +183,8 @@ def trace_wait(owner: Any, name: str, describe: Describe, needed: Callable[[Any]
                 if statement[1] == COMMIT or (statement[1] == CHANGE and closed):
                     COUNTERS.commits += 1
                 if request is not None and request.live:
-                    add_statement(request, WAIT_STATEMENT, (start, duration, 0), statement, site, rows * 2, parameters)
+                    times = start, duration, 0
+                    add_statement(request, WAIT_STATEMENT, times, statement, site, rows * 2, parameters, sql, closed)
             except Exception as error:
                 CHANNEL.hook_failed(name, error)
 

@@ -110,8 +110,8 @@ def db_capture(
         bool,
         typer.Option(
             "--parameters",
-            help="Keep literals and the values of parameters, which may be anybody's data. Of a log or a file; a "
-            "service's values never leave it.",
+            help="Keep literals and the values of parameters, which may be anybody's data: of a service, a log or a "
+            "file. Otherwise a service's parameters have their type and size alone.",
             rich_help_panel="Result",
         ),
     ] = False,
@@ -136,10 +136,8 @@ def db_capture(
         )
     outputs = Outputs.of(json, output, html, reports)
     outputs.check("workload")
-    if parameters and (dsn or command):
-        raise ConfigurationError(
-            "Expected --parameters with --log or --sql: the other sources have no values", where="--parameters"
-        )
+    if parameters and dsn:
+        raise ConfigurationError("Expected no --parameters with --dsn: it has no values", where="--parameters")
     from ..database import capture_log
 
     interrupted = False
@@ -150,7 +148,9 @@ def db_capture(
     elif sql:
         record = _from_file(sql, dialect, where(context, "dialect"), values=parameters)
     else:
-        record, interrupted = _from_service(context, command or [], request, header, ready, startup_timeout, duration)
+        record, interrupted = _from_service(
+            context, command or [], request, header, ready, startup_timeout, duration, values=parameters
+        )
     deliver(_described(record, partial=interrupted), outputs)
     if interrupted and request:
         note("interrupted: the workload is what was seen until then")
@@ -192,20 +192,28 @@ def _from_service(
     ready: str | None,
     startup_timeout: str,
     duration: str,
+    *,
+    values: bool,
 ) -> tuple[WorkloadRecord, bool]:
     from ..diagnosis import capture_service
-    from . import values
     from .requests import requests_of
     from .running import run_until_stopped
+    from .values import parse_positive_duration
 
     requests = requests_of(
         request or (), header or (), where_request=where(context, "request"), where_header=where(context, "header")
     )
-    seconds = values.parse_positive_duration(duration, where=where(context, "duration"))
-    startup = values.parse_positive_duration(startup_timeout, where=where(context, "startup_timeout"))
+    seconds = parse_positive_duration(duration, where=where(context, "duration"))
+    startup = parse_positive_duration(startup_timeout, where=where(context, "startup_timeout"))
     return run_until_stopped(
         lambda stop: capture_service(
-            command, stop=stop, requests=requests, seconds=seconds, ready_url=ready, startup_timeout=startup
+            command,
+            stop=stop,
+            requests=requests,
+            seconds=seconds,
+            ready_url=ready,
+            startup_timeout=startup,
+            values=values,
         )
     )
 

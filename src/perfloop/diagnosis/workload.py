@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..loadtest import Request
-    from ..monitoring.observations import Frame, Observations, RequestTrace
+    from ..monitoring.observations import Frame, Observations, RequestTrace, Sample
     from ..records import NPlusOne, WorkloadRecord
 
     _Uses: TypeAlias = dict[int, dict[tuple[str, Frame | None], "_Use"]]
@@ -42,26 +42,36 @@ class _Use:
     slowest: float = 0.0
     rows: int = 0
     per_request: list[int] = field(default_factory=list)
-    inside: set[bool] = field(default_factory=set)
+    inside: set[bool | None] = field(default_factory=set)
+    """What was seen of its executions; None: nothing is known."""
 
 
-def workload_of(observations: Observations, sources: Sources, *, seconds: float | None = None) -> WorkloadRecord:
+def workload_of(
+    observations: Observations, sources: Sources, *, seconds: float | None = None, values: bool = False
+) -> WorkloadRecord:
     """The record of what the requests asked.
 
     Args:
         observations: of the service's agents.
         sources: the service's files, for loops and relationships.
         seconds: how long it was watched.
+        values: keep literals and the values of parameters, where the agents were asked to tell them.
     """
     uses: _Uses = defaultdict(dict)
     for request in observations.requests:
         _add(uses, request, observations)
-    builder = WorkloadBuilder()
+    builder = WorkloadBuilder(values=values)
+    samples: dict[int, list[Sample]] = defaultdict(list)
+    for sample in observations.samples:
+        samples[sample.statement].append(sample)
     for statement, found in uses.items():
         text = observations.statements[statement]
         ordered = sorted(found.items(), key=lambda each: -each[1].seconds)
+        told = samples[statement]
+        as_issued = next((sample.sql for sample in told if sample.sql is not None), text)
         builder.add(
-            text,
+            as_issued if values else text,
+            samples=[sample.parameters for sample in told],
             calls=sum(sum(use.per_request) for use in found.values()),
             total_ms=sum(use.seconds for use in found.values()) * 1e3,
             slowest_ms=max(use.slowest for use in found.values()) * 1e3,
@@ -88,6 +98,7 @@ async def capture_service(
     seconds: float = 30.0,
     ready_url: str | None = None,
     startup_timeout: float = 30.0,
+    values: bool = False,
 ) -> WorkloadRecord:
     """Run a service with the agent inside and record what it asks of its databases.
 
@@ -98,12 +109,19 @@ async def capture_service(
         seconds: how long.
         ready_url: asked whether the service is up.
         startup_timeout: seconds until it must have answered.
+        values: keep literals and the values of some executions' parameters, not only their types and sizes.
 
     Raises:
         ConfigurationError: no statement was seen.
         NoServer, ServiceNotReady, PortInUse, ServiceDied: as `Service`.
     """
-    async with Service(command, light=True, ready_url=ready_url, startup_timeout=startup_timeout) as service:
+    async with Service(
+        command,
+        light=True,
+        parameters="values" if values else "shapes",
+        ready_url=ready_url,
+        startup_timeout=startup_timeout,
+    ) as service:
         started = time.monotonic()
         if requests:
             options = LoadOptions(
@@ -115,7 +133,8 @@ async def capture_service(
                 await asyncio.wait_for(stop.wait(), seconds)
         service.check_alive()
         observations = await service.observations(since=started)
-        record = workload_of(observations, Sources("."), seconds=round(time.monotonic() - started, 1))
+        seconds = round(time.monotonic() - started, 1)
+        record = workload_of(observations, Sources("."), seconds=seconds, values=values)
     if not record.statements:
         raise ConfigurationError(
             f"Expected statements of the service, but saw none in {len(observations.requests)} requests",
@@ -139,7 +158,8 @@ def _add(uses: _Uses, request: RequestTrace, observations: Observations) -> None
         use.seconds += call.duration
         use.slowest = max(use.slowest, call.duration)
         use.rows += call.rows
-        use.inside.add(inside)
+        # Drivers open transactions unasked; where the driver does not tell, a BEGIN of its own does.
+        use.inside.add(True if inside else call.in_transaction)
         counts[call.statement, place] += 1
         if verb.startswith(_CLOSES):
             inside = False
@@ -157,8 +177,7 @@ def _described(route: str, use: _Use, observations: Observations, sources: Sourc
         requests=len(use.per_request),
         per_request_p50=float(median(use.per_request)),
         per_request_max=max(use.per_request),
-        # Drivers open transactions unasked: without a BEGIN of its own nothing is known.
-        in_transaction=True if use.inside == {True} else None,
+        in_transaction=use.inside.pop() if len(use.inside) == 1 else None,
     )
 
 

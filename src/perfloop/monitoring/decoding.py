@@ -11,8 +11,9 @@ from typing import Any
 
 from ..agent import protocol
 from ..agent.accounting import BusyLoop, account
-from ..agent.events import KEY_SHIFT, STATEMENT, STEP, VALUES_SHIFT, WAIT_STATEMENT, WIDTH
+from ..agent.events import KEY_SHIFT, STATEMENT, STEP, TRANSACTION_SHIFT, VALUES_SHIFT, WAIT_STATEMENT, WIDTH
 from ..agent.protocol import UNMATCHED, ProtocolError, decode_integers, decode_json
+from ..records import Parameter
 from .observations import (
     Explain,
     Frame,
@@ -22,6 +23,7 @@ from .observations import (
     ProcessInfo,
     RequestTrace,
     ResourceSample,
+    Sample,
     Stack,
     StatementCall,
 )
@@ -29,7 +31,8 @@ from .observations import (
 __all__ = ["ServiceDecoder", "merge_processes"]
 
 _SECOND = 1e-9
-_NUMBER, _ROWS = (1 << KEY_SHIFT) - 1, (1 << VALUES_SHIFT) - 1
+_NUMBER, _ROWS = (1 << KEY_SHIFT) - 1, (1 << TRANSACTION_SHIFT) - 1
+_TRANSACTION = {1: False, 2: True}
 _NO_FRAMES: list[Frame] = []
 _MOST_STATEMENTS = 20_000
 _MOST_SITES = 50_000
@@ -150,7 +153,7 @@ class _Process:
             if events[at] in (STATEMENT, WAIT_STATEMENT):
                 _, _, start, duration, _, statement, site, rows = events[at : at + WIDTH]
                 key, statement = statement >> KEY_SHIFT, statement & _NUMBER
-                values, rows = rows >> VALUES_SHIFT, rows & _ROWS
+                values, transaction, rows = rows >> VALUES_SHIFT, rows >> TRANSACTION_SHIFT & 3, rows & _ROWS
                 index = self.statements.get(statement)
                 if index is None:
                     index = self._shared.statement(_OTHER)
@@ -167,6 +170,7 @@ class _Process:
                         bool(rows & 1),
                         max(key, 0),
                         max(values, 0),
+                        _TRANSACTION.get(transaction),
                     )
                 )
         statements.sort(key=_started)
@@ -267,6 +271,16 @@ class _Process:
             )
         )
 
+    def parameters(self, payload: bytes) -> None:
+        value = decode_json(payload)
+        if not isinstance(value, dict) or not isinstance(value.get("parameters"), list):
+            raise ProtocolError("Expected the parameters of an execution")
+        number, sql = value.get("statement", 0), value.get("sql")
+        statement = self.statements.get(number) if isinstance(number, int) else None
+        described = [_parameter(each) for each in value["parameters"]]
+        if statement is not None:
+            self.into.samples.append(Sample(statement, described, sql if isinstance(sql, str) else None))
+
     def decode(self, frames: RawFrames, since: int, into: Observations) -> None:
         """Add what the frames say to `into`.
 
@@ -297,6 +311,8 @@ class _Process:
                     into.dropped += max(decode_integers(payload, 1)[0], 0)
                 elif kind == protocol.EXPLAIN:
                     self.explain(payload)
+                elif kind == protocol.PARAMETERS:
+                    self.parameters(payload)
                 elif kind == protocol.FAILED:
                     self.failed(payload)
                 elif kind == protocol.HELLO:
@@ -371,6 +387,14 @@ def _steps(records: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
             if record[at] == STEP
         )
     return steps
+
+
+def _parameter(value: Any) -> Parameter:
+    """[type, size, value], the value only where it was asked for."""
+    if not isinstance(value, list) or not 2 <= len(value) <= 3 or not isinstance(value[0], str):
+        raise ProtocolError("Expected a parameter")
+    size = value[1] if type(value[1]) is int else None
+    return Parameter(type=value[0], size=size, value=value[2] if len(value) == 3 else None)
 
 
 def _texts(value: Any) -> list[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from ..records.workload import Parameter  # noqa: TC001  # a Struct's types are read at run time
+
 __all__ = [
     "PARTS",
     "Explain",
@@ -18,6 +20,7 @@ __all__ = [
     "ProcessInfo",
     "RequestTrace",
     "ResourceSample",
+    "Sample",
     "Stack",
     "StatementCall",
 ]
@@ -78,6 +81,18 @@ class StatementCall(Struct, frozen=True):
     """The same number for the same values asked by, in one process; they cannot be read from it. 0: not known."""
     values: int = 0
     """How many values it asks by at once: 1 for `id = ?`, 3 for `id IN (?, ?, ?)`; 0: none, or not known."""
+    in_transaction: bool | None = None
+    """A transaction was open after it; None: not known."""
+
+
+class Sample(Struct, frozen=True):
+    """The parameters of one execution, in the order of the statement's placeholders."""
+
+    statement: int
+    """Index into Observations.statements."""
+    parameters: list[Parameter]
+    sql: str | None = None
+    """The text itself, where values were asked for."""
 
 
 class RequestTrace(Struct, frozen=True, kw_only=True):
@@ -197,5 +212,6 @@ class Observations(Struct, kw_only=True):
     gc_pauses: list[GcPause] = field(default_factory=list)
     resources: list[ResourceSample] = field(default_factory=list)
     explains: list[Explain] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     dropped: int = 0
     """Events the agents' bounded buffers could not take."""

@@ -9,9 +9,9 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from ..agent import DETAIL_KEY, ENVIRONMENT_KEY
+from ..agent import DETAIL_KEY, ENVIRONMENT_KEY, PARAMETERS_KEY
 from ..exceptions import ConfigurationError, NoServer, PortInUse, ServiceDied, ServiceNotReady
 from .addresses import is_server_program, named_addresses
 from .collector import Collector
@@ -54,6 +54,7 @@ class Service:
         agent: inject the agent; False runs the service bare and observes nothing.
         light: have the agent leave out what only a diagnosis needs: stack samples and plans of statements. For services
             that are watched for long: take what is new with `take_observations`.
+        parameters: have the agent tell type and size of some executions' parameters (`shapes`), or the values, too.
         ready_url: ask this URL whether the service is up; by default `/` on the port that the command names, else the
             one it is found listening on.
         startup_timeout: seconds until it must have answered.
@@ -76,6 +77,7 @@ class Service:
         env: Mapping[str, str] | None = None,
         agent: bool = True,
         light: bool = False,
+        parameters: Literal["", "shapes", "values"] = "",
         ready_url: str | None = None,
         startup_timeout: float = 30.0,
         cpus: frozenset[int] | None = None,
@@ -88,6 +90,7 @@ class Service:
         self._env = dict(env or {})
         self._agent = agent
         self._light = light
+        self._parameters = parameters
         self._ready = endpoint_of(ready_url) if ready_url is not None else None
         self._startup_timeout = startup_timeout
         self._cpus = cpus
@@ -182,6 +185,7 @@ class Service:
             path = self._listen()
             env[ENVIRONMENT_KEY] = str(path)
             env[DETAIL_KEY] = "light" if self._light else "full"
+            env[PARAMETERS_KEY] = self._parameters
             env["PYTHONPATH"] = os.pathsep.join([str(_INJECTED), *filter(None, [env.get("PYTHONPATH")])])
         started = time.monotonic()
         self._child = ChildProcess(

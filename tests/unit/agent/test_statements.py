@@ -59,7 +59,7 @@ async def test_rows_places_and_errors(request_in_hand: Request) -> None:
     await connection.fetch("SELECT nothing", 1)
     events = request_in_hand.events
     found = [events[at : at + ev.WIDTH] for at in range(0, len(events), ev.WIDTH)]
-    number, rows = (1 << ev.KEY_SHIFT) - 1, (1 << ev.VALUES_SHIFT) - 1
+    number, rows = (1 << ev.KEY_SHIFT) - 1, (1 << ev.TRANSACTION_SHIFT) - 1
     assert [(TABLES.statements.values[(each[5] & number) - 1], (each[7] & rows) >> 1) for each in found] == [
         ("SELECT a FROM w WHERE b = ?", 3),
         ("SELECT c FROM w", 1),
@@ -67,6 +67,7 @@ async def test_rows_places_and_errors(request_in_hand: Request) -> None:
         ("UPDATE w SET a = ?", 0),
     ]
     assert {each[0] for each in found} == {ev.WAIT_STATEMENT}
+    assert all(each[7] & ev.TRANSACTION_CLOSED for each in found)
     # The tasks' own stacks end in the loop: the place is where their coroutines were made.
     lines = [TABLES.frames.values[TABLES.sites.values[each[6] - 1][0] - 1][1:3] for each in found]
     assert {function for _, function in lines} == {"test_rows_places_and_errors"}

@@ -13,7 +13,8 @@ from perfloop.agent import protocol
 from perfloop.agent.protocol import FrameReader, encode, encode_json
 from perfloop.monitoring import decoding
 from perfloop.monitoring.decoding import ServiceDecoder, merge_processes
-from perfloop.monitoring.observations import Frame
+from perfloop.monitoring.observations import Frame, Sample
+from perfloop.records import Parameter
 
 if TYPE_CHECKING:
     import pytest
@@ -41,7 +42,7 @@ def process(pid: int, span: int = 7) -> list[tuple[int, bytes]]:
         ["stack", 1, [1, 2]],
         ["stack", 2, [1, 2]],
     ]
-    statement = (ev.STATEMENT, 1, 2 * MS, 3 * MS, 3 * MS, pid, 4, 5 * 2 + 1)
+    statement = (ev.STATEMENT, 1, 2 * MS, 3 * MS, 3 * MS, pid, 4, 5 * 2 + 1 | ev.TRANSACTION_OPEN)
     step = (ev.STEP, 1, 0, 10 * MS, 8 * MS, 0, 0, 0)
     head = (0, 9 * MS, 10 * MS, span, 1, 2, 200, 3, 1, 0)
     return frames(
@@ -58,6 +59,9 @@ def process(pid: int, span: int = 7) -> list[tuple[int, bytes]]:
         encode_json(
             protocol.EXPLAIN,
             {"statement": pid, "plan": ["SCAN t"], "database": "/x.db", "parameters": "[1]", "sql": "s"},
+        ),
+        encode_json(
+            protocol.PARAMETERS, {"statement": pid, "parameters": [["int", None], ["str", 2, "ab"]], "sql": "s"}
         ),
         encode_json(protocol.FAILED, {"hook": "h", "error": "h: broke", "count": 1}),
         encode_json(protocol.FAILED, {"hook": "h", "error": "h: broke", "count": 3}),
@@ -78,6 +82,8 @@ def test_two_processes_share_statements_and_sites() -> None:
     assert first.parts == {"cpu": 0.005, "database": 0.003, "unaccounted": 0.002}
     (call,) = first.statements
     assert (call.rows, call.on_loop, call.started, call.duration) == (5, True, 0.002, 0.003)
+    assert call.in_transaction
+    assert found.samples[0] == Sample(0, [Parameter(type="int"), Parameter(type="str", size=2, value="ab")], "s")
     assert found.long_steps[0].route == "/orders"
     # Two numbers for the same lines are one stack.
     assert [(stack.samples, len(stack.frames)) for stack in found.stacks] == [(7, 2), (7, 2)]
@@ -120,7 +126,7 @@ INTEGERS = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=30).map(lambda nu
 PAYLOAD = st.binary(max_size=60) | INTEGERS | JSON.map(lambda value: encode_json(1, value)[5:])
 
 
-@given(st.lists(st.tuples(st.integers(protocol.HELLO, protocol.ACKNOWLEDGE), PAYLOAD), max_size=10))
+@given(st.lists(st.tuples(st.integers(protocol.HELLO, protocol.PARAMETERS), PAYLOAD), max_size=10))
 def test_any_frames_are_observations_or_a_note(received: list[tuple[int, bytes]]) -> None:
     found, notes = merge_processes([[*process(11), *received]], 0)
     assert len(notes) <= 1

@@ -117,7 +117,8 @@ def _trace_call(owner: Any, name: str, describe: Describe, needed: Any = None) -
                     on_loop = 1 if segment is not None and segment.kind == STEP else 0
                     site = site_of(request, sql, 1)
                     times = start, duration, cpu
-                    add_statement(request, STATEMENT, times, statement, site, rows * 2 + on_loop, parameters)
+                    rows = rows * 2 + on_loop
+                    add_statement(request, STATEMENT, times, statement, site, rows, parameters, sql, closed)
             except Exception as error:
                 CHANNEL.hook_failed("psycopg", error)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from time import monotonic_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any
 
+from .. import PARAMETERS
 from ..active import ACTIVE
 from ..channel import CHANNEL
-from ..events import KEY_SHIFT, STATEMENT, STEP, VALUES_SHIFT
+from ..events import KEY_SHIFT, STATEMENT, STEP, TRANSACTION_CLOSED, TRANSACTION_OPEN, VALUES_SHIFT
 from ..explain import SLOW, Explainer
 from ..originals import get_ident
+from ..parameters import sample
 from ..state import CURRENT, MAX_EVENTS, Segment
 from ..statements import CHANGE, COMMIT, COUNTERS, OTHER, STATEMENTS, add_statement, caller_site, site_of, statement_of
 
@@ -285,6 +287,10 @@ def _note(
         # As `add_statement`, without its calls: most statements pass here.
         x = statement | keys.of(parameters) << KEY_SHIFT
         z = rows * 2 + on_loop | keys.values(parameters) << VALUES_SHIFT
+        if PARAMETERS:
+            z |= TRANSACTION_OPEN if cursor.connection.in_transaction else TRANSACTION_CLOSED
+            if keys.samples and type(sql) is str:
+                sample(statement, sql, keys, parameters)
         events += (STATEMENT, get_ident(), start, duration, cpu, x, site, z)
         # Two threads of one request may append at once: make sure the place is this event's.
         if events[at + 2] == start:

@@ -9,7 +9,7 @@ from operator import itemgetter
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...agent.events import KEY_SHIFT, STATEMENT, VALUES_SHIFT, WAIT_STATEMENT, WIDTH
+from ...agent.events import KEY_SHIFT, STATEMENT, TRANSACTION_SHIFT, VALUES_SHIFT, WAIT_STATEMENT, WIDTH
 from ...agent.frames import site_at
 from ...agent.hooks import HOOKS
 from ...agent.keys import KEY_MASK
@@ -177,7 +177,7 @@ class CapturedStatements:
         for at in range(0, len(events), WIDTH):
             kind, _, start, duration, _, x, site, z = events[at : at + WIDTH]
             if kind in (STATEMENT, WAIT_STATEMENT):
-                number, rows = x & (1 << KEY_SHIFT) - 1, (z & (1 << VALUES_SHIFT) - 1) >> 1
+                number, rows = x & (1 << KEY_SHIFT) - 1, (z & (1 << TRANSACTION_SHIFT) - 1) >> 1
                 yield start, duration, number, x >> KEY_SHIFT, z >> VALUES_SHIFT, rows, site
 
 

@@ -67,6 +67,7 @@ class WorkloadBuilder:
         slowest_ms: float | None = None,
         rows: int = 0,
         parameters: Sequence[Any] | None = None,
+        samples: Sequence[Sequence[Parameter]] = (),
         plan: dict[str, Any] | None = None,
         uses: Sequence[StatementUse] = (),
     ) -> None:
@@ -79,6 +80,7 @@ class WorkloadBuilder:
             slowest_ms: of them; None: all took the same.
             rows: over these calls.
             parameters: of one of them.
+            samples: parameters of some of them, described already.
             plan: of the slowest, EXPLAIN's JSON.
             uses: who issues it.
         """
@@ -101,6 +103,7 @@ class WorkloadBuilder:
         found.uses += uses
         if parameters and len(found.parameters) < _SAMPLES:
             found.parameters.append([describe_parameter(value, values=self._values) for value in parameters])
+        found.parameters += [list(each) for each in samples[: _SAMPLES - len(found.parameters)]]
 
     def leave_out(self, why: str, count: int = 1) -> None:
         """Note something that could not be taken."""
