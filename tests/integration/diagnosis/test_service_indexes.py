@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...servers import PostgreSQL
 
 BY_CUSTOMER = "SELECT id, note FROM orders WHERE customer_id = ?"
-BY_STATUS = "SELECT customer_id, count(*) FROM orders GROUP BY customer_id"
+COUNTS = "SELECT customer_id, count(*) FROM orders GROUP BY customer_id"
 
 
 @pytest.fixture
@@ -41,11 +41,12 @@ def url(postgresql: PostgreSQL) -> Iterator[str]:
 def test_an_index_is_named_with_its_pages_and_a_scan_that_is_right(url: str) -> None:
     builder = WorkloadBuilder()
     builder.add(BY_CUSTOMER, calls=500, total_ms=2_000.0, rows=7_500)
-    builder.add(BY_STATUS, calls=3, total_ms=60.0, rows=6_000)
+    builder.add(COUNTS, calls=3, total_ms=60.0, rows=6_000)
     check_database(url)
     steps: list[str] = []
     found = advise_service(url, builder.record("postgresql", "service"), steps.append)
     assert found.notes == []
+    assert COUNTS in found.scans
     trial = found.trials[BY_CUSTOMER]
     assert (trial.index.table, trial.index.keys) == ("orders", ["customer_id"])
     assert trial.gain.buffers_before is not None
