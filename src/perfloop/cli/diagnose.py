@@ -92,8 +92,9 @@ def diagnose(
         typer.Option(
             "--dsn",
             metavar="DSN",
-            help="A PostgreSQL database that the service asks, postgresql://user@host/database: after the run, indexes "
-            "for its statements are tried on a clone. It is only read. An SQLite file is found by itself.",
+            help="The database that the service asks, postgresql://user@host/database or the path of an SQLite file: "
+            "after the run, indexes for all its statements are tried on a clone. It is only read. Without it an index "
+            "is tried for single statements of SQLite alone.",
             rich_help_panel="Judgement",
         ),
     ] = None,

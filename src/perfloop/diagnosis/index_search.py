@@ -60,8 +60,6 @@ async def search_clone(
         loop.call_soon_threadsafe(tell, step)
 
     workload = workload_of(observations, Sources(options.cwd or Path.cwd()))
-    if workload.dialect != "postgresql":
-        return ["--dsn: the service was not seen to ask a PostgreSQL database"]
     try:
         advised = await asyncio.to_thread(advise_service, options.dsn, workload, progress)
     except _Stopped:

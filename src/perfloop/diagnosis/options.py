@@ -44,7 +44,8 @@ class DiagnosisOptions(Struct, frozen=True, kw_only=True):
         timeout: seconds until a request fails.
         targets: what the service should achieve; by default the guide's, which reports mention but do not press.
         seed: of arrivals and of the predictions' bootstrap.
-        dsn: a PostgreSQL database that the service asks: indexes for its statements are tried on a clone.
+        dsn: the database that the service asks, as `open_database` takes it: indexes for its statements are tried on a
+            clone.
     """
 
     command: tuple[str, ...]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..database import clone_database, open_database
 from ..database.indexes import advise_indexes
-from ..exceptions import ConfigurationError, PerfloopError
+from ..exceptions import PerfloopError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,17 +55,10 @@ def check_database(dsn: str) -> None:
     """Connect once, before anything is measured.
 
     Raises:
-        ConfigurationError: no PostgreSQL; SQLite's file is found without being named.
-        DatabaseUnreachable, NoPrivilege: see `open_database`.
+        ConfigurationError, DatabaseUnreachable, NoPrivilege: see `open_database`.
     """
-    with open_database(dsn) as database:
-        if database.dialect != "postgresql":
-            raise ConfigurationError(
-                "Expected a PostgreSQL database",
-                got=database.name,
-                where="--dsn",
-                hint="SQLite's file is found by itself",
-            )
+    with open_database(dsn):
+        pass
 
 
 def advise_service(dsn: str, workload: WorkloadRecord, progress: Callable[[str], None]) -> ServiceIndexes:

@@ -1,7 +1,9 @@
-"""Indexes for what a service asks, found on a clone of a real PostgreSQL."""
+"""Indexes for what a service asks, found on a clone of a real database."""
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -9,7 +11,7 @@ import pytest
 
 from perfloop.database.capture import WorkloadBuilder
 from perfloop.diagnosis.service_indexes import advise_service, check_database
-from perfloop.exceptions import ConfigurationError
+from perfloop.exceptions import PerfloopError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +66,22 @@ def test_a_search_that_cannot_be_made_is_a_note(url: str) -> None:
     assert "Expected a workload of postgresql" in found.notes[0]
 
 
-def test_an_sqlite_file_need_not_be_named(tmp_path: Path) -> None:
-    (tmp_path / "shop.sqlite3").write_bytes(b"")
-    with pytest.raises(ConfigurationError, match="Expected a PostgreSQL database"):
-        check_database(str(tmp_path / "shop.sqlite3"))
+def test_an_sqlite_file_is_advised_on_too(tmp_path: Path) -> None:
+    path = tmp_path / "shop.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER, note TEXT)")
+        rows = ((number % 2_000, "x" * 90) for number in range(20_000))
+        connection.executemany("INSERT INTO orders (customer_id, note) VALUES (?, ?)", rows)
+    builder = WorkloadBuilder()
+    builder.add(BY_CUSTOMER, calls=500, total_ms=2_000.0, rows=5_000)
+    check_database(str(path))
+    found = advise_service(str(path), builder.record("sqlite", "service"), lambda _: None)
+    assert found.notes == []
+    trial = found.trials[BY_CUSTOMER]
+    assert (trial.index.table, trial.index.keys) == ("orders", ["customer_id"])
+    assert trial.part < 0.5
+
+
+def test_a_database_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(PerfloopError):
+        check_database(str(tmp_path / "gone.sqlite3"))
