@@ -8,9 +8,9 @@ from ...clock import MONOTONIC
 from ...telemetry import DEFAULT_REGISTRY
 from .breakdown import begin_trace
 from .exchange import Exchange, status_code
-from .routes import NOTES, UNMATCHED, ScopeRoutes, note_routes
+from .routes import NOTES, ScopeRoutes, note_routes
 from .server_timing import SERVER_TIMING, server_timing
-from .tally import FULL, NOTEWORTHY_AFTER
+from .tally import FULL, METHODS, NOTEWORTHY_AFTER
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .access_log import AccessFormat
     from .breakdown import Trace
     from .slow import SlowRequest
+    from .tally import Series
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PerformanceMiddleware"]
 
+_new = object.__new__
+_KEPT = 10_000
 _HIGH_WATER = 65_536
 """Beyond so many bytes a server makes the application wait for its client: the last byte is out when `send` returns."""
 
@@ -80,65 +83,85 @@ class PerformanceMiddleware:
         self.app = app
         self._server_timing = server_timing
         self._watch = watch = Watch(registry, slow_threshold, access_log, route, clock)
-        self._begin_trace = begin_trace() if breakdown else None
+        self._trace: type[Any] | None = None
+        if breakdown:
+            self._trace, self._begin = begin_trace()
         self._now = watch.now
         self._active = watch.tally.active
-        self._series = watch.tally.series
         self._slow_threshold = slow_threshold
         self._logs = watch.access_log is not None
         self._routes = ScopeRoutes(app)
+        self._known: dict[tuple[int, str, int], Series] = {}
+        """Series by the identity of the route object, method and status, where these alone say it."""
+        self._kept: list[Any] = []
+        """Those routes, so that their identities stay their own."""
         note_routes(app)
 
+    # Amid the code of a service, whose caches are cold for it, each step costs several times what it does in a loop. So
+    # this is one function with few steps, and calls are of names: CPython 3.11 has no quick way for `self._now()`.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's scope."""
+        app = self.app
         if scope["type"] != "http" or NOTES in scope:
-            await self.app(scope, receive, send)
+            await app(scope, receive, send)
             return
         notes: list[str] = []
         scope[NOTES] = notes
-        begin = self._begin_trace
-        trace = None if begin is None else begin()
-        make = self._exchange_for(scope) if self._server_timing else _AsgiExchange
-        exchange = make(self._now, receive, send)
+        trace = None
+        kind = self._trace
+        if kind is not None:
+            begin = self._begin
+            trace = _new(kind)
+            begin(trace)
+        exchange = _new(self._exchange_for(scope) if self._server_timing else _AsgiExchange)
+        exchange.status = exchange.received = exchange.sent = 0
+        exchange.first = exchange.last = 0.0
+        exchange.usual = exchange.disconnected = False
+        exchange.raised = None
+        exchange.pass_receive = receive
+        exchange.pass_send = send
+        exchange.now = now = self._now
         active = self._active
         active.add(exchange)
+        exchange.started = started = now()
         try:
-            await self.app(scope, exchange.receive, exchange.send)
+            await app(scope, exchange.receive, exchange.send)
         except BaseException as error:
+            exchange.usual = False
             exchange.raised = type(error)
             raise
         finally:
             active.discard(exchange)
             try:
-                ended = self._now()
-                scope.pop(NOTES, None)
-                if notes or self._watch.route is not None:
-                    route = self._noted(scope, notes)
-                elif "route" in scope or "endpoint" in scope or "path_template" in scope:
-                    route = self._routes.of(scope)
-                else:
-                    route = UNMATCHED
-                # What most requests come to, without a call: amid the code of a service each costs half a microsecond.
-                status, first, last, started = exchange.status, exchange.first, exchange.last, exchange.started
+                ended = now()
+                try:
+                    del scope[NOTES]
+                except KeyError:
+                    pass
+                last = exchange.last
                 if (
-                    started <= first <= last
-                    and 0 < status < 500
-                    and exchange.raised is None
-                    and not exchange.disconnected
-                    and not exchange.received
+                    exchange.usual
+                    and last
                     and ended - last < NOTEWORTHY_AFTER
-                    and last - started < self._slow_threshold
-                    and (series := self._series.get((scope["method"], route, status, ""))) is not None
-                    and series.in_batches
+                    and ended - started < self._slow_threshold
                 ):
-                    pending = series.pending
-                    pending += (last - started, first - started, exchange.sent)
-                    if len(pending) >= FULL:
-                        series.settle(wait=False)
+                    series = None
+                    if not notes and "app_root_path" not in scope and "fastapi" not in scope:
+                        place = scope.get("route") or scope.get("endpoint") or scope.get("path_template")
+                        series = self._known.get((id(place), scope["method"], exchange.status))
+                    if series is None:
+                        series = self._find(scope, notes, exchange.status)
+                    if series.in_batches:
+                        pending = series.pending
+                        pending += (started, exchange.first, last, exchange.sent)
+                        if len(pending) >= FULL:
+                            series.settle(wait=False)
+                    else:
+                        series.add(last - started, exchange.first - started, exchange.sent)
                     if self._logs:
-                        self._watch.report(exchange, scope["method"], route, last - started, ended, trace, scope)
+                        self._watch.report(exchange, scope["method"], series.route, last - started, ended, trace, scope)
                 else:
-                    self._end(scope, route, exchange, ended, trace)
+                    self._end(scope, self._route(scope, notes), exchange, ended, trace)
                 if trace is not None:
                     trace.live = False
             except Exception:
@@ -151,10 +174,28 @@ class PerformanceMiddleware:
     def _exchange_for(self, scope: Scope) -> type[_AsgiExchange]:
         return _TimedExchange if self._watch.wants_server_timing(self._server_timing, scope) else _AsgiExchange
 
-    def _noted(self, scope: Scope, notes: list[str]) -> str:
-        """The template that the option `route` says, or that the application noted."""
+    def _route(self, scope: Scope, notes: list[str]) -> str:
+        """The template that the option `route` says, that the application noted, or that is left in the scope."""
         said = None if self._watch.route is None else self._watch.route(scope)
         return str(said) if said else notes[-1] if notes else self._routes.of(scope)
+
+    def _find(self, scope: Scope, notes: list[str], status: int) -> Series:
+        """The series of a request that went well, kept where the route object alone says which."""
+        method, tally = scope["method"], self._watch.tally
+        series = tally.find(method, self._route(scope, notes), status, "")
+        place = scope.get("route")
+        if (
+            series.in_batches
+            and method in METHODS
+            and self._watch.route is None
+            and not notes
+            and not ("app_root_path" in scope or "fastapi" in scope)
+            and (place or not (scope.get("endpoint") or scope.get("path_template")))
+            and len(self._known) < _KEPT
+        ):
+            self._kept.append(place)
+            self._known[id(place), method, status] = series
+        return series
 
     def _end(self, scope: Scope, route: str, exchange: _AsgiExchange, ended: float, trace: Trace | None) -> None:
         watch, method = self._watch, scope["method"]
@@ -166,51 +207,54 @@ class PerformanceMiddleware:
 class _AsgiExchange(Exchange):
     """An exchange between application and server: its `receive` and `send` pass messages on and take notes."""
 
-    __slots__ = ("_now", "_receive", "_send")
+    __slots__ = ("now", "pass_receive", "pass_send", "usual")
 
-    def __init__(self, now: Callable[[], float], receive: Receive, send: Send) -> None:
-        # As Exchange.__init__, without the call.
-        self.status = 0
-        self.first = self.last = 0.0
-        self.received = self.sent = 0
-        self.disconnected = False
-        self.raised = None
-        self._now = now
-        self._receive = receive
-        self._send = send
-        self.started = now()
+    now: Callable[[], float]
+    pass_receive: Receive
+    pass_send: Send
+    usual: bool
+    """A response below 500 has begun, to a request without a body, and nothing has gone wrong."""
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        receive = self.pass_receive
+        message = await receive()
         kind = message["type"]
         if kind == "http.request":
-            self.received += len(message.get("body") or b"")
+            received = len(message.get("body") or b"")
+            if received:
+                self.received += received
+                self.usual = False
         elif kind == "http.disconnect" and not self.last:
             self.disconnected = True
+            self.usual = False
         return message
 
     # A plain function that hands on the server's awaitable: a coroutine in between would cost more than all the rest.
     def send(self, message: Message) -> Awaitable[None]:
         kind = message["type"]
+        send = self.pass_send
         if kind == "http.response.body":
             if not self.last:
                 self.sent += len(message.get("body") or b"")
                 if not message.get("more_body"):
                     if self.sent > _HIGH_WATER:
                         return self._send_last(message)
-                    self.last = self._now()
+                    now = self.now
+                    self.last = now()
         elif kind == "http.response.start":
             if not self.status:
                 status = message["status"]
-                self.status = status if type(status) is int else status_code(status)
-                self.first = self._now()
+                self.status = status = status if type(status) is int else status_code(status)
+                self.usual = 0 < status < 500 and not (self.received or self.disconnected)
+                now = self.now
+                self.first = now()
         elif not self.last:
             return self._send_file(kind, message)
-        return self._send(message)
+        return send(message)
 
     async def _send_last(self, message: Message) -> None:
-        await self._send(message)
-        self.last = self._now()
+        await self.pass_send(message)
+        self.last = self.now()
 
     def _send_file(self, kind: str, message: Message) -> Awaitable[None]:
         """The extensions by which the server sends a file itself."""
@@ -220,7 +264,7 @@ class _AsgiExchange(Exchange):
                 return self._send_last(message)
         elif kind == "http.response.pathsend":
             return self._send_last(message)
-        return self._send(message)
+        return self.pass_send(message)
 
 
 class _TimedExchange(_AsgiExchange):
@@ -230,7 +274,7 @@ class _TimedExchange(_AsgiExchange):
 
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start" and not self.status:
-            value = server_timing(self._now() - self.started)
+            value = server_timing(self.now() - self.started)
             headers = [*message.get("headers", ()), (SERVER_TIMING.lower().encode(), value.encode())]
             message = {**message, "headers": headers}
         return super().send(message)

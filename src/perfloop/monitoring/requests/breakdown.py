@@ -69,9 +69,12 @@ class ThreadTrace(Trace, Protocol):
         """This thread goes on with the request."""
 
 
-def begin_trace() -> Callable[[], Trace]:
-    """Gives the trace of the request that a context begins; hooks are applied where no agent was injected."""
-    return _begin_injected if _INJECTED in sys.modules else _light()
+def begin_trace() -> tuple[type[Any], Callable[[Any], object]]:
+    """The kind of traces, and what begins one for the request of a context; hooks are applied without injected agent.
+
+    A trace is made by `object.__new__`, without a call of Python.
+    """
+    return (_InjectedTrace, _InjectedTrace.begin) if _INJECTED in sys.modules else _light()
 
 
 def begin_thread_trace() -> Callable[[], ThreadTrace]:
@@ -105,9 +108,10 @@ class _InjectedTrace:
 
     __slots__ = ("_request", "live")
 
-    def __init__(self, request: Any) -> None:
-        self._request = request
+    def begin(self) -> _InjectedTrace:
+        self._request: Any = _injected("state").CURRENT.get()
         self.live = True
+        return self
 
     def leave(self) -> None:
         pass
@@ -130,14 +134,14 @@ class _InjectedTrace:
 
 
 def _begin_injected() -> _InjectedTrace:
-    return _InjectedTrace(_injected("state").CURRENT.get())
+    return _InjectedTrace().begin()
 
 
 def _injected(module: str) -> Any:
     return sys.modules[f"{_INJECTED}.{module}"]
 
 
-def _light() -> Callable[[], Trace]:
+def _light() -> tuple[type[Any], Callable[[Any], object]]:
     """Traces on an event loop: what the hooks see, and no step of the loop."""
     from ...agent.state import CURRENT, Request
 
@@ -155,15 +159,8 @@ def _light() -> Callable[[], Trace]:
         def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
             return _parts(self.events, started, ended)
 
-    new, enter = LightRequest.__new__, CURRENT.set
-
-    def begin() -> LightRequest:
-        request = new(LightRequest)
-        enter(request)
-        return request
-
     _apply_hooks()
-    return begin
+    return LightRequest, CURRENT.set
 
 
 def _on_threads() -> Callable[[], ThreadTrace]:

@@ -62,16 +62,23 @@ def injected(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, f"_perfloop_agent.{module.__name__.rpartition('.')[2]}", module)
 
 
+def begun() -> Any:
+    kind, begin = begin_trace()
+    trace = object.__new__(kind)
+    begin(trace)
+    return trace
+
+
 @pytest.mark.usefixtures("injected")
-@pytest.mark.parametrize("begin", [begin_trace, begin_thread_trace])
-def test_an_injected_agent_is_asked_for_its_request(begin: Any) -> None:
+@pytest.mark.parametrize("make", [begun, lambda: begin_thread_trace()()])
+def test_an_injected_agent_is_asked_for_its_request(make: Any) -> None:
     def serve() -> None:
         request = state.Request("GET", None)
         state.CURRENT.set(request)
         segment = state.open_segment(request, STEP)
         assert segment is not None
         started = time.monotonic()
-        trace = begin()()
+        trace = make()
         trace.live = True
         request.add(STATEMENT, time.monotonic_ns() - 1000, 1000)
         ended = time.monotonic()
@@ -93,7 +100,7 @@ def test_an_injected_agent_is_asked_for_its_request(begin: Any) -> None:
 
 @pytest.mark.usefixtures("injected")
 def test_an_injected_agent_that_knows_of_no_request() -> None:
-    assert contextvars.Context().run(begin_trace()).breakdown(1.0, 2.0) == ({}, 0)
+    assert contextvars.Context().run(begun).breakdown(1.0, 2.0) == ({}, 0)
 
 
 @pytest.mark.usefixtures("injected")
