@@ -141,6 +141,7 @@ class Store:
             self._close.atexit = False
             self._name = path.name
             self._writer = CellWriter(descriptor)
+            self._warn_of_strangers()
         except (OSError, ConfigurationError) as error:
             _LOGGER.warning("this process is left out of its service's metrics: %s", error)
             self._writer = CellWriter(-1, largest=_ALONE_BYTES)
@@ -218,6 +219,20 @@ class Store:
     def notes(self) -> list[bytes]:
         """What the others left."""
         return read_notes(self._directory, without="" if self._notes is None else self._notes.name)
+
+    def _warn_of_strangers(self) -> None:
+        """Say that another service seems to count in the directory: the workers of one have one working directory."""
+        for process in self.processes():
+            with contextlib.suppress(OSError):  # not Linux, ended meanwhile, or not ours to look at
+                if (at := Path(f"/proc/{process}/cwd").readlink()) != Path.cwd():
+                    _LOGGER.warning(
+                        "process %d, which works in %s, counts in %s too: what two services count there adds up; "
+                        "give each a directory of its own (PERFLOOP_METRICS_DIR)",
+                        process,
+                        at,
+                        self._directory,
+                    )
+                    return
 
     def processes(self) -> list[int]:
         """The others that live and have a file."""

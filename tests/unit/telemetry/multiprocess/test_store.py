@@ -7,14 +7,14 @@ import threading
 import traceback
 from typing import TYPE_CHECKING
 
+import pytest
+
 from perfloop.telemetry import Registry
 from perfloop.telemetry.multiprocess import read_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
 
 def in_child(work: Callable[[], None], *, kill: bool = False) -> None:
@@ -225,3 +225,28 @@ def test_a_leader_that_is_killed_leads_no_more(tmp_path: Path) -> None:
 
     in_child(lead, kill=True)
     assert registry.leads()
+
+
+@pytest.mark.parametrize(("where", "warnings"), [("elsewhere", 1), ("here", 0)])
+def test_a_service_that_starts_beside_another_says_so(
+    where: str, warnings: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+    counting, over = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        os.chdir(tmp_path / where)
+        registry = Registry(directory=tmp_path / "metrics")
+        registry.counter("c", "C.").inc()
+        os.write(counting[1], b".")
+        os.close(over[1])
+        os.read(over[0], 1)
+        os._exit(0)
+    os.read(counting[0], 1)
+    monkeypatch.chdir(tmp_path / "here")
+    Registry(directory=tmp_path / "metrics").counter("c", "C.").inc()
+    os.close(over[1])
+    os.waitpid(child, 0)
+    said = [text for text in caplog.messages if f"process {child}, which works in {tmp_path / where}" in text]
+    assert len(said) == len(caplog.messages) == warnings
