@@ -279,10 +279,16 @@ def test_the_terminal_shows_the_same_figures() -> None:
         "fails      memory 2 processes killed for memory",
     ):
         assert figure in text
-    assert re.search(r"GET /orders/\{id\} +2/s +12\.5 ms +80 ms +1\.21 s +3 +database 62 %", text)
-    assert re.search(r"GET /orders/\{id\} +1\.21 s +503 +database 99\.2 %", text)
+    assert re.search(r"GET /orders/\{id\} +2/s +12\.5 ms +80 ms +1\.21 s +3 +62 % database", text)
+    assert re.search(r"GET /orders/\{id\} +1\.21 s +503 +99\.2 % database", text)
     many = replace(STATE, routes=[replace(ROUTE, route=f"GET /{number}") for number in range(20)])
     assert "and 12 routes more" in drawn(many)
+
+
+def test_on_a_narrow_terminal_nothing_of_the_resources_is_cut_off() -> None:
+    text = drawn(replace(STATE, resources=STATE.resources * 2), width=60)
+    assert "used       disk 3.4 % · processor quota 100 % · memory –\n             disk 3.4 % · " in text
+    assert "…" not in text[text.index("used ") : text.index("fails ")]
 
 
 def test_one_line_for_logs() -> None:

@@ -145,8 +145,19 @@ def _saturation(state: LiveState, paper: Paper) -> None:
         ("fails", "red", [f"{name} {failed} {fails[name]}" for name, _, _, failed, _ in told if name in fails]),
     )
     for head, style, words in lines:
-        if words:
-            paper.line(f"{head:<11}", (" · ".join(words), style))
+        for number, line in enumerate(_filled(words, paper.width - 13)):
+            paper.line(f"{head if not number else '':<11}", (line, style))
+
+
+def _filled(words: list[str], width: int) -> list[str]:
+    """The words in lines no longer than `width`, as far as each fits alone."""
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) + len(word) + 3 <= width:
+            lines[-1] += f" · {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _row(route: RouteFigures) -> list[Cell]:
@@ -166,4 +177,4 @@ def _largest(parts_ms: dict[str, float]) -> str:
     if not total:
         return "–"
     part = max(parts_ms, key=lambda each: parts_ms[each])
-    return f"{figures.part_name(part)} {figures.share(parts_ms[part] / total)}"
+    return f"{figures.share(parts_ms[part] / total)} {figures.part_name(part)}"
