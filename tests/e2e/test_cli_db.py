@@ -323,3 +323,31 @@ def test_advice_that_cannot_be_given_says_why(
     assert run.returncode == 2
     assert message in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_indexes_for_a_file_with_a_migration_that_is_carried_out_and_taken_back(
+    perfloop: Perfloop, workplace: Path, shop_file: str
+) -> None:
+    with contextlib.closing(sqlite3.connect(workplace / shop_file)) as connection:
+        rows = [(number % 500, "n" * 60) for number in range(5_000)]
+        connection.executemany("INSERT INTO orders (customer_id, note) VALUES (?, ?)", rows)
+        connection.commit()
+        (workplace / "queries.sql").write_text(f"-- calls: 90\n{QUERY};")
+        asked = ("db", "advise", shop_file, "--sql", "queries.sql")
+        run = perfloop(*asked, "--migration", "indexes.sql")
+        assert run.returncode == 0, run.stderr
+        assert "build an index on orders (customer_id)" in run.stdout.lower()
+        assert "of SQLite's steps with it, counted" in " ".join(run.stdout.split())
+        assert "an insert" in run.stdout
+        script = (workplace / "indexes.sql").read_text()
+        assert "CONCURRENTLY" not in script
+        connection.executescript(script)
+        used = connection.execute(f"EXPLAIN QUERY PLAN {QUERY}").fetchone()[3]
+        assert used == "SEARCH orders USING INDEX orders_customer_id_idx (customer_id=?)"
+        assert perfloop(*asked, "--json").returncode == 0
+        connection.executescript((workplace / "indexes.down.sql").read_text())
+        assert connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'").fetchall() == []
+
+        connection.execute("BEGIN EXCLUSIVE")
+        locked = perfloop(*asked)
+        assert (locked.returncode, "stayed locked" in locked.stderr) == (2, True), locked.stderr

@@ -175,6 +175,8 @@ def schema_changes(record: AdviceRecord) -> list[SchemaChange]:
         )
         for name in extensions
     ]
+    if record.dialect == "sqlite" and built:
+        built.append(SchemaChange("ANALYZE", "", "statistics, by which SQLite chooses among its indexes"))
     return [*needed, *built, *dropped]
 
 

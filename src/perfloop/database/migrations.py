@@ -1,7 +1,8 @@
 """Advice on indexes as a migration that can be taken back: plain SQL, Alembic or Django. Pure.
 
 PostgreSQL builds and drops indexes CONCURRENTLY, which no transaction may hold: each form carries them out by
-themselves. What was done before a failure stays; taking the migration back removes it, a half-built index too.
+themselves; on SQLite they leave the transaction to the tool. What was done before a failure stays; taking the migration
+back removes it, a half-built index too.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class _Revision:
 
 def sql_migration(changes: Sequence[SchemaChange], *, title: str) -> tuple[str, str]:
     """Two scripts for psql or sqlite3: one that does, one that takes it back in the opposite order."""
-    up = [f"-- {_line(title)}", "-- Each statement by itself, not in a transaction.", ""]
+    up = [f"-- {_line(title)}"]
+    if any("CONCURRENTLY" in change.do for change in changes):
+        up.append("-- Each statement by itself, not in a transaction.")
+    up.append("")
     for change in changes:
         up += [f"-- {_line(change.why)}", f"{_statement(change.do)};", ""]
     down = [f"-- Takes back: {_line(title)}", ""]
@@ -117,9 +121,12 @@ def django_migration(
         )
         operations += f"            reverse_sql={undo},\n        ),\n"
     dependencies = f"({app!r}, {leaves[0]!r})" if leaves else ""
+    alone = ""
+    if any("CONCURRENTLY" in change.do for change in changes):
+        alone = "    # Indexes are built CONCURRENTLY, which no transaction may hold.\n    atomic = False\n"
     return (
         f'"""{_text(title)}"""\n\nfrom django.db import migrations\n\n\nclass Migration(migrations.Migration):\n'
-        "    # Indexes are built CONCURRENTLY, which no transaction may hold.\n    atomic = False\n"
+        f"{alone}"
         f"    dependencies = [{dependencies}]\n    operations = [\n{operations}    ]\n"
     )
 

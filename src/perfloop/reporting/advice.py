@@ -54,7 +54,8 @@ def advice_entries(record: AdviceRecord) -> list[AdviceEntry]:
     found: list[AdviceEntry] = []
     if record.indexes is not None:
         whole = record.indexes.cost_before
-        found += [_index(each, whole) for each in record.indexes.advised]
+        counted = record.indexes.checked_with == "executions"
+        found += [_index(each, whole, counted=counted) for each in record.indexes.advised]
         found += [
             AdviceEntry(
                 title=f"drop the {each.kind} index {figures.clean(each.name)} on {figures.clean(each.table)}",
@@ -126,12 +127,15 @@ def _repeated(each: NPlusOne) -> AdviceEntry:
     )
 
 
-def _index(each: AdvisedIndex, whole: float) -> AdviceEntry:
+def _index(each: AdvisedIndex, whole: float, *, counted: bool) -> AdviceEntry:
     share = (each.cost_before - each.cost_after) / whole if whole > 0 else None
     keys = ", ".join(map(figures.clean, each.keys))
     more = f" including {', '.join(map(figures.clean, each.include))}" if each.include else ""
     where = f" where {figures.clean(each.where)}" if each.where else ""
     proof = []
+    if counted:
+        steps = f"{figures.number(each.cost_before)} → {figures.number(each.cost_after)}"
+        proof.append(f"the workload takes {steps} of SQLite's steps with it, counted")
     if each.buffers_after is not None:
         before = "more than could be waited for" if each.buffers_before is None else figures.number(each.buffers_before)
         proof.append(f"the workload touches {before} → {figures.number(each.buffers_after)} pages with it, measured")

@@ -229,3 +229,47 @@ def test_a_journal_of_either_kind_and_a_file_that_may_only_be_read(mode: str, sh
         connection.execute(f"PRAGMA journal_mode = {mode}")
     shop.chmod(0o444)
     assert keys(advise((9, "SELECT * FROM orders WHERE customer_id = ?"))) == [("customer_id",)]
+
+
+def test_what_writers_pay_and_the_time_in_turns(advise: Advise) -> None:
+    update = "UPDATE orders SET customer_id = 7 WHERE id = 9"
+    found = only(advise((900, "SELECT * FROM orders WHERE customer_id = ?"), (1, update)))
+    bill = found.write_bill
+    assert (bill.source, bill.why_not, bill.rows) == ("generated", None, 120)
+    assert bill.insert_us is not None
+    assert bill.update_us is not None
+    assert bill.insert_us_interval is not None
+    gain = found.statements[0]
+    assert gain.ms_before is not None
+    assert gain.ms_after is not None
+
+
+def test_a_bill_that_cannot_be_measured_says_why(shop: Path, advise: Advise) -> None:
+    with contextlib.closing(sqlite3.connect(shop)) as connection:
+        connection.execute("CREATE TRIGGER no_more BEFORE INSERT ON orders BEGIN SELECT raise(ABORT, 'closed'); END")
+    bill = only(advise((9, "SELECT * FROM orders WHERE customer_id = ?"))).write_bill
+    assert (bill.source, bill.insert_us) == ("not measured", None)
+    assert "closed" in (bill.why_not or "")
+
+
+def test_indexes_that_others_make_superfluous(shop: Path, advise: Advise) -> None:
+    with contextlib.closing(sqlite3.connect(shop)) as connection:
+        connection.executescript(
+            "CREATE INDEX by_id ON orders (id); CREATE INDEX one ON orders (status);"
+            "CREATE INDEX longer ON orders (status, created_at); CREATE INDEX again ON orders (status, created_at);"
+            "CREATE UNIQUE INDEX kept ON customer (email);"
+        )
+    advice = advise((9, "SELECT * FROM orders WHERE status = 'open' AND created_at > '2024-02-01'"))
+    assert {each.name: (each.kind, each.drop_sql) for each in advice.droppable} == {
+        "by_id": ("duplicate", "DROP INDEX by_id"),
+        "one": ("redundant", "DROP INDEX one"),
+        "again": ("duplicate", "DROP INDEX again"),
+    }
+    assert all(each.create_sql.startswith("CREATE INDEX") for each in advice.droppable)
+
+
+def test_a_full_scan_is_right_where_all_rows_are_wanted(advise: Advise) -> None:
+    advice = advise((9, "SELECT count(*), max(length(o.note)), sum(o.total + o.customer_id) FROM orders o"))
+    (scan,) = advice.sequential_scans
+    assert (scan.table, scan.rows, scan.share) == ("orders", 12_000, None)
+    assert scan.reason.startswith("every row is wanted")

@@ -98,6 +98,8 @@ class Analysis:
     limits: dict[int, str] = field(default_factory=dict)
     """`limit` or `offset` by placeholder."""
     write: Write | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Of each alias, in small letters, the table's name."""
 
     @property
     def tables(self) -> frozenset[tuple[str | None, str]]:

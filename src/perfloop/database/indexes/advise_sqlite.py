@@ -5,20 +5,26 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from ...exceptions import DatabaseFailed
-from ...records.index_advice import AdvisedIndex, IndexAdvice, StatementGain
+from ...records.index_advice import AdvisedIndex, DroppableIndex, IndexAdvice, SequentialScan, StatementGain, WriteBill
 from .analysis import analyse
 from .candidates import WeightedAccess, candidates, single_column_candidates
 from .costs import Judged
-from .reasons import reason
+from .reasons import reason, sequential_scan
 from .scopes import Unparsable
 from .selection import select_indexes
 from .sqlite_catalogue import read_sqlite_catalogue
 from .sqlite_library import SQLiteRefusal
 from .sqlite_what_if import SQLiteWhatIf
 from .sqlite_workload import SQLiteWorkload
+from .sqlite_write_bill import measure_sqlite_write_bills
+from .unused import droppable
 from .values import executions
 
 if TYPE_CHECKING:
@@ -44,6 +50,9 @@ _LEAST_SAVED = 0.0005
 _SAMPLED_VALUES = 200
 _MOST_LEFT_OUT = 50
 _MOST_STATEMENTS_OF_AN_INDEX = 10
+_TIMES = 5
+_LONG_MS = 300.0
+"""What takes longer is timed once."""
 _VALUES = (
     "parameters that the workload did not keep got values that the tables hold: a typical execution, and one with the"
     " commonest value"
@@ -227,11 +236,14 @@ class _Advisor:
     def _advice(self, chosen: list[IndexDefinition], judged: Sequence[Judged], candidates: int) -> IndexAdvice:
         everything: frozenset[IndexDefinition] = frozenset(chosen)
         nothing: frozenset[IndexDefinition] = frozenset()
-        advised = [self._advised(each, everything, judged) for each in chosen]
+        bills = self._write_bills(chosen, judged)
+        advised = [self._advised(each, everything, judged, bills[each]) for each in chosen]
         kinds = {run.values for each in judged for run in each.executions}
         return IndexAdvice(
             dialect="sqlite",
             advised=sorted(advised, key=lambda each: each.cost_after - each.cost_before),
+            droppable=self._droppable(chosen, judged),
+            sequential_scans=self._scans(everything, judged),
             cost_before=self.cost(nothing),
             cost_after=self.cost(everything),
             buffers_before=self._pages(nothing),
@@ -253,7 +265,7 @@ class _Advisor:
         return self.cost.pages(chosen) if self.cost.ended(chosen) else None
 
     def _advised(
-        self, definition: IndexDefinition, chosen: frozenset[IndexDefinition], judged: Sequence[Judged]
+        self, definition: IndexDefinition, chosen: frozenset[IndexDefinition], judged: Sequence[Judged], bill: WriteBill
     ) -> AdvisedIndex:
         without = chosen - {definition}
         runs = self.cost.changed(without, chosen)
@@ -277,11 +289,78 @@ class _Advisor:
             buffers_after=self._pages(chosen),
             size_bytes=self.clone.size(definition),
             build_seconds=self.clone.build_seconds[definition],
+            write_bill=bill,
             statements=[
-                _gain(judged[number], [(bare, with_) for _, bare, with_ in runs[number]])
+                _gain(judged[number], [self._timed(judged[number], each, without, chosen) for each in runs[number]])
                 for number in order[:_MOST_STATEMENTS_OF_AN_INDEX]
             ],
         )
+
+    def _timed(
+        self,
+        judged: Judged,
+        run: tuple[int, Measured, Measured],
+        without: frozenset[IndexDefinition],
+        chosen: frozenset[IndexDefinition],
+    ) -> tuple[Measured, Measured]:
+        """An execution without and with an index, its time the median of several in turns."""
+        place, bare, with_ = run
+        if max(bare.ms, with_.ms) > _LONG_MS:
+            return bare, with_
+        sql, writes = judged.executions[place].sql, judged.analysis.write is not None
+        times: dict[frozenset[IndexDefinition], list[float]] = {without: [], chosen: []}
+        for _ in range(_TIMES):
+            for arm, taken in times.items():
+                self.clone.show(arm)
+                self.clone.measure(sql, writes=writes)  # the pages come into the cache
+                taken.append(self.clone.measure(sql, writes=writes).ms)
+        return replace(bare, ms=median(times[without])), replace(with_, ms=median(times[chosen]))
+
+    def _write_bills(
+        self, chosen: Sequence[IndexDefinition], judged: Sequence[Judged]
+    ) -> dict[IndexDefinition, WriteBill]:
+        bills: dict[IndexDefinition, WriteBill] = {}
+        for key in dict.fromkeys(map(_table, chosen)):
+            updates = [
+                (write.columns, float(each.statement.calls))
+                for each in judged
+                if (write := each.analysis.write) is not None and write.kind == "update" and write.table.key == key
+            ]
+            definitions = [each for each in chosen if _table(each) == key]
+            bills |= measure_sqlite_write_bills(
+                self.clone, self.catalogue.tables[key], definitions, frozenset(chosen), updates, self.options
+            )
+        return bills
+
+    def _droppable(self, chosen: Sequence[IndexDefinition], judged: Sequence[Judged]) -> list[DroppableIndex]:
+        everything = frozenset(chosen)
+        base = self.cost(everything)
+        found = []
+        for index in droppable(self.catalogue, advised=chosen):
+            try:
+                change = (self.cost.without(index.name, everything) - base) / base if base else 0.0
+            except SQLiteRefusal:
+                continue  # an ON CONFLICT needs it
+            if change <= self.options.minimum_gain:
+                found.append(structs.replace(index, workload_cost_change=change))
+        return found
+
+    def _scans(self, chosen: frozenset[IndexDefinition], judged: Sequence[Judged]) -> list[SequentialScan]:
+        self.clone.show(chosen)
+        found: dict[tuple[str, str], SequentialScan] = {}
+        for each in judged:
+            filtered = {
+                access.table.name.lower()
+                for access in each.analysis.accesses
+                if access.equalities or access.ranges or access.patterns or access.constants or access.joins
+            }
+            for run in each.executions:
+                for name in self.clone.plan(run.sql).scanned:
+                    table = each.analysis.aliases.get(name.lower(), name)
+                    scan = sequential_scan(each, None, table, None, table.lower() in filtered, self.catalogue)
+                    if scan is not None:
+                        found.setdefault((scan.fingerprint, scan.table), scan)
+        return list(found.values())
 
 
 def _table(definition: IndexDefinition) -> tuple[str | None, str]:

@@ -44,7 +44,8 @@ def analyse(sql: str, catalogue: Catalogue) -> Analysis:
         query = query_of(tree)
         collector = _Collector(catalogue, query)
         collector.writes(tree, write)
-        return Analysis(tuple(collector.accesses()), collector.uses, collector.limits, write)
+        aliases = {occurrence.alias.lower(): occurrence.table.name for occurrence in collector.main}
+        return Analysis(tuple(collector.accesses()), collector.uses, collector.limits, write, aliases)
     except RecursionError as error:
         raise Unparsable("nested too deeply") from error
 

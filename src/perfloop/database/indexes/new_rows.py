@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .catalogue import Column, Table
     from .what_if import WhatIf
 
-__all__ = ["NewRows", "NotMeasured", "new_rows", "newest"]
+__all__ = ["NewRows", "NotMeasured", "copies", "new_rows", "newest"]
 
 _EXAMPLES = 20_000
 _INTEGERS = ("smallint", "integer", "bigint", "numeric")
@@ -49,7 +49,30 @@ def new_rows(clone: WhatIf, table: Table) -> NewRows:
     ).fetchall()
     if not found:
         raise NotMeasured(f"{table.name} has no rows to take as an example")
-    changes = _fresh_keys(clone, table, names)
+
+    def greatest(name: str) -> int:
+        query = f"SELECT max({quote_identifier(name)}) FROM {table.sql}"
+        row = clone.connection.execute(query.encode()).fetchone()
+        return int(row[0] or 0) if row is not None else 0
+
+    places = ", ".join(["%s"] * len(names))
+    sql = f"INSERT INTO {table.sql} ({', '.join(map(quote_identifier, names))}) VALUES ({places})"
+    return NewRows(sql, copies(table, names, found, greatest))
+
+
+def copies(
+    table: Table, names: Sequence[str], found: Sequence[tuple[Any, ...]], greatest: Callable[[str], int]
+) -> Callable[[int], list[tuple[Any, ...]]]:
+    """Copies of rows, with keys that are not there yet.
+
+    Args:
+        names: the columns of `found`.
+        greatest: the greatest value of a column that counts.
+
+    Raises:
+        NotMeasured: keys that cannot be made up.
+    """
+    changes = _fresh_keys(table, names, greatest)
     turn, examples = itertools.count(1), itertools.cycle(found)
 
     def fresh(count: int) -> list[tuple[Any, ...]]:
@@ -61,9 +84,7 @@ def new_rows(clone: WhatIf, table: Table) -> NewRows:
             rows.append(tuple(row))
         return rows
 
-    places = ", ".join(["%s"] * len(names))
-    sql = f"INSERT INTO {table.sql} ({', '.join(map(quote_identifier, names))}) VALUES ({places})"
-    return NewRows(sql, fresh)
+    return fresh
 
 
 def newest(table: Table, count: int) -> str:
@@ -74,7 +95,9 @@ def newest(table: Table, count: int) -> str:
     return f"SELECT * FROM {table.sql} WHERE ctid >= '({table.pages - pages},0)'::tid LIMIT {count}"
 
 
-def _fresh_keys(clone: WhatIf, table: Table, names: Sequence[str]) -> dict[int, Callable[[Any, int], Any]]:
+def _fresh_keys(
+    table: Table, names: Sequence[str], greatest: Callable[[str], int]
+) -> dict[int, Callable[[Any, int], Any]]:
     """For each unique index, a column that gets values which are not there yet."""
     foreign = {name for key in table.foreign_keys for name in key.columns}
     changes: dict[int, Callable[[Any, int], Any]] = {}
@@ -86,7 +109,7 @@ def _fresh_keys(clone: WhatIf, table: Table, names: Sequence[str]) -> dict[int, 
         if any(place in changes for place in places):
             continue
         ranked = sorted(places, key=lambda place: (names[place] in foreign, not _counts(table.columns[names[place]])))
-        change = _change(clone, table, table.columns[names[ranked[0]]]) if ranked else None
+        change = _change(table.columns[names[ranked[0]]], greatest) if ranked else None
         if change is None:
             raise NotMeasured(f"no fresh values for the unique index {index.name}")
         changes[ranked[0]] = change
@@ -94,15 +117,12 @@ def _fresh_keys(clone: WhatIf, table: Table, names: Sequence[str]) -> dict[int, 
 
 
 def _counts(column: Column) -> bool:
-    return column.type.startswith(_INTEGERS)
+    return column.type.startswith(_INTEGERS) or column.type == "int"
 
 
-def _change(clone: WhatIf, table: Table, column: Column) -> Callable[[Any, int], Any] | None:
+def _change(column: Column, greatest: Callable[[str], int]) -> Callable[[Any, int], Any] | None:
     if _counts(column):
-        row = clone.connection.execute(
-            f"SELECT max({quote_identifier(column.name)}) FROM {table.sql}".encode()
-        ).fetchone()
-        start = int(row[0] or 0) if row is not None else 0
+        start = greatest(column.name)
         return lambda _, number: start + number
     if column.type == "uuid":
         return lambda _, __: uuid.uuid4()

@@ -74,13 +74,17 @@ def scanned_tables(plan: dict[str, Any]) -> Iterator[tuple[str | None, str, floa
 
 
 def sequential_scan(
-    judged: Judged, schema: str | None, name: str, rows: float, filtered: bool, catalogue: Catalogue
+    judged: Judged, schema: str | None, name: str, rows: float | None, filtered: bool, catalogue: Catalogue
 ) -> SequentialScan | None:
-    """Why reading the whole table is right, once no candidate made it cheaper; None for an unknown table."""
+    """Why reading the whole table is right, once no candidate made it cheaper; None for an unknown table.
+
+    Args:
+        rows: that the statement wants of it; None: not known.
+    """
     table: Table | None = catalogue.find(schema, name)
     if table is None:
         return None
-    share = min(rows / table.rows, 1.0) if table.rows else None
+    share = min(rows / table.rows, 1.0) if table.rows and rows is not None else None
     if table.rows == 0:
         why = "the table is empty: its plans say nothing about a table with rows"
     elif table.pages <= _FEW_PAGES:

@@ -45,6 +45,17 @@ class SQLiteWorkload:
         """One statement's, weighted by its calls."""
         return self._sum(number, [measured.cost for _, measured in self.runs(number, chosen)])
 
+    def without(self, name: str, chosen: frozenset[IndexDefinition]) -> float:
+        """The cost without an index of the database itself.
+
+        Raises:
+            SQLiteRefusal: a statement needs it.
+        """
+        return sum(
+            self._sum(number, [measured.cost for _, measured in self.runs(number, chosen, without=name)])
+            for number in range(len(self.statements))
+        )
+
     def pages(self, chosen: frozenset[IndexDefinition]) -> float:
         """Pages touched, weighted by calls; of what does not end in time, until then."""
         return sum(
