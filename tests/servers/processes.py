@@ -140,3 +140,5 @@ def _stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None
     _, alive = psutil.wait_procs(children, timeout=1)
     for child in alive:
         child.kill()
+    with contextlib.suppress(ProcessLookupError):  # who was started meanwhile is in its session, too
+        os.killpg(process.pid, signal.SIGKILL)
