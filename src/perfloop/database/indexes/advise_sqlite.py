@@ -16,6 +16,8 @@ from ...records.index_advice import AdvisedIndex, DroppableIndex, IndexAdvice, S
 from .analysis import analyse
 from .candidates import WeightedAccess, candidates, single_column_candidates
 from .costs import Judged
+from .new_rows import NotMeasured
+from .placeholders import parse_placeholders
 from .reasons import reason, sequential_scan
 from .scopes import Unparsable
 from .selection import select_indexes
@@ -23,16 +25,16 @@ from .sqlite_catalogue import read_sqlite_catalogue
 from .sqlite_library import SQLiteRefusal
 from .sqlite_what_if import SQLiteWhatIf
 from .sqlite_workload import SQLiteWorkload
-from .sqlite_write_bill import measure_sqlite_write_bills
+from .sqlite_write_bill import measure_sqlite_write_bills, new_sqlite_rows
 from .unused import droppable
-from .values import executions
+from .values import Execution, executions, literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...records.workload import WorkloadRecord
     from ..connections import Database
-    from .access import Use
+    from .access import Analysis, Use
     from .definition import IndexDefinition
     from .options import IndexOptions
     from .what_if import Measured
@@ -51,6 +53,7 @@ _SAMPLED_VALUES = 200
 _MOST_LEFT_OUT = 50
 _MOST_STATEMENTS_OF_AN_INDEX = 10
 _TIMES = 5
+_MADE_UP = 5
 _LONG_MS = 300.0
 """What takes longer is timed once."""
 _VALUES = (
@@ -105,8 +108,13 @@ class _Advisor:
                 continue
             runs = executions(statement, analysis, "sqlite", self._sample)
             try:
-                for run in runs:
-                    self.clone.measure(run.sql, writes=analysis.write is not None)
+                try:
+                    self._try(runs, analysis)
+                except SQLiteRefusal:
+                    runs = self._made_up(statement.calls, analysis)
+                    if not runs:
+                        raise
+                    self._try(runs, analysis)
             except SQLiteRefusal as error:
                 why = _VALUE.sub(r"\1…", str(error))
                 self._leave_out(statement.fingerprint, f"SQLite refuses it: {why}")
@@ -115,6 +123,23 @@ class _Advisor:
         for statement in self.workload.statements[self.options.most_statements :]:
             self._leave_out(statement.fingerprint, f"not among the {self.options.most_statements} dearest")
         return found
+
+    def _try(self, runs: Sequence[Execution], analysis: Analysis) -> None:
+        for run in runs:
+            self.clone.measure(run.sql, writes=analysis.write is not None)
+
+    def _made_up(self, calls: int, analysis: Analysis) -> list[Execution]:
+        """In place of an INSERT whose values are there already: copies of the newest rows, with fresh keys."""
+        write = analysis.write
+        if write is None or write.kind != "insert" or analysis.accesses:
+            return []
+        try:
+            sql, fresh = new_sqlite_rows(self.clone, write.table)
+        except (DatabaseFailed, NotMeasured):
+            return []
+        template, weight = parse_placeholders(sql, operators=False), max(calls, 1) / _MADE_UP
+        rows = [[literal(value, "sqlite") for value in row] for row in fresh(_MADE_UP)]
+        return [Execution(template.filled(row), weight, "typical") for row in rows]
 
     def _sample(self, use: Use) -> list[str]:
         """Values of an expression, for parameters that statistics say nothing of; most frequent first."""

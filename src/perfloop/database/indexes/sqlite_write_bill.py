@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .options import IndexOptions
     from .sqlite_what_if import SQLiteWhatIf
 
-__all__ = ["measure_sqlite_write_bills"]
+__all__ = ["measure_sqlite_write_bills", "new_sqlite_rows"]
 
 _EXAMPLES = 5_000
 
@@ -55,7 +55,7 @@ def measure_sqlite_write_bills(
             reasons.append(f"{what}: {error.message if isinstance(error, DatabaseFailed) else error}")
             return {}
 
-    inserted = measured("inserts", _inserts)
+    inserted = measured("inserts", new_sqlite_rows)
     columns = max(updates, key=lambda each: each[1])[0] if updates else frozenset[str]()
     updated = measured("updates", lambda clone, table: _updates(clone, table, columns)) if columns else {}
     bills = {}
@@ -105,7 +105,12 @@ def _timed(clone: SQLiteWhatIf, sql: str, rows: Sequence[tuple[Any, ...]]) -> fl
         return (time.thread_time() - started) / max(len(rows) - 1, 1)
 
 
-def _inserts(clone: SQLiteWhatIf, table: Table) -> _Rows:
+def new_sqlite_rows(clone: SQLiteWhatIf, table: Table) -> _Rows:
+    """An INSERT of one row, and what gives rows for it: copies of the newest, with fresh keys.
+
+    Raises:
+        NotMeasured: it has none to copy, or keys that cannot be made up.
+    """
     names = [each.name for each in table.columns.values() if not each.generated and not each.automatic]
     if not names:
         raise NotMeasured(f"{table.name} has no column that an insert names")
