@@ -109,13 +109,14 @@ class PostgreSQLOracle(Oracle):
     def answers(self, rows: Rows, original: str, rewrite: str) -> tuple[list[Any], list[Any]]:
         import psycopg
 
-        with self._connection.transaction(force_rollback=True):
-            for table, held in rows.items():
-                if held:
-                    names = list(held[0])
-                    marks = ", ".join(f"({', '.join(['%s'] * len(names))})" for _ in held)
-                    sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES {marks}"
-                    self._connection.execute(sql.encode(), [row[name] for row in held for name in names])
+        # All rows in one round trip, by PostgreSQL's simple protocol.
+        inserts = [
+            f"INSERT INTO {table} ({', '.join(held[0])}) VALUES {', '.join(map(_row_literal, held))}"
+            for table, held in rows.items()
+            if held
+        ]
+        try:
+            self._connection.execute("; ".join(["BEGIN", *inserts]).encode())
             try:
                 one = self._connection.execute(original.encode()).fetchall()
             except psycopg.Error as error:
@@ -124,6 +125,18 @@ class PostgreSQLOracle(Oracle):
                 return one, self._connection.execute(rewrite.encode()).fetchall()
             except psycopg.Error as error:
                 raise FailedRewrite from error
+        finally:
+            self._connection.execute("ROLLBACK")
+
+
+def _row_literal(row: dict[str, Any]) -> str:
+    return f"({', '.join(map(_literal, row.values()))})"
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
 def confirm(oracle: Oracle, original: str, rewrite: str, literals: dict[str, list[dict[str, str]]]) -> bool:

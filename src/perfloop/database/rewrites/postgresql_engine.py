@@ -192,21 +192,23 @@ class _Sandbox:
         else:
             self._do("SAVEPOINT perfloop_rows")
             self._loaded = True
-        kept: dict[str, list[Row]] = {}
-        for label, wanted in rows.items():
-            table = self._tables[label]
-            if wanted:
-                kept[label] = list(wanted) if self._insert(table, wanted) else []
-                if not kept[label]:  # some row breaks a constraint: one by one
-                    kept[label] = [row for row in wanted if self._insert(table, [row])]
-            else:
-                kept[label] = []
+        try:
+            for label, wanted in rows.items():
+                if wanted:
+                    self._insert(self._tables[label], wanted)
+            kept = {label: list(wanted) for label, wanted in rows.items()}
+        except (errors.IntegrityError, errors.DataError):  # some row breaks a constraint
+            self._do("ROLLBACK TO perfloop_rows")
+            kept = {
+                label: [row for row in wanted if self._let_in(self._tables[label], row)]
+                for label, wanted in rows.items()
+            }
+        self._do("SAVEPOINT perfloop_run")
         return kept
 
     def run(self, statement: Statement, parameters: Sequence[Any]) -> Answer:
         qualified = any(schema is not None for schema, _ in statement.table_names)
         sql = self._relocated(statement) if qualified else statement.sql
-        self._do("SAVEPOINT perfloop_run")
         try:
             cursor = _execute(self._connection, sql, parameters)
         except errors.QueryCanceled as error:
@@ -214,29 +216,30 @@ class _Sandbox:
         except psycopg.Error as error:
             self._do("ROLLBACK TO perfloop_run")
             raise QueryFailed(str(error).splitlines()[0]) from error
-        self._do("RELEASE perfloop_run")
         return _answer(cursor)
 
-    def _insert(self, table: Table, rows: Sequence[Row]) -> bool:
-        """All rows or none; False when a constraint refuses one."""
+    def _let_in(self, table: Table, row: Row) -> bool:
+        self._do("SAVEPOINT perfloop_insert")
+        try:
+            self._insert(table, [row])
+        except (errors.IntegrityError, errors.DataError):
+            self._do("ROLLBACK TO perfloop_insert")
+            return False
+        self._do("RELEASE perfloop_insert")
+        return True
+
+    def _insert(self, table: Table, rows: Sequence[Row]) -> None:
         names = list(rows[0])
         values = [_encoded(row[name]) for row in rows for name in names]
         groups = [
             "(" + ", ".join(f"${place + number + 1}" for number in range(len(names))) + ")"
             for place in range(0, len(values), len(names) or 1)
         ]
-        self._do("SAVEPOINT perfloop_insert")
-        try:
-            sql = (
-                f"INSERT INTO {self._place(table)} ({', '.join(map(quoted, names))}) OVERRIDING SYSTEM VALUE "
-                f"VALUES {', '.join(groups)}"
-            )
-            _execute(self._connection, sql, values)
-        except (errors.IntegrityError, errors.DataError):
-            self._do("ROLLBACK TO perfloop_insert")
-            return False
-        self._do("RELEASE perfloop_insert")
-        return True
+        sql = (
+            f"INSERT INTO {self._place(table)} ({', '.join(map(quoted, names))}) OVERRIDING SYSTEM VALUE "
+            f"VALUES {', '.join(groups)}"
+        )
+        _execute(self._connection, sql, values)
 
     def _relocated(self, statement: Statement) -> str:
         """The statement's text, reading the scratch schemas where it names the real ones."""

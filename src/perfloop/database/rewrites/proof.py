@@ -181,9 +181,7 @@ class _Trial:
         original, rewrite = scaled(self._original, self._rewrite)
         domains = read_domains([original, rewrite, *self._view_queries()], self._tables)
         stored = parents_first([table for table in self._tables if not table.view])
-        datasets = list(
-            generate(stored, domains, self._parameters, seed=self._options.seed, sets=self._options.datasets * 4)
-        )
+        datasets = generate(stored, domains, self._parameters, seed=self._options.seed, sets=self._options.datasets * 4)
         tried = rows = answered = answering = 0
         last_error: QueryFailed | None = None
         suspects = [mutant for mutant in mutants(original) if mutant.sql != rewrite.with_tree(rewrite.tree).sql]
