@@ -43,11 +43,13 @@ class Proof(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Statements made wrong on purpose that the same rows told from the original, of how many."""
     order: Literal["compared", "not compared", "none asked for"] = "none asked for"
     snapshot_rows: int | None = None
-    """Rows both returned on the clone's own data; None: not compared there."""
+    """Rows both returned on the clone's own data; None: not compared there, or not to the end."""
     counterexample: Counterexample | None = None
     before_ms: float | None = None
-    """Median time of the original on the clone."""
+    """Median time of the original on the clone; None: not measured, or ended before it was over."""
     after_ms: float | None = None
+    ended_ms: float | None = None
+    """How long a statement without a time ran before it was ended: it takes longer."""
     ratio: Interval | None = None
     """Time of the rewrite ÷ time of the original: low, estimate, high (95 %)."""
     before_buffers: int | None = None

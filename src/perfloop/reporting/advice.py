@@ -13,7 +13,7 @@ from . import figures
 from .workload import place_in_words, saving_in_words
 
 if TYPE_CHECKING:
-    from perfloop.records import AdviceRecord, AdvisedIndex, NPlusOne, QueryAdvice, WriteBill
+    from perfloop.records import AdviceRecord, AdvisedIndex, NPlusOne, Proof, QueryAdvice, WriteBill
 
 __all__ = ["AdviceEntry", "advice_entries", "advice_in_words", "not_worth_doing"]
 
@@ -182,6 +182,27 @@ def _bill(bill: WriteBill) -> list[str]:
     return lines
 
 
+def _ratio(proof: Proof) -> tuple[float | None, str]:
+    """Time of the rewrite ÷ time of the original; where the original was ended, the most that it can be."""
+    if proof.ratio is not None:
+        return proof.ratio[1], ""
+    if proof.after_ms is None:
+        return None, ""
+    if proof.before_ms is None:
+        return (proof.after_ms / proof.ended_ms, "more than ") if proof.ended_ms else (None, "")
+    return (proof.after_ms / proof.before_ms, "about ") if proof.before_ms else (None, "")
+
+
+def _times(proof: Proof) -> str | None:
+    if proof.before_ms is None and proof.after_ms is None:
+        return None
+    words = [
+        figures.milliseconds(took) if took is not None else f"more than {figures.milliseconds(proof.ended_ms)}"
+        for took in (proof.before_ms, proof.after_ms)
+    ]
+    return " → ".join(words)
+
+
 def _query(each: QueryAdvice, total: float) -> AdviceEntry:
     proof, share, gain = each.proof, None, ""
     lines = [figures.clean(line) for line in each.evidence]
@@ -194,12 +215,16 @@ def _query(each: QueryAdvice, total: float) -> AdviceEntry:
                 else ", {} of {} wrong variants told apart".format(*proof.mutants_caught)
             )
             lines.append(f"same answers on {figures.plural(proof.datasets, 'generated set')} of rows{caught}")
+        times = _times(proof)
+        if times is not None:
+            lines.append(times)
         if proof.before_buffers is not None and proof.after_buffers is not None:
             lines.append(f"{proof.before_buffers:,} → {proof.after_buffers:,} pages")
         lines += [f"taken for granted: {figures.clean(each)}" for each in proof.assumptions]
-        if proof.verdict in _WORTH and proof.ratio is not None:
-            gain = f"{figures.number(1 / proof.ratio[1])} times faster" if proof.ratio[1] > 0 else ""
-            share = (1 - proof.ratio[1]) * each.total_ms / total if total > 0 else None
+        if proof.verdict in _WORTH:
+            ratio, at_least = _ratio(proof)
+            gain = f"{at_least}{figures.number(1 / ratio)} times faster" if ratio else ""
+            share = (1 - ratio) * each.total_ms / total if total > 0 and ratio is not None else None
     return AdviceEntry(
         title=f"{figures.clean(each.what)}",
         gain=gain,

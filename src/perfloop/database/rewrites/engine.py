@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...exceptions import DatabaseFailed, DatabaseLocked, NoPrivilege, StatementTimedOut
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
     from .statement import Dialect, Statement
     from .tables import Table
 
-__all__ = ["Engine", "QueryEnded", "QueryFailed", "Run", "Sandbox", "Snapshot", "Unprovable", "in_words"]
+__all__ = [
+    "Engine",
+    "QueryEnded",
+    "QueryFailed",
+    "QueryTimedOut",
+    "Sandbox",
+    "Snapshot",
+    "Stopwatch",
+    "Unprovable",
+    "in_words",
+    "within",
+]
 
 
 class Unprovable(Exception):
@@ -33,13 +45,32 @@ class QueryEnded(QueryFailed):
     """A statement took too long, or waited too long for a lock, and was ended: that says nothing of its answer."""
 
 
+class QueryTimedOut(QueryEnded):
+    """It took longer than it was given."""
+
+
+@contextlib.contextmanager
+def within(database: Database, deadline: float) -> Iterator[None]:
+    """Let each statement of the block that sets its limits, or guards itself, end by a time of `time.monotonic`."""
+    limits, left = database.limits, deadline - time.monotonic()
+    if left <= 0:
+        raise QueryTimedOut("The time for measuring was over")
+    database.limits = replace(limits, statement=min(limits.statement, max(round(left, 2), 0.01)))
+    try:
+        yield
+    finally:
+        database.limits = limits
+
+
 @contextlib.contextmanager
 def in_words(database: Database) -> Iterator[None]:
     """What the database refuses in the block, as this package's errors: the proof goes on, or says why not."""
     try:
         with database.guarded():
             yield
-    except (DatabaseLocked, StatementTimedOut) as error:
+    except StatementTimedOut as error:
+        raise QueryTimedOut(error.message) from error
+    except DatabaseLocked as error:
         raise QueryEnded(error.message) from error
     except NoPrivilege as error:
         raise Unprovable(error.message) from error
@@ -58,17 +89,6 @@ class Snapshot:
     """None: not asked."""
 
 
-@dataclass(slots=True)
-class Run:
-    """Interleaved runs of two statements on the clone."""
-
-    before_ms: list[float] = field(default_factory=list)
-    after_ms: list[float] = field(default_factory=list)
-    before_buffers: list[int] = field(default_factory=list)
-    after_buffers: list[int] = field(default_factory=list)
-    same_plan: bool = False
-
-
 class Sandbox(Protocol):
     """Empty tables with the constraints of the real ones; whatever is loaded is gone with the next load."""
 
@@ -77,6 +97,16 @@ class Sandbox(Protocol):
 
     def run(self, statement: Statement, parameters: Sequence[Any]) -> Answer:
         """A statement's answer. Raises QueryFailed."""
+
+
+class Stopwatch(Protocol):
+    """The clone, with what a rewrite needs, until it is undone."""
+
+    def plan(self, statement: Statement, parameters: Sequence[Any]) -> object:
+        """How the database answers the statement: equal for two that it answers alike. Raises QueryFailed."""
+
+    def run(self, statement: Statement, parameters: Sequence[Any], deadline: float) -> tuple[float, int | None]:
+        """Milliseconds it took, and pages it touched. Raises QueryTimedOut, and may be used further then."""
 
 
 class Engine(Protocol):
@@ -100,19 +130,9 @@ class Engine(Protocol):
         """A statement's answer on the clone. Raises QueryFailed."""
 
     def snapshot(
-        self, original: Statement, rewrite: Statement, parameters: Sequence[Any], *, ordered: bool
+        self, original: Statement, rewrite: Statement, parameters: Sequence[Any], *, ordered: bool, deadline: float
     ) -> Snapshot:
-        """Compare both on the clone's own rows, in one snapshot. Raises QueryFailed."""
+        """Compare both on the clone's own rows, in one snapshot. Raises QueryTimedOut, QueryFailed."""
 
-    def measure(
-        self,
-        run: Run,
-        original: Statement,
-        rewrite: Statement,
-        parameters: Sequence[Any],
-        *,
-        needs: Sequence[str],
-        rounds: int,
-        seconds: float,
-    ) -> None:
-        """Add runs of both in turn on the clone, with what the rewrite needs, and undo it. Raises QueryFailed."""
+    def stopwatch(self, needs: Sequence[str], deadline: float) -> AbstractContextManager[Stopwatch]:
+        """Make what a rewrite needs, and undo it at the end of the block. Raises QueryTimedOut, QueryFailed."""

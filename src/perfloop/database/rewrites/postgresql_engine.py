@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import errors
 from sqlglot import exp
 
-from .engine import QueryEnded, QueryFailed, Run, Snapshot, Unprovable, in_words
+from .engine import QueryEnded, QueryFailed, Snapshot, Unprovable, in_words, within
 from .postgresql_catalog import read_tables, view_query
 from .results import Answer
 from .statement import Dialect, Statement, generate, normal, quoted
@@ -74,7 +73,7 @@ class PostgreSQLEngine:
             return _answer(self._execute(statement.sql, parameters))
 
     def snapshot(
-        self, original: Statement, rewrite: Statement, parameters: Sequence[Any], *, ordered: bool
+        self, original: Statement, rewrite: Statement, parameters: Sequence[Any], *, ordered: bool, deadline: float
     ) -> Snapshot:
         """See Engine. Rows are compared as text, which every type has; NULLs are alike."""
         sql = f"""
@@ -83,51 +82,53 @@ class PostgreSQLEngine:
             SELECT (SELECT count(*) FROM o),
                    (SELECT count(*) FROM (SELECT r FROM o EXCEPT ALL SELECT r FROM r) missing),
                    (SELECT count(*) FROM (SELECT r FROM r EXCEPT ALL SELECT r FROM o) extra)"""
-        with in_words(self._database), self._database.rolled_back(snapshot=True):
-            rows, missing, extra = self._execute(sql, parameters).fetchone() or (0, 0, 0)
+        with self._database.rolled_back(snapshot=True):
+            rows, missing, extra = self._within(deadline, sql, parameters).fetchone() or (0, 0, 0)
             same = None
             if ordered:
-                digests = [
-                    self._execute(
-                        f"SELECT md5(string_agg(perfloop::text, chr(10))) FROM ({statement.sql}\n) perfloop", parameters
-                    ).fetchone()
+                sql = "SELECT md5(string_agg(perfloop::text, chr(10))) FROM ({}\n) perfloop"
+                first, second = (
+                    self._within(deadline, sql.format(statement.sql), parameters).fetchone()
                     for statement in (original, rewrite)
-                ]
-                same = digests[0] == digests[1]
+                )
+                same = first == second
         return Snapshot(rows, missing, extra, same)
 
-    def measure(
-        self,
-        run: Run,
-        original: Statement,
-        rewrite: Statement,
-        parameters: Sequence[Any],
-        *,
-        needs: Sequence[str],
-        rounds: int,
-        seconds: float,
-    ) -> None:
-        """See Engine: EXPLAIN (ANALYZE, BUFFERS), in turn."""
-        deadline = time.monotonic() + seconds
-        # Nothing but what the rewrite needs is written, and that is undone.
-        with in_words(self._database), self._database.rolled_back(snapshot=True):
+    @contextlib.contextmanager
+    def stopwatch(self, needs: Sequence[str], deadline: float) -> Iterator[PostgreSQLEngine]:
+        """See Engine: nothing but what the rewrite needs is written."""
+        with self._database.rolled_back(snapshot=True):
             for ddl in needs:
-                self._connection.execute(ddl.encode())
-            shapes = [_shape(self._explain(statement, parameters, "COSTS OFF")) for statement in (original, rewrite)]
-            run.same_plan = shapes[0] == shapes[1]
-            for number in range(-1, rounds):  # the round before the first warms the cache
-                arms = (
-                    (original, run.before_ms, run.before_buffers),
-                    (rewrite, run.after_ms, run.after_buffers),
-                )
-                for statement, times, buffers in arms:
-                    plan = self._explain(statement, parameters, "ANALYZE, BUFFERS, TIMING OFF")
-                    if number >= 0:
-                        times.append(float(plan["Execution Time"]))
-                        root = plan["Plan"]
-                        buffers.append(int(root["Shared Hit Blocks"]) + int(root["Shared Read Blocks"]))
-                if run.same_plan or time.monotonic() > deadline:
-                    break
+                self._within(deadline, ddl)
+            yield self
+
+    def plan(self, statement: Statement, parameters: Sequence[Any]) -> object:
+        """See Stopwatch."""
+        with in_words(self._database):
+            return _shape(self._explain(statement, parameters, "COSTS OFF"))
+
+    def run(self, statement: Statement, parameters: Sequence[Any], deadline: float) -> tuple[float, int | None]:
+        """See Stopwatch: EXPLAIN (ANALYZE, BUFFERS)."""
+        with within(self._database, deadline), in_words(self._database):
+            self._limit()
+            self._connection.execute("SAVEPOINT perfloop_run")
+            try:
+                plan = self._explain(statement, parameters, "ANALYZE, BUFFERS, TIMING OFF")
+            except errors.QueryCanceled:
+                self._connection.execute("ROLLBACK TO perfloop_run")
+                raise
+            self._connection.execute("RELEASE perfloop_run")
+        root = plan["Plan"]
+        return float(plan["Execution Time"]), int(root["Shared Hit Blocks"]) + int(root["Shared Read Blocks"])
+
+    def _within(self, deadline: float, sql: str, parameters: Sequence[Any] = ()) -> psycopg.Cursor[Any]:
+        with within(self._database, deadline), in_words(self._database):
+            self._limit()
+            return self._execute(sql, parameters)
+
+    def _limit(self) -> None:
+        """Have the transaction's statements end as the limits of now say."""
+        self._connection.execute(f"SET LOCAL statement_timeout = {self._database.limits.statement * 1e3:.0f}".encode())
 
     def _explain(self, statement: Statement, parameters: Sequence[Any], options: str) -> dict[str, Any]:
         row = self._execute(f"EXPLAIN ({options}, FORMAT JSON) {statement.sql}", parameters).fetchone()

@@ -19,11 +19,11 @@ from sqlglot import exp
 
 from ...exceptions import UnreadableStatement
 from ...records.query_advice import Counterexample, Proof
-from ...stats import compare
 from .adversarial import Dataset, generate, parents_first
 from .determinism import called_functions, undetermined
 from .domains import Domains, read_domains
-from .engine import Engine, QueryEnded, QueryFailed, Run, Sandbox, Unprovable
+from .engine import Engine, QueryEnded, QueryFailed, QueryTimedOut, Sandbox, Snapshot, Unprovable
+from .measurement import measure
 from .mutants import mutants
 from .ordering import order_of
 from .results import Answer, Difference, compare_answers
@@ -56,7 +56,7 @@ class ProofOptions:
         datasets: sets of generated rows; up to four times as many where the original hardly answers.
         seed: of the generated rows; the same seed gives the same proof.
         rounds: runs of each statement when they are measured.
-        seconds: bound on measuring.
+        seconds: bound on what is run on the clone's own rows, half of it for comparing them, the rest for measuring.
         threshold: changes up to this share of the time are no difference.
         show_values: show rows of the clone that are answered differently; generated rows are always shown.
     """
@@ -166,15 +166,15 @@ class _Trial:
         proof = self._on_generated_rows()
         if proof.verdict in ("rejected", "not provable") or not measured:
             return proof
+        began = time.monotonic()
         values = [list(each) for each in parameters] or self._sampled()
-        for each in values:
-            proof = self._on_the_clone(proof, each)
-            if proof.verdict == "rejected":
-                return proof
+        proof = self._on_the_clone(proof, values, began + self._options.seconds / 2)
+        if proof.verdict == "rejected":
+            return proof
         final = measured_as(values[0]) if measured_as is not None else self._rewrite
         if final is None:
             return changed(proof, verdict="not enough data", reason=f"{proof.reason}; the clone holds no such page")
-        return self._measured(proof, final, values[0], needs)
+        return self._measured(proof, final, values[0], needs, began + self._options.seconds)
 
     def _on_generated_rows(self) -> Proof:
         # Small tables never reach OFFSET 10000: both statements get small counts for large ones.
@@ -305,52 +305,51 @@ class _Trial:
         }
         return [_draw(domains, columns, choice, self._parameters) for _ in range(3)]
 
-    def _on_the_clone(self, proof: Proof, parameters: Sequence[Any]) -> Proof:
-        snapshot = self._engine.snapshot(
-            self._original, self._rewrite, parameters, ordered=self._order.ordered and self._order.total
-        )
-        if snapshot.only_original or snapshot.only_rewrite or snapshot.same_order is False:
-            what = (
-                f"on the clone's own rows {snapshot.only_original} rows of the original are missing, "
-                f"{snapshot.only_rewrite} too many"
-                if snapshot.same_order is not False
-                else "the clone's own rows come in another order"
-            )
-            return changed(
-                proof, verdict="rejected", reason=f"another answer: {what}", counterexample=Counterexample(what=what)
-            )
-        return changed(proof, snapshot_rows=(proof.snapshot_rows or 0) + snapshot.rows)
+    def _on_the_clone(self, proof: Proof, values: Sequence[Sequence[Any]], deadline: float) -> Proof:
+        rows = 0
+        for parameters in values:
+            ordered = self._order.ordered and self._order.total
+            try:
+                snapshot = self._engine.snapshot(
+                    self._original, self._rewrite, parameters, ordered=ordered, deadline=deadline
+                )
+            except QueryTimedOut as error:
+                what = f"the clone's own rows give the same answers: comparing all of them was cut, {error}"
+                return changed(proof, assumptions=[*proof.assumptions, what])
+            told = _told_apart(snapshot)
+            if told is not None:
+                reason, counterexample = f"another answer: {told}", Counterexample(what=told)
+                return changed(proof, verdict="rejected", reason=reason, counterexample=counterexample)
+            rows += snapshot.rows
+        return changed(proof, snapshot_rows=rows)
 
-    def _measured(self, proof: Proof, rewrite: Statement, parameters: Sequence[Any], needs: Sequence[str]) -> Proof:
-        run = Run()
-        deadline = time.monotonic() + self._options.seconds
-        while True:
-            self._engine.measure(
-                run,
+    def _measured(
+        self, proof: Proof, rewrite: Statement, parameters: Sequence[Any], needs: Sequence[str], deadline: float
+    ) -> Proof:
+        try:
+            found = measure(
+                self._engine,
                 self._original,
                 rewrite,
                 parameters,
                 needs=needs,
                 rounds=self._options.rounds,
-                seconds=max(deadline - time.monotonic(), 0.0),
+                threshold=self._options.threshold,
+                deadline=deadline,
             )
-            times = compare(run.before_ms, run.after_ms, threshold=self._options.threshold)
-            undecided = times.verdict == "not enough data" and not run.same_plan
-            if not undecided or time.monotonic() > deadline or len(run.before_ms) >= 6 * self._options.rounds:
-                break
-        reason = f"{proof.reason}; {times.reason}"
-        if run.same_plan:
-            reason = f"{proof.reason}; the database plans both alike"
-        return changed(
-            proof,
-            verdict="no difference" if run.same_plan else times.verdict,
-            reason=reason,
-            before_ms=times.a,
-            after_ms=times.b,
-            ratio=None if run.same_plan else times.ratio,
-            before_buffers=_median(run.before_buffers),
-            after_buffers=_median(run.after_buffers),
-        )
+        except QueryTimedOut as error:
+            return changed(proof, verdict="not enough data", reason=f"{proof.reason}; not measured: {error}")
+        figures = {name: getattr(found, name) for name in found.__slots__ if name != "reason"}
+        return changed(proof, reason=f"{proof.reason}; {found.reason}", **figures)
+
+
+def _told_apart(snapshot: Snapshot) -> str | None:
+    if snapshot.same_order is False:
+        return "the clone's own rows come in another order"
+    if snapshot.only_original or snapshot.only_rewrite:
+        missing, extra = snapshot.only_original, snapshot.only_rewrite
+        return f"on the clone's own rows {missing} rows of the original are missing, {extra} too many"
+    return None
 
 
 def _with_less(dataset: Dataset, tables: Sequence[Table]) -> Iterator[Dataset]:
@@ -425,10 +424,6 @@ def _draw(domains: Domains, columns: dict[Any, list[Any]], choice: random.Random
         else:
             values.append(choice.choice(held))
     return values
-
-
-def _median(values: Sequence[int]) -> int | None:
-    return sorted(values)[len(values) // 2] if values else None
 
 
 def _literal(value: Any) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import UnreadableStatement
-from .engine import QueryEnded, QueryFailed, Run, Snapshot, Unprovable, in_words
+from .engine import QueryEnded, QueryFailed, Snapshot, Unprovable, in_words, within
 from .results import Answer
 from .statement import Dialect, Statement, parse, quoted
 from .tables import Column, ForeignKey, Index, Kind, Table
@@ -104,7 +104,7 @@ class SQLiteEngine:
             return _answer(self._connection.execute(statement.sql, _named(parameters)))
 
     def snapshot(
-        self, original: Statement, rewrite: Statement, parameters: Sequence[Any], *, ordered: bool
+        self, original: Statement, rewrite: Statement, parameters: Sequence[Any], *, ordered: bool, deadline: float
     ) -> Snapshot:
         """See Engine. SQLite has no EXCEPT ALL: rows are grouped and counted."""
         with in_words(self._database):
@@ -118,47 +118,38 @@ class SQLiteEngine:
                 SELECT *, 1 AS side FROM o UNION ALL SELECT *, -1 FROM r) GROUP BY {typed})
             SELECT coalesce(sum(ours), 0), coalesce(sum(max(n, 0)), 0), coalesce(sum(max(-n, 0)), 0) FROM d"""
         with self._database.rolled_back(snapshot=True):
-            with in_words(self._database):
+            with within(self._database, deadline), in_words(self._database):
                 rows, missing, extra = self._connection.execute(sql, _named(parameters)).fetchone()
-            same = self._run(original, parameters) == self._run(rewrite, parameters) if ordered else None
+            same = None
+            if ordered:
+                first, second = (self._rows(statement, parameters, deadline) for statement in (original, rewrite))
+                same = first == second
         return Snapshot(int(rows), int(missing), int(extra), same)
 
-    def measure(
-        self,
-        run: Run,
-        original: Statement,
-        rewrite: Statement,
-        parameters: Sequence[Any],
-        *,
-        needs: Sequence[str],
-        rounds: int,
-        seconds: float,
-    ) -> None:
+    @contextlib.contextmanager
+    def stopwatch(self, needs: Sequence[str], deadline: float) -> Iterator[SQLiteEngine]:
         """See Engine."""
-        deadline = time.monotonic() + seconds
         with self._database.rolled_back():
             for ddl in needs:
-                with in_words(self._database):
+                with within(self._database, deadline), in_words(self._database):
                     self._connection.execute(ddl)
-            run.same_plan = self._program(original, parameters) == self._program(rewrite, parameters)
-            for number in range(-1, rounds):  # the round before the first warms the cache
-                for statement, times in ((original, run.before_ms), (rewrite, run.after_ms)):
-                    began = time.perf_counter()
-                    self._run(statement, parameters)
-                    if number >= 0:
-                        times.append((time.perf_counter() - began) * 1000)
-                if run.same_plan or time.monotonic() > deadline:
-                    break
+            yield self
 
-    def _run(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
-        with in_words(self._database):
-            return self._connection.execute(statement.sql, _named(parameters)).fetchall()
-
-    def _program(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
-        """SQLite's program for the statement: the same program is the same plan."""
+    def plan(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
+        """See Stopwatch: SQLite's program for the statement."""
         with in_words(self._database):
             rows = self._connection.execute(f"EXPLAIN {statement.sql}", _named(parameters)).fetchall()
         return [row[1:] for row in rows]
+
+    def run(self, statement: Statement, parameters: Sequence[Any], deadline: float) -> tuple[float, int | None]:
+        """See Stopwatch. SQLite counts no pages."""
+        began = time.perf_counter()
+        self._rows(statement, parameters, deadline)
+        return (time.perf_counter() - began) * 1000, None
+
+    def _rows(self, statement: Statement, parameters: Sequence[Any], deadline: float) -> list[Any]:
+        with within(self._database, deadline), in_words(self._database):
+            return self._connection.execute(statement.sql, _named(parameters)).fetchall()
 
     def _exists(self, table: str) -> bool:
         sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)"

@@ -157,8 +157,42 @@ def test_a_statement_that_takes_for_ever_is_ended_and_said(tmp_path: Path) -> No
     sql = "SELECT count(*) AS n FROM numbers a, numbers b, numbers c WHERE a.n + b.n + c.n > 1"
     with make(tmp_path / "numbers.sqlite3", script, Limits(statement=0.05)) as clone:
         proof = prove(clone, sql, sql.replace("> 1", ">= 2"))
-    assert proof.verdict == "not provable"
-    assert "ended after 0.05 s" in proof.reason
+    assert proof.verdict == "not enough data"
+    assert "each takes more than 0.0" in proof.reason
+    assert proof.snapshot_rows is None
+    assert any("was cut, A statement was ended after 0.05 s" in each for each in proof.assumptions)
+
+
+# The one looks values up in a set; the other looks at every row for every row, which takes far longer than given.
+QUICK = "SELECT n FROM numbers a WHERE n IN (SELECT n FROM numbers)"
+ENDLESS = "SELECT n FROM numbers a WHERE EXISTS (SELECT 1 FROM numbers b WHERE b.n + 0 = a.n + 0)"
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Iterator[Database]:
+    script = """CREATE TABLE numbers (n integer NOT NULL);
+        WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 50000)
+        INSERT INTO numbers SELECT n FROM c;"""
+    with make(tmp_path / "numbers.sqlite3", script) as database:
+        yield database
+
+
+@pytest.mark.parametrize(
+    ("original", "rewrite", "verdict", "name"),
+    [(QUICK, ENDLESS, "slower", "rewrite"), (ENDLESS, QUICK, "faster", "original")],
+    ids=["the rewrite", "the original"],
+)
+def test_the_one_that_takes_for_ever_is_ended_and_the_other_measured(
+    numbers: Database, original: str, rewrite: str, verdict: str, name: str
+) -> None:
+    proof = prove(numbers, original, rewrite, options=ProofOptions(seconds=1.0))
+    assert proof.verdict == verdict
+    assert f"the {name} takes more than" in proof.reason
+    assert proof.ended_ms is not None
+    assert (proof.before_ms is None, proof.after_ms is None) == (name == "original", name == "rewrite")
+    assert any("comparing all of them was cut" in each for each in proof.assumptions)
+    assert not numbers.connection.in_transaction
+    assert numbers.limits == Limits()
 
 
 def test_a_view_and_a_generated_column_are_made_anew(tmp_path: Path) -> None:
