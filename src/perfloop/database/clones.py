@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..exceptions import ConfigurationError, DatabaseFailed
 from .connections import Database, Limits, open_database
 from .local_server import run_local_server
 from .schema_dump import dump_schema, restore
+from .scratch import scratch_directory
 from .table_copy import CopiedTable, complete_references, copy_table, list_tables
 
 if TYPE_CHECKING:
@@ -215,8 +214,8 @@ def _started(database: Database) -> object:
 
 @contextlib.contextmanager
 def _copy_file(database: Database, options: CloneOptions) -> Iterator[Clone]:
-    with tempfile.TemporaryDirectory(prefix="perfloop-db-") as directory:
-        path = Path(directory) / "clone.sqlite3"
+    with scratch_directory() as (directory, _):
+        path = directory / "clone.sqlite3"
         target = sqlite3.connect(path)
         try:
             with database.guarded():

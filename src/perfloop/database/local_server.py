@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..exceptions import ConfigurationError, ServiceNotReady
 from .postgresql import require_psycopg
+from .scratch import scratch_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,31 +76,42 @@ def run_local_server(
     """
     initdb, postgres = find_program("initdb", version), find_program("postgres", version)
     user = _server_user()
-    directory = _directory(user)
-    read, write = os.pipe()
-    keeper: subprocess.Popen[bytes] | None = None
-    try:
+    with contextlib.ExitStack() as stack:
+        directory, used = stack.enter_context(_directory(user))
         _create(initdb, directory / "data", user)
         command = [postgres, "-D", str(directory / "data"), "-k", str(directory), "-p", "5432"]
         for key, value in {**_SETTINGS, **(settings or {})}.items():
             command += ["-c", f"{key}={value}"]
-        script = Path(__file__).with_name("keeper.py")
+        keeper = stack.enter_context(_keeper(directory, used, user, command))
+        server = LocalServer(directory, keeper.pid)
+        _wait(server, keeper)
+        yield server
+
+
+@contextlib.contextmanager
+def _keeper(directory: Path, used: int, user: str | None, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs the server until the end of the block, or of this process."""
+    script = Path(__file__).with_name("keeper.py")
+    read, write = os.pipe()
+    try:
         keeper = subprocess.Popen(
             [sys.executable, "-I", "-S", str(script), str(directory), user or "", *command],
             stdin=read,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            pass_fds=(used,),  # the directory is in use while either of the two lives
         )
-        server = LocalServer(directory, keeper.pid)
-        _wait(server, keeper)
-        yield server
+    except BaseException:
+        os.close(write)
+        raise
     finally:
         os.close(read)
+    try:
+        yield keeper
+    finally:
         os.close(write)
-        if keeper is not None:
-            keeper.wait()
-        shutil.rmtree(directory, ignore_errors=True)
+        keeper.wait()
 
 
 def find_program(name: str, version: int | None = None) -> str:
@@ -134,30 +147,36 @@ def _server_user() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _directory(user: str | None) -> Path:
+def _directory(user: str | None) -> contextlib.AbstractContextManager[tuple[Path, int]]:
     """A directory of the server's own, whose path a socket's name can hold."""
     short = len(tempfile.gettempdir()) < _LONGEST_SOCKET_PATH
-    directory = Path(tempfile.mkdtemp(prefix="perfloop-db-", dir=None if short else "/tmp"))  # noqa: S108
-    if user is not None:
-        shutil.chown(directory, user)
-    return directory
+    owner = pwd.getpwnam(user).pw_uid if user is not None else None
+    return scratch_directory(parent=None if short else "/tmp", owner=owner)  # noqa: S108
 
 
 def _create(initdb: str, data: Path, user: str | None) -> None:
-    created = subprocess.run(
-        [initdb, "-D", str(data), "-U", "perfloop", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-        capture_output=True,
+    command = [initdb, "-D", str(data), "-U", "perfloop", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         user=user,
         extra_groups=[] if user else None,
         cwd=data.parent,
-        check=False,
-    )
-    if created.returncode:
+        start_new_session=True,
+    ) as creating:
+        try:
+            output, _ = creating.communicate()
+        except BaseException:
+            os.killpg(creating.pid, signal.SIGKILL)  # it has children, which would go on for a while
+            raise
+    if creating.returncode:
         raise ConfigurationError(
             "A private PostgreSQL cluster cannot be created",
             where=str(data),
-            output=created.stdout + created.stderr,
+            output=output,
             hint="is there room in the temporary directory? TMPDIR names another",
         )
 

@@ -16,7 +16,7 @@ from .connections import Database, Limits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["SQLiteDatabase", "open_file"]
+__all__ = ["SQLiteDatabase", "is_interrupt", "open_file"]
 
 _STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the clock: well below a millisecond."""
@@ -41,6 +41,8 @@ class SQLiteDatabase(Database):
         try:
             yield
         except (sqlite3.Error, sqlite3.Warning) as error:
+            if is_interrupt(error) and not self.overdue():
+                raise KeyboardInterrupt from error
             raise self._fault(error) from error
         finally:
             self._ends = float("inf")
@@ -65,7 +67,7 @@ class SQLiteDatabase(Database):
     def _fault(self, error: Exception) -> PerfloopError:
         text = str(error)
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_INTERRUPT:
+        if is_interrupt(error):
             return StatementTimedOut(f"A statement was ended after {self.limits.statement:g} s", where=self.name)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return DatabaseLocked(
@@ -78,6 +80,11 @@ class SQLiteDatabase(Database):
         if code == sqlite3.SQLITE_READONLY:
             return DatabaseFailed("Expected a statement that only reads", where=self.name)
         return DatabaseFailed(f"SQLite refuses a statement: {text}", where=self.name)
+
+
+def is_interrupt(error: Exception) -> bool:
+    """The progress handler ended the statement: by what it returned, or by a ^C raised in it, which sqlite3 drops."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_INTERRUPT
 
 
 def open_file(path: str, *, writable: bool, limits: Limits) -> SQLiteDatabase:

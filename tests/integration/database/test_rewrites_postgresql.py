@@ -74,6 +74,34 @@ def test_a_wrong_rewrite_is_rejected_with_a_counterexample(clone: Database, pair
     assert proof.counterexample is not None
 
 
+@pytest.mark.parametrize(
+    ("original", "rewrite"),
+    [
+        ("CAST(at AS date) = '2024-03-10'", "at >= '2024-03-10 00:00+00' AND at < '2024-03-11 00:00+00'"),
+        ("CAST(at AS timestamp) > '2024-03-10 12:00'", "at > '2024-03-10 12:00+00'"),
+        ("at + interval '1 day' > '2024-03-31 12:00'", "at + interval '24 hours' > '2024-03-31 12:00'"),
+        ("at > '2024-03-10'", "at BETWEEN '2024-03-10 00:00:00.000001' AND '9999-12-31'"),
+        ("score >= 0", "score BETWEEN 0 AND 'Infinity'"),
+        ("score = 0", "CAST(score AS text) = '0'"),
+        ("plate = 'ab'", "plate LIKE 'ab'"),
+        ("plate = 'ab '", "CAST(plate AS text) = 'ab '"),
+    ],
+)
+def test_what_depends_on_the_time_zone_or_on_odd_values_is_rejected(
+    server: PostgreSQL, original: str, rewrite: str
+) -> None:
+    with opened(server) as clone:
+        clone.rows(
+            "CREATE TABLE IF NOT EXISTS passages (id integer PRIMARY KEY, at timestamptz, score float8, plate char(5))"
+        )
+        sql = "SELECT id FROM passages WHERE "
+        right = prove(clone, sql + original, f"{sql}({original}) IS TRUE", measured=False)
+        wrong = prove(clone, sql + original, sql + rewrite, measured=False)
+    assert right.verdict == "no difference", right
+    assert wrong.verdict == "rejected", wrong
+    assert wrong.counterexample is not None
+
+
 def test_it_is_measured_on_the_clone_with_the_index_it_needs_and_leaves_nothing(
     clone: Database,
 ) -> None:

@@ -10,6 +10,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .values import odd_values
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,7 +27,11 @@ _Values = tuple[dict[tuple[str, str], list[Any]], dict[tuple[str, str], Any]]
 _SIZES = (0, 1, 2, 3, 4, 6, 9, 12)
 _SIZE_WEIGHTS = (1, 2, 3, 4, 5, 5, 5, 3)
 _NULLS = (0.0, 0.15, 0.5)
+_ODD = 0.1
 _TRIES = 6
+# Each with days of 23 and 25 hours, or at no whole hour's distance.
+_ZONES = (None, "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
+_ZONED = frozenset({"date", "time", "timestamp", "timestamptz"})
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Dataset:
 
     rows: dict[str, list[Row]]
     parameters: list[Any]
+    zone: str | None = None
+    """The session's TimeZone, where times are read and written; None: as it is."""
 
     @property
     def size(self) -> int:
@@ -41,7 +49,7 @@ class Dataset:
 
 
 def generate(tables: Sequence[Table], domains: Domains, parameters: int, *, seed: int, sets: int) -> Iterator[Dataset]:
-    """Draw sets of rows. The same arguments give the same sets.
+    """Draw sets of rows, the first of them without any row, or without those of a table; the same ones each time.
 
     Args:
         tables: without views, parents before their children (see `parents_first`).
@@ -50,7 +58,10 @@ def generate(tables: Sequence[Table], domains: Domains, parameters: int, *, seed
         seed: of the draws.
         sets: how many.
     """
+    zoned = any(column.kind in _ZONED for table in tables for column in table.columns)
+    empty = [{table.label for table in tables}, *({table.label} for table in tables if len(tables) > 1)]
     for number in range(sets):
+        lacking = empty[number] if number < len(empty) else set()
         choice = random.Random(f"{seed}/{number}")
         pools = domains.shared_pools(choice)
         hot = domains.hot_values(pools, choice)
@@ -58,9 +69,10 @@ def generate(tables: Sequence[Table], domains: Domains, parameters: int, *, seed
         nulls = choice.choice(_NULLS)
         for table in tables:
             # A set with an empty table now and then, but seldom with all of them.
-            size = choice.choices(_SIZES, _SIZE_WEIGHTS)[0]
+            size = 0 if table.label in lacking else choice.choices(_SIZES, _SIZE_WEIGHTS)[0]
             rows[table.label] = list(_rows(table, size, (pools, hot), rows, nulls, choice))
-        yield Dataset(rows, domains.parameter_values(rows, pools, choice, parameters))
+        zone = _ZONES[number % len(_ZONES)] if zoned else None
+        yield Dataset(rows, domains.parameter_values(rows, pools, choice, parameters), zone)
 
 
 def parents_first(tables: Sequence[Table]) -> list[Table]:
@@ -127,6 +139,8 @@ def _row(
             row[column.name] = None
         elif not pool:
             return None
+        elif choice.random() < _ODD and (odd := odd_values(column)):
+            row[column.name] = choice.choice(odd)
         elif (table.label, column.name) in hot and choice.random() < 0.6:
             row[column.name] = hot[table.label, column.name]
         elif column.name in keyed and column.kind == "integer" and choice.random() < 0.5:

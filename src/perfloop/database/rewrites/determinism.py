@@ -139,7 +139,8 @@ def _has_bare_columns(select: exp.Select) -> bool:
         if bare.sql() in grouped or str(position) in grouped or projection.alias in names:
             continue
         for column in bare.find_all(exp.Column, exp.Star):
-            if column.find_ancestor(exp.Select) is not select or column.find_ancestor(exp.AggFunc) is not None:
+            aggregated_too = column.find_ancestor(exp.AggFunc, exp.Filter) is not None
+            if column.find_ancestor(exp.Select) is not select or aggregated_too:
                 continue
             if isinstance(column, exp.Star) and isinstance(column.parent, exp.Count):
                 continue

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Domains", "read_domains"]
 
+_WITH_TWINS = frozenset({"integer", "decimal", "float", "text"})
+
 # Table label, column name.
 Place = tuple[str, str]
 
@@ -67,9 +69,12 @@ class Domains:
         special = [value for value in dict.fromkeys(special) if fits(value, column)]
         common = common_values(column)
         few = choice.sample(special, min(len(special), choice.randint(2, 6)))
-        if len(few) > 1 and choice.random() < 0.4:
-            return few
-        return few + choice.sample(common, min(len(common), choice.randint(2, 4) if few else choice.randint(3, 6)))
+        if len(few) < 2 or choice.random() >= 0.4:
+            few += choice.sample(common, min(len(common), choice.randint(2, 4) if few else choice.randint(3, 6)))
+        if column.kind in _WITH_TWINS and few and choice.random() < 0.5:  # what is easily taken for another of them
+            twins = [value for value in neighbours(choice.choice(few)) if fits(value, column)]
+            few.append(choice.choice(twins))
+        return few
 
     def shared_pools(self, choice: random.Random) -> dict[Place, list[Any]]:
         """A pool for each column; columns of one group and kind draw from one pool."""
@@ -218,14 +223,18 @@ class _Reader:
             if self.columns[place].kind == self.columns[places[0]].kind:
                 self._join(places[0], place)
         pattern = isinstance(predicate, exp.Like | exp.ILike)
+        joined = predicate.find(exp.DPipe, exp.Concat) is not None
         for literal in predicate.find_all(exp.Literal, exp.Boolean):
             if literal.find_ancestor(*_PREDICATES) is not predicate:
                 continue  # of a condition inside it
             text = literal.name if isinstance(literal, exp.Literal) else str(literal.this)
+            text = f"-{text}" if isinstance(literal.parent, exp.Neg) else text
             for place in places:
                 values = list(from_literal(text, bool(literal.args.get("is_string")), self.columns[place]))
                 for value in values:
                     near = matching_texts(value) if pattern else list(neighbours(value))
+                    if joined and isinstance(value, str):  # what each of two columns may add to it
+                        near += [part for at in range(min(len(value), 8) + 1) for part in (value[:at], value[at:])]
                     self._constants[place] += near
                     self._satisfying.setdefault(place, []).extend(_holding(predicate, literal, value, near))
         for node in predicate.find_all(exp.Parameter, exp.Placeholder):

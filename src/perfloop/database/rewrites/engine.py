@@ -27,6 +27,7 @@ __all__ = [
     "Sandbox",
     "Snapshot",
     "Stopwatch",
+    "TooManyRows",
     "Unprovable",
     "in_words",
     "within",
@@ -39,6 +40,10 @@ class Unprovable(Exception):
 
 class QueryFailed(Exception):
     """A statement failed on the clone or on generated rows."""
+
+
+class TooManyRows(QueryFailed):
+    """A subquery that stands for one value returned several rows: whatever the plan, the statement has no answer."""
 
 
 class QueryEnded(QueryFailed):
@@ -92,8 +97,8 @@ class Snapshot:
 class Sandbox(Protocol):
     """Empty tables with the constraints of the real ones; whatever is loaded is gone with the next load."""
 
-    def load(self, rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
-        """Insert rows by `Table.label`, parents first. Returns those the constraints let in."""
+    def load(self, rows: Mapping[str, Sequence[Row]], zone: str | None = None) -> dict[str, list[Row]]:
+        """Insert rows by `Table.label`, parents first, in a session of the time zone. Returns those let in."""
 
     def run(self, statement: Statement, parameters: Sequence[Any]) -> Answer:
         """A statement's answer. Raises QueryFailed."""

@@ -165,6 +165,7 @@ def _column(row: tuple[Any, ...]) -> Column:
         padded=base == "bpchar",
         precision=(modifier - 4) >> 16 if kind == "decimal" and sized else None,
         scale=(modifier - 4) & 0x7FF if kind == "decimal" and sized else None,
+        infinite=kind in ("float", "date", "timestamp", "timestamptz") or (kind == "decimal" and not sized),
         labels=tuple(labels),
         width=float(width) if width is not None else None,
     )

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import errors
 from sqlglot import exp
 
-from .engine import QueryEnded, QueryFailed, Snapshot, Unprovable, in_words, within
+from .engine import QueryEnded, QueryFailed, Snapshot, TooManyRows, Unprovable, in_words, within
 from .postgresql_catalog import read_tables, view_query
 from .results import Answer
 from .statement import Dialect, Statement, generate, normal, quoted
@@ -187,25 +187,28 @@ class _Sandbox:
             self._do(f"CREATE VIEW {self._place(view)} AS {self._relocated(view_query(view))}")
             views.remove(view)
 
-    def load(self, rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
-        if self._loaded:
-            self._do("ROLLBACK TO perfloop_rows")
-        else:
+    def load(self, rows: Mapping[str, Sequence[Row]], zone: str | None = None) -> dict[str, list[Row]]:
+        if not self._loaded:
             self._do("SAVEPOINT perfloop_rows")
             self._loaded = True
+        self._empty(zone)
         try:
             for label, wanted in rows.items():
                 if wanted:
                     self._insert(self._tables[label], wanted)
             kept = {label: list(wanted) for label, wanted in rows.items()}
         except (errors.IntegrityError, errors.DataError):  # some row breaks a constraint
-            self._do("ROLLBACK TO perfloop_rows")
+            self._empty(zone)
             kept = {
                 label: [row for row in wanted if self._let_in(self._tables[label], row)]
                 for label, wanted in rows.items()
             }
         self._do("SAVEPOINT perfloop_run")
         return kept
+
+    def _empty(self, zone: str | None) -> None:
+        # One round trip for both.
+        self._do("ROLLBACK TO perfloop_rows" + (f"; SET LOCAL TimeZone = '{zone}'" if zone is not None else ""))
 
     def run(self, statement: Statement, parameters: Sequence[Any]) -> Answer:
         qualified = any(schema is not None for schema, _ in statement.table_names)
@@ -216,7 +219,8 @@ class _Sandbox:
             raise QueryEnded("A statement took too long on a few generated rows and was ended") from error
         except psycopg.Error as error:
             self._do("ROLLBACK TO perfloop_run")
-            raise QueryFailed(str(error).splitlines()[0]) from error
+            kind = TooManyRows if isinstance(error, errors.CardinalityViolation) else QueryFailed
+            raise kind(str(error).splitlines()[0]) from error
         return _answer(cursor)
 
     def _let_in(self, table: Table, row: Row) -> bool:

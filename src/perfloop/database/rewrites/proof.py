@@ -8,6 +8,7 @@ rows could tell anything. That no difference was found is evidence and no theore
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
@@ -22,7 +23,7 @@ from ...records.query_advice import Counterexample, Proof
 from .adversarial import Dataset, generate, parents_first
 from .determinism import called_functions, undetermined
 from .domains import Domains, read_domains
-from .engine import Engine, QueryEnded, QueryFailed, QueryTimedOut, Sandbox, Snapshot, Unprovable
+from .engine import Engine, QueryEnded, QueryFailed, QueryTimedOut, Sandbox, Snapshot, TooManyRows, Unprovable
 from .measurement import measure
 from .mutants import mutants
 from .ordering import order_of
@@ -187,14 +188,14 @@ class _Trial:
         suspects = [mutant for mutant in mutants(original) if mutant.sql != rewrite.with_tree(rewrite.tree).sql]
         alive = list(suspects)
         compared: list[int] | None = None
+        statements = original, rewrite
         with self._engine.sandbox(self._tables) as sandbox:
             for dataset in datasets:
                 if tried >= self._options.datasets and answering >= _ENOUGH_ANSWERS:
                     break
-                kept = sandbox.load(dataset.rows)
-                dataset = replace(dataset, rows=kept)
+                dataset = replace(dataset, rows=sandbox.load(dataset.rows, dataset.zone))
                 try:
-                    answer = sandbox.run(original, dataset.parameters)
+                    answer, difference = self._difference(sandbox, statements, dataset)
                 except QueryEnded:
                     raise
                 except QueryFailed as error:  # its failure, as of a division by zero, depends on the plan
@@ -202,16 +203,12 @@ class _Trial:
                     continue
                 tried += 1
                 rows += dataset.size
+                if answer is None or difference is not None:
+                    return self._rejected(sandbox, statements, dataset, tried)
                 answered += len(answer.rows)
                 answering += bool(answer.rows)
-                order = self._order.positions(answer.names)
-                compared = order
-                difference = _differ(sandbox, answer, rewrite, dataset, self._named, order)
-                if difference is not None:
-                    return self._rejected(sandbox, (original, rewrite), dataset, order, tried)
-                alive = [
-                    mutant for mutant in alive if _differ(sandbox, answer, mutant, dataset, self._named, order) is None
-                ]
+                compared = self._order.positions(answer.names)
+                alive = [mutant for mutant in alive if self._differ(sandbox, answer, mutant, dataset) is None]
         if self._order.ordered and not self._keeps_order:
             what = "the original orders its rows, the rewrite leaves their order to the plan"
             return Proof(verdict="rejected", reason=what, datasets=tried, counterexample=Counterexample(what=what))
@@ -248,35 +245,51 @@ class _Trial:
                 found.append(parse(body, self._engine.dialect))
         return found
 
+    def _difference(
+        self, sandbox: Sandbox, statements: tuple[Statement, Statement], dataset: Dataset
+    ) -> tuple[Answer | None, Difference | None]:
+        """The original's answer, where it has one, and how the rewrite's differs."""
+        original, rewrite = statements
+        try:
+            answer = sandbox.run(original, dataset.parameters)
+        except TooManyRows as error:
+            sandbox.run(rewrite, dataset.parameters)  # where this fails too, there is nothing to compare
+            return None, Difference(f"the original fails where the rewrite answers: {error}", [], [])
+        return answer, self._differ(sandbox, answer, rewrite, dataset)
+
+    def _differ(self, sandbox: Sandbox, answer: Answer, other: Statement, dataset: Dataset) -> Difference | None:
+        try:
+            found = sandbox.run(other, dataset.parameters)
+        except QueryEnded:
+            raise
+        except QueryFailed as error:
+            return Difference(f"the rewrite fails where the original answers: {error}", [], [])
+        return compare_answers(answer, found, named=self._named, order=self._order.positions(answer.names))
+
     def _rejected(
-        self,
-        sandbox: Sandbox,
-        statements: tuple[Statement, Statement],
-        dataset: Dataset,
-        order: Sequence[int] | None,
-        tried: int,
+        self, sandbox: Sandbox, statements: tuple[Statement, Statement], dataset: Dataset, tried: int
     ) -> Proof:
         original, rewrite = statements
 
         def difference(candidate: Dataset) -> tuple[Dataset, Difference] | None:
-            kept = replace(candidate, rows=sandbox.load(candidate.rows))
+            kept = replace(candidate, rows=sandbox.load(candidate.rows, candidate.zone))
             try:
-                answer = sandbox.run(original, kept.parameters)
+                _, found = self._difference(sandbox, statements, kept)
             except QueryFailed:
                 return None
-            found = _differ(sandbox, answer, rewrite, kept, self._named, order)
             return (kept, found) if found is not None else None
 
         found = difference(dataset)
         if found is None:
             raise Unprovable("The original answers differently each time on the same rows")
-        for simpler in (_with_less, _with_small_numbers):
+        for simpler in (_in_the_own_zone, _with_less, _with_small_numbers):
             while (next_one := next(filter(None, map(difference, simpler(found[0], self._tables))), None)) is not None:
                 found = next_one
         dataset, what = found
+        told = what.what + (f", with the TimeZone {dataset.zone}" if dataset.zone is not None else "")
         return Proof(
             verdict="rejected",
-            reason=f"another answer: {what.what}",
+            reason=f"another answer: {told}",
             datasets=tried,
             counterexample=Counterexample(
                 tables={
@@ -287,7 +300,7 @@ class _Trial:
                 statements=[original.sql, rewrite.sql] if original.sql != self._original.sql else [],
                 only_original=[[_cell(cell) for cell in row] for row in what.only_original[:5]],
                 only_rewrite=[[_cell(cell) for cell in row] for row in what.only_rewrite[:5]],
-                what=what.what,
+                what=told,
             ),
         )
 
@@ -352,6 +365,11 @@ def _told_apart(snapshot: Snapshot) -> str | None:
     return None
 
 
+def _in_the_own_zone(dataset: Dataset, _: Sequence[Table]) -> Iterator[Dataset]:
+    if dataset.zone is not None:
+        yield replace(dataset, zone=None)
+
+
 def _with_less(dataset: Dataset, tables: Sequence[Table]) -> Iterator[Dataset]:
     """The dataset with a row less, or a reference less."""
     references = {table.label: {name for key in table.foreign_keys for name in key.columns} for table in tables}
@@ -376,23 +394,6 @@ def _with_row(dataset: Dataset, label: str, position: int, row: Row | None = Non
     rows = dataset.rows[label]
     kept = [*rows[:position], *([row] if row is not None else []), *rows[position + 1 :]]
     return replace(dataset, rows={**dataset.rows, label: kept})
-
-
-def _differ(
-    sandbox: Sandbox,
-    answer: Answer,
-    rewrite: Statement,
-    dataset: Dataset,
-    named: Sequence[bool],
-    order: Sequence[int] | None,
-) -> Difference | None:
-    try:
-        other = sandbox.run(rewrite, dataset.parameters)
-    except QueryEnded:
-        raise
-    except QueryFailed as error:
-        return Difference(f"the rewrite fails where the original answers: {error}", [], [])
-    return compare_answers(answer, other, named=named, order=order)
 
 
 def _unproven(proof: Proof, reason: str) -> Proof:
@@ -433,7 +434,7 @@ def _literal(value: Any) -> str:
         return "TRUE" if value else "FALSE"
     if isinstance(value, bytes):
         return f"X'{value.hex()}'"
-    if isinstance(value, int | float) or type(value).__name__ == "Decimal":
+    if (isinstance(value, int | float) or type(value).__name__ == "Decimal") and math.isfinite(value):
         return str(value)
     return "'" + str(value).replace("'", "''") + "'"
 

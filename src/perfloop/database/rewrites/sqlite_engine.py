@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import UnreadableStatement
+from ..sqlite import is_interrupt
 from .engine import QueryEnded, QueryFailed, Snapshot, Unprovable, in_words, within
 from .results import Answer
 from .statement import Dialect, Statement, parse, quoted
@@ -237,7 +238,7 @@ class _Sandbox:
         if any(key.parent.lower() not in labels for table in tables.values() for key in table.foreign_keys):
             memory.execute("PRAGMA foreign_keys = OFF")
 
-    def load(self, rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    def load(self, rows: Mapping[str, Sequence[Row]], zone: str | None = None) -> dict[str, list[Row]]:
         if self._memory.in_transaction:
             self._memory.execute("ROLLBACK")
         self._memory.execute("BEGIN")
@@ -273,7 +274,9 @@ def _bounded(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "interrupted" in str(error):
+        if is_interrupt(error) and time.monotonic() <= deadline:
+            raise KeyboardInterrupt from error
+        if is_interrupt(error):
             raise QueryEnded(f"The statement took more than {seconds:g} s and was ended") from error
         raise
     finally:

@@ -44,6 +44,8 @@ class Column:
     """`char(n)`."""
     precision: int | None = None
     scale: int | None = None
+    infinite: bool = False
+    """It holds infinity, and as a number also what is none."""
     labels: tuple[str, ...] = ()
     """Of an enumeration."""
     width: float | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
 
     from .tables import Column
 
-__all__ = ["common_values", "fits", "from_literal", "matching_texts", "neighbours"]
+__all__ = ["common_values", "fits", "from_literal", "matching_texts", "neighbours", "odd_values"]
 
 _TEXTS = ("", "a", "A", "a ", " a", "b", "ab", "é", "e\u0301", "ß", "😀", "%", "_", "\\", "'", "0", "00", "null")
+# Letters that become others in one case and not in the other.
+_FOLDED = (("s", "\u017f"), ("k", "\u212a"), ("i", "\u0131"), ("ss", "\u00df"))
 _DAY = dt.timedelta(days=1)
 _TICK = dt.timedelta(microseconds=1)
 
@@ -46,6 +49,8 @@ def common_values(column: Column) -> list[Any]:
                 dt.datetime(2024, 1, 1),
                 dt.datetime(1970, 1, 1, 12, 30),
             ]
+            if column.kind == "timestamptz":  # the days before clocks are changed
+                values += [dt.datetime(2024, 3, 30, 12, 0), dt.datetime(2024, 11, 2, 12, 0)]
         case "time":
             values = [dt.time(0, 0), dt.time(12, 30), dt.time(23, 59, 59, 999999)]
         case "uuid":
@@ -61,6 +66,18 @@ def common_values(column: Column) -> list[Any]:
     return [value for value in values if value is not None and fits(value, column)]
 
 
+def odd_values(column: Column) -> list[Any]:
+    """Values that are beyond the others, or none of them."""
+    match column.kind:
+        case "float":
+            return [-0.0, math.nan, math.inf] if column.infinite else [-0.0]
+        case "decimal":
+            return [Decimal("NaN")] if column.infinite else []
+        case "date" | "timestamp" | "timestamptz":
+            return ["infinity"] if column.infinite else []
+    return []
+
+
 def neighbours(value: Any) -> Iterator[Any]:
     """The value, and those a hair's breadth from it."""
     yield value
@@ -68,17 +85,17 @@ def neighbours(value: Any) -> Iterator[Any]:
         case bool() | bytes():
             pass
         case int():
-            yield value - 1
-            yield value + 1
+            yield from (value - 1, value + 1, -value)
         case Decimal():
-            yield value - Decimal("0.01")
-            yield value + Decimal("0.01")
+            yield from (value - Decimal("0.01"), value + Decimal("0.01"), -value)
         case float():
-            yield value - 0.5
-            yield value + 0.5
+            yield from (value - 0.5, value + 0.5, -value)
+            yield from (math.nextafter(value, -math.inf), math.nextafter(value, math.inf))
         case str():
             yield from (value.upper(), value.lower(), value.swapcase(), value + " ", " " + value, value + "x")
             yield value[:-1]
+            lower = value.lower()
+            yield from (lower.replace(plain, other) for plain, other in _FOLDED if plain in lower)
         case dt.datetime():
             midnight = dt.datetime.combine(value.date(), dt.time(), value.tzinfo)
             yield from _reachable(

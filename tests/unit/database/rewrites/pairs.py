@@ -336,6 +336,59 @@ WRONG = (
     ),
 )
 
+WRONG += (
+    Pair(
+        "a filtered count as a sum, which nothing sums to null",
+        "SELECT count(*) FILTER (WHERE total > 5) AS n FROM orders",
+        "SELECT sum(CASE WHEN total > 5 THEN 1 ELSE 0 END) AS n FROM orders",
+    ),
+    Pair(
+        "a square has two roots",
+        "SELECT id FROM orders WHERE discount * discount = 4",
+        "SELECT id FROM orders WHERE discount = 2",
+    ),
+    Pair(
+        "a negative number divides towards zero",
+        "SELECT id FROM orders WHERE discount / 2 = -1",
+        "SELECT id FROM orders WHERE discount = -2",
+    ),
+    Pair(
+        "two texts that make up one",
+        "SELECT id FROM customers WHERE city || email = 'ab'",
+        "SELECT id FROM customers WHERE city = 'a' AND email = 'b'",
+    ),
+    Pair(
+        "a subquery of several rows to a join",
+        "SELECT c.id, (SELECT o.total FROM orders o WHERE o.customer_id = c.id) AS t FROM customers c",
+        "SELECT c.id, o.total AS t FROM customers c LEFT JOIN orders o ON o.customer_id = c.id",
+    ),
+    Pair(
+        "a condition after a window taken for one before it",
+        "SELECT id FROM (SELECT id, status, rank() OVER (PARTITION BY customer_id ORDER BY total) AS r FROM orders) x "
+        "WHERE r = 1 AND status = 'paid'",
+        "SELECT id FROM (SELECT id, rank() OVER (PARTITION BY customer_id ORDER BY total) AS r FROM orders "
+        "WHERE status = 'paid') x WHERE r = 1",
+    ),
+    Pair(
+        "an outer join's place",
+        "SELECT c.id, l.number FROM customers c LEFT JOIN orders o ON o.customer_id = c.id "
+        "JOIN lines l ON l.order_id = o.id",
+        "SELECT c.id, l.number FROM customers c LEFT JOIN (SELECT o.customer_id, l.number FROM orders o "
+        "JOIN lines l ON l.order_id = o.id) l ON l.customer_id = c.id",
+    ),
+    Pair(
+        "null twice in an intersection",
+        "SELECT discount FROM orders INTERSECT SELECT referrer_id FROM customers",
+        "SELECT DISTINCT o.discount FROM orders o JOIN customers c ON c.referrer_id = o.discount",
+    ),
+    Pair(
+        "letters that have no other case",
+        "SELECT id FROM customers WHERE upper(city COLLATE \"C.utf8\") = 'SKI'",
+        "SELECT id FROM customers WHERE lower(city COLLATE \"C.utf8\") = 'ski'",
+        "postgresql",
+    ),
+)
+
 # What sqlglot's optimiser once made of statements (its issues 7671, 8236 and 7067), on this schema.
 OPTIMISED = (
     Pair(
