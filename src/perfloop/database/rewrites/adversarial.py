@@ -10,13 +10,13 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .values import odd_values
+from .values import fits, neighbours, odd_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .domains import Domains
-    from .tables import ForeignKey, Table
+    from .tables import Column, ForeignKey, Table
 
 __all__ = ["Dataset", "Row", "generate", "parents_first"]
 
@@ -139,7 +139,7 @@ def _row(
             row[column.name] = None
         elif not pool:
             return None
-        elif choice.random() < _ODD and (odd := odd_values(column)):
+        elif choice.random() < _ODD and (odd := _odd(column, pool, table, choice)):
             row[column.name] = choice.choice(odd)
         elif (table.label, column.name) in hot and choice.random() < 0.6:
             row[column.name] = hot[table.label, column.name]
@@ -151,6 +151,13 @@ def _row(
         if not _refer(row, key, table, rows, choice):
             return None
     return row
+
+
+def _odd(column: Column, pool: list[Any], table: Table, choice: random.Random) -> list[Any]:
+    """Values beyond the pool, and such as are easily taken for one of it, where no CHECK is likely to refuse them."""
+    if column.kind == "text" and not table.checks:
+        return [value for value in neighbours(choice.choice(pool)) if fits(value, column)]
+    return odd_values(column)
 
 
 def _refer(row: Row, key: ForeignKey, table: Table, rows: dict[str, list[Row]], choice: random.Random) -> bool:

@@ -23,6 +23,9 @@ __all__ = ["Domains", "read_domains"]
 
 _WITH_TWINS = frozenset({"integer", "decimal", "float", "text"})
 
+# Of two texts put together: which was whose is forgotten.
+_PARTS = ("", "a", "b", "ab", "ba")
+
 # Table label, column name.
 Place = tuple[str, str]
 
@@ -66,7 +69,7 @@ class Domains:
         """Some values for one column of one set of rows: few, so that rows meet."""
         column = self.columns[place]
         special = [value for value in self.constants.get(self.groups[place], ()) if _same_kind(value, column)]
-        special = [value for value in dict.fromkeys(special) if fits(value, column)]
+        special = [value for value in {repr(value): value for value in special}.values() if fits(value, column)]
         common = common_values(column)
         few = choice.sample(special, min(len(special), choice.randint(2, 6)))
         if len(few) < 2 or choice.random() >= 0.4:
@@ -224,6 +227,9 @@ class _Reader:
                 self._join(places[0], place)
         pattern = isinstance(predicate, exp.Like | exp.ILike)
         joined = predicate.find(exp.DPipe, exp.Concat) is not None
+        if joined:
+            for place in places:
+                self._constants[place] += _PARTS
         for literal in predicate.find_all(exp.Literal, exp.Boolean):
             if literal.find_ancestor(*_PREDICATES) is not predicate:
                 continue  # of a condition inside it
@@ -310,4 +316,4 @@ def _holding(predicate: exp.Expr, literal: exp.Expr, value: Any, near: list[Any]
         except TypeError:
             beyond = []
         return beyond + ([value] if isinstance(predicate, exp.GTE | exp.LTE) else [])
-    return [value]
+    return [value, -value] if isinstance(value, float) and value == 0 else [value]  # there are two zeros
