@@ -96,6 +96,18 @@ AREAS = (
         },
     ),
     Area(
+        "index_advice",
+        "are the indexes advised as good as an expert's, does each of them pay, and is what writers pay for it true?",
+        {
+            "workload_cost_vs_expert": ("<=", 1.05),
+            "worse_than_single_column_greedy": ("<=", 0),
+            "indexes_advised": (">=", 10),
+            "false_advice": ("<=", 0),
+            "write_bill_error": ("<=", 0.20),
+            "sqlite_cost_vs_expert": ("<=", 1.05),
+        },
+    ),
+    Area(
         "startup",
         "how long does it take to be there?",
         {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},

@@ -107,7 +107,7 @@ class _Advisor:
         for each in [each for each in self.clone.built if each not in chosen]:
             self.clone.drop(each)
         # What was built on the way brought statistics and is gone: the proof is that of what is advised alone.
-        self.pages.forget()
+        self.pages.plan_again()
         chosen, _ = self._proven(chosen)
         for what, why in self.pages.refused.items():
             self._leave_out(what, why)

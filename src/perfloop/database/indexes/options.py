@@ -15,7 +15,7 @@ class IndexOptions:
     """Bytes that all advised indexes may take together; None: as much as the tables they are for."""
     minimum_gain: float = 0.003
     """Share of the workload's cost that each index has to save."""
-    statement_seconds: float = 10.0
+    statement_seconds: float = 5.0
     """What one execution on the clone may take; one that takes longer counts as not ended."""
     search_seconds: float = 90.0
     """For choosing; the best set found until then is taken."""

@@ -44,11 +44,9 @@ class WorkloadPages:
         self._runs: dict[frozenset[IndexDefinition], list[list[_Run]]] = {}
         self._added: dict[IndexDefinition, float] = {}
 
-    def forget(self) -> None:
-        """Measure again: the clone is another than before."""
-        self._held.clear()
+    def plan_again(self) -> None:
+        """Other statistics may give other plans; those that come again touch the same pages as before."""
         self._runs.clear()
-        self._added.clear()
 
     def total(self, chosen: frozenset[IndexDefinition]) -> float | None:
         """Pages of all statements, by their calls, and what inserts add for these indexes; None where a statement did
