@@ -1,7 +1,8 @@
 """The pages that a whole workload touches with a set of indexes built: measured, never estimated.
 
 Each statement is executed once for each plan that it gets. A write is executed again wherever its table has other
-indexes, which it keeps up: its plan does not show them. What single-row inserts add is measured with rows made up.
+indexes, which it keeps up: its plan does not show them.
+What inserts add whose values are not known is measured with rows made up.
 """
 
 from __future__ import annotations
@@ -126,12 +127,15 @@ class WorkloadPages:
             return Measured(plan.cost, 0.0, 0.0, plan.indexes)
 
     def _inserts(self, definition: IndexDefinition) -> float:
-        """Pages that the workload's inserts touch for an index."""
+        """Pages that those of the workload's inserts touch for an index which cannot be executed themselves."""
         key = (definition.schema, definition.table)
         rows = sum(
             max(each.statement.rows, each.statement.calls)
             for each in self.statements
-            if (write := each.analysis.write) is not None and write.kind == "insert" and write.table.key == key
+            if not each.executions
+            and (write := each.analysis.write) is not None
+            and write.kind == "insert"
+            and write.table.key == key
         )
         if rows and definition not in self._added:
             table = self.catalogue.tables[key]
