@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["scratch_directory"]
 
-_PREFIX = "perfloop-db-"
-_UNFINISHED = ".perfloop-db-"
+_PREFIX = "perfloop-clone-"
+_UNFINISHED = ".perfloop-clone-"
 
 
 @contextlib.contextmanager

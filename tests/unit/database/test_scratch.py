@@ -20,11 +20,11 @@ def test_it_is_there_for_the_block_and_nobody_elses(tmp_path: Path) -> None:
 
 
 def test_the_next_removes_what_was_left_and_nothing_that_is_in_use(tmp_path: Path) -> None:
-    left = tmp_path / "perfloop-db-left"
+    left = tmp_path / "perfloop-clone-left"
     (left / "data").mkdir(parents=True)
     other = tmp_path / "somebody-elses"
     other.mkdir()
-    (tmp_path / "perfloop-db-link").symlink_to(other)
+    (tmp_path / "perfloop-clone-link").symlink_to(other)
     with scratch_directory(parent=str(tmp_path)) as (used, _), scratch_directory(parent=str(tmp_path)):
         assert used.exists()
         assert not left.exists()
