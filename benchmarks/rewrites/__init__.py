@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.types.string import TextLoader
 
 from perfloop.database import Database, open_database, run_local_server
 from perfloop.database.rewrites import RULES, ProofOptions, parse, prove
@@ -138,6 +139,7 @@ def _connect(place: str, schema: str) -> psycopg.Connection[Any]:
     connection.execute(f"CREATE SCHEMA {schema}".encode())
     connection.execute(f"SET search_path = {schema}".encode())
     connection.execute(SCHEMA.encode())
+    connection.adapters.register_loader("timestamp", TextLoader)  # Python has no infinite one
     return connection
 
 

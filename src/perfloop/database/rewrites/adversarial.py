@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Dataset", "Row", "generate", "parents_first"]
 
 Row = dict[str, Any]
-# For each column, values to draw from; for some, the value that most rows get.
-_Values = tuple[dict[tuple[str, str], list[Any]], dict[tuple[str, str], Any]]
+# For each column, values to draw from; for some, the value that most rows get, and others that would do.
+_Values = tuple[dict[tuple[str, str], list[Any]], dict[tuple[str, str], list[Any]]]
 
 _SIZES = (0, 1, 2, 3, 4, 6, 9, 12)
 _SIZE_WEIGHTS = (1, 2, 3, 4, 5, 5, 5, 3)
@@ -110,7 +110,8 @@ def _rows(
                 return
             if made and choice.random() < 0.25:  # a duplicate but for its keys
                 keyed = {name for key in table.keys for name in key}
-                row = {**choice.choice(made), **{name: value for name, value in row.items() if name in keyed}}
+                like = choice.choice(made)  # NULLs may repeat even there
+                row = {**like, **{name: row[name] for name in row if name in keyed and like[name] is not None}}
             taken = {key: tuple(_comparable(row.get(name)) for name in key) for key in table.keys}
             if any(None not in own and own in seen[key] for key, own in taken.items()):
                 continue
@@ -142,7 +143,8 @@ def _row(
         elif choice.random() < _ODD and (odd := _odd(column, pool, table, choice)):
             row[column.name] = choice.choice(odd)
         elif (table.label, column.name) in hot and choice.random() < 0.6:
-            row[column.name] = hot[table.label, column.name]
+            wanted = hot[table.label, column.name]
+            row[column.name] = choice.choice(wanted) if column.name in keyed else wanted[0]
         elif column.name in keyed and column.kind == "integer" and choice.random() < 0.5:
             row[column.name] = choice.randint(1, 12)  # a key drawn from a small pool alone soon runs out
         else:

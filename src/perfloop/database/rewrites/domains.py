@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Domains", "read_domains"]
 
-_WITH_TWINS = frozenset({"integer", "decimal", "float", "text"})
+_WITH_TWINS = frozenset({"decimal", "float", "text"})
 
 # Of two texts put together: which was whose is forgotten.
 _PARTS = ("", "a", "b", "ab", "ba")
@@ -96,18 +96,21 @@ class Domains:
             pools[place] = by_group[key]
         return pools
 
-    def hot_values(self, pools: Mapping[Place, list[Any]], choice: random.Random) -> dict[Place, Any]:
-        """One value a column that many rows of a set should have, so that several conditions hold for one row."""
-        hot = {}
+    def hot_values(self, pools: Mapping[Place, list[Any]], choice: random.Random) -> dict[Place, list[Any]]:
+        """By column, the value that many rows of a set should have, so that several conditions hold for one row.
+
+        After it others that would do: a key's column cannot hold one twice.
+        """
+        hot: dict[Place, list[Any]] = {}
         for place, values in self.satisfying.items():
             fitting = [value for value in values if fits(value, self.columns[place])]
             if place in self.allowed:
                 fitting = [value for value in fitting if value in self.allowed[place]]
             if fitting and choice.random() < 0.8:
-                hot[place] = choice.choice(fitting)
+                hot[place] = [choice.choice(fitting), *fitting]
         for use in self.parameters.values():  # whatever the parameter is, more rows than one should have it
             if isinstance(use, tuple) and use not in hot and pools.get(use) and choice.random() < 0.6:
-                hot[use] = choice.choice(pools[use])
+                hot[use] = [choice.choice(pools[use])]
         return hot
 
     def parameter_values(

@@ -62,7 +62,7 @@ class ProofOptions:
         show_values: show rows of the clone that are answered differently; generated rows are always shown.
     """
 
-    datasets: int = 60
+    datasets: int = 120
     seed: int = 0
     rounds: int = 11
     seconds: float = 10.0
