@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["NewRows", "NotMeasured", "copies", "new_rows", "newest"]
 
 _EXAMPLES = 20_000
+# The correlation of a column's values with the rows' order from which on they are taken to grow with it.
+_GROWS = 0.99
 _INTEGERS = ("smallint", "integer", "bigint", "numeric")
 
 
@@ -72,7 +74,7 @@ def copies(
     Raises:
         NotMeasured: keys that cannot be made up.
     """
-    changes = _fresh_keys(table, names, greatest)
+    changes = {**_continued(table, names, found), **_fresh_keys(table, names, greatest)}
     turn, examples = itertools.count(1), itertools.cycle(found)
 
     def fresh(count: int) -> list[tuple[Any, ...]]:
@@ -93,6 +95,24 @@ def newest(table: Table, count: int) -> str:
     if table.kind != "table" or table.pages <= pages:
         return f"SELECT * FROM {table.sql} LIMIT {count}"
     return f"SELECT * FROM {table.sql} WHERE ctid >= '({table.pages - pages},0)'::tid LIMIT {count}"
+
+
+def _continued(
+    table: Table, names: Sequence[str], found: Sequence[tuple[Any, ...]]
+) -> dict[int, Callable[[Any, int], Any]]:
+    """Columns whose values grow with the table, such as times: those of new rows go on where the newest end."""
+    changes: dict[int, Callable[[Any, int], Any]] = {}
+    for place, name in enumerate(names):
+        column = table.columns[name]
+        values = [row[place] for row in found if row[place] is not None]
+        grows = column.correlation is not None and column.correlation > _GROWS
+        if grows and values and (_counts(column) or column.type.startswith("timestamp")):
+            changes[place] = _going_on(max(values) - min(values), len(found))
+    return changes
+
+
+def _going_on(span: Any, rows: int) -> Callable[[Any, int], Any]:
+    return lambda value, number: value if value is None else value + span * (1 + (number - 1) // rows)
 
 
 def _fresh_keys(
