@@ -241,6 +241,7 @@ def test_workers_that_die_and_come_back_are_followed(start: Callable[..., Monito
     def told(what: str) -> set[str]:
         return {words for _, words in state_of(page)["events"] if words.endswith(what)}
 
+    eventually(lambda: len(told(" serves")) == 2)  # of a process that nobody knows yet nobody can tell that it ended
     before = told(" serves")
     ask(f"{service}/die")
     assert len(eventually(lambda: told(" has ended"))) == 1

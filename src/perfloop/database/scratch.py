@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["scratch_directory"]
 
 _PREFIX = "perfloop-clone-"
-_UNFINISHED = ".perfloop-clone-"
 
 
 @contextlib.contextmanager
@@ -29,19 +29,35 @@ def scratch_directory(*, parent: str | None = None, owner: int | None = None) ->
     """
     parent = parent or tempfile.gettempdir()
     _remove_abandoned(Path(parent), {os.geteuid(), owner})
-    made = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
-    descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
-    directory = made.with_name(made.name.replace(_UNFINISHED, _PREFIX, 1))
+    directory = Path(parent, f"{_PREFIX}{secrets.token_hex(8)}")
+    descriptor = None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while descriptor is None:
+            descriptor = _make(directory)
         if owner is not None:
-            os.chown(made, owner, -1)
-        made.rename(directory)  # from here on others see it, and that it is in use
+            os.chown(directory, owner, -1)
         yield directory, descriptor
     finally:
-        os.close(descriptor)
-        for path in (made, directory):
-            shutil.rmtree(path, ignore_errors=True)
+        if descriptor is not None:
+            os.close(descriptor)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _make(directory: Path) -> int | None:
+    """Make it and say that it is in use; None where another process took it for abandoned in between."""
+    try:
+        directory.mkdir(mode=0o700)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except (FileExistsError, FileNotFoundError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), directory.stat()):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None
 
 
 def _remove_abandoned(parent: Path, owners: set[int | None]) -> None:
