@@ -46,9 +46,9 @@ def scratch_directory(*, parent: str | None = None, owner: int | None = None) ->
 def _make(directory: Path) -> int | None:
     """Make it and say that it is in use; None where another process took it for abandoned in between."""
     try:
-        directory.mkdir(mode=0o700)
+        directory.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except (FileExistsError, FileNotFoundError):
+    except FileNotFoundError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

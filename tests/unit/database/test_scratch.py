@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from perfloop.database.scratch import scratch_directory
 
@@ -39,3 +42,31 @@ def test_it_is_in_use_while_a_child_has_it_open(tmp_path: Path) -> None:
             assert directory.exists()
         os.dup2(kept, descriptor)
         os.close(kept)
+
+
+@pytest.mark.parametrize("moment", ["before it is open", "before it is in use"])
+def test_one_that_another_takes_for_abandoned_is_made_again(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_, flock = os.open, fcntl.flock
+    turns = iter([True])
+
+    def others() -> None:
+        if next(turns, False):
+            (made,) = tmp_path.iterdir()
+            made.rmdir()
+
+    def opened(*words: Any, **more: Any) -> int:
+        if moment == "before it is open":
+            others()
+        return open_(*words, **more)
+
+    def locked(*words: Any) -> None:
+        others()
+        flock(*words)
+
+    monkeypatch.setattr("perfloop.database.scratch.os.open", opened)
+    monkeypatch.setattr("perfloop.database.scratch.fcntl.flock", locked)
+    with scratch_directory(parent=str(tmp_path)) as (directory, descriptor):
+        assert os.path.samestat(os.fstat(descriptor), directory.stat())
+    assert list(tmp_path.iterdir()) == []
