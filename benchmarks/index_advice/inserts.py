@@ -25,7 +25,7 @@ __all__ = ["TABLES", "bill_error"]
 TABLES = ("invoice", "invoice_line", "review")
 _HELD_BACK_SHARE = 0.1
 _MOST_HELD_BACK = 12_000
-_ROWS = 24_000
+_ROWS = 72_000
 _BLOCK = 250
 
 

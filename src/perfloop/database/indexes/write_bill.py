@@ -14,7 +14,6 @@ counterpart, and the median of their differences: what disturbs one block distur
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import statistics
 import time
@@ -37,7 +36,9 @@ __all__ = ["measure_write_bills", "median_interval", "pages_of_insert"]
 
 _WARM_UP = 10
 _WAL_ROWS = 20
-_TIDY = 8
+# Rows taken back stay in the indexes: pages fill, are searched for duplicates and part that would not have. No more of
+# them are left there than this share of the table's.
+_LEFT_SHARE = 0.01
 _SCRATCH_ROWS = 4_000
 
 Arm = "IndexDefinition | None"
@@ -115,14 +116,16 @@ def _inserts(
 ) -> dict[IndexDefinition, tuple[list[float], float]]:
     """Added µs a row, round by round, and bytes of WAL, of each index."""
     rows = new_rows(clone, table)
-    count, turn = options.write_rows, itertools.count()
+    count, left = options.write_rows, 0
 
     def write(name: str) -> tuple[float, float]:
-        # Rows taken back stay in the indexes: pages fill and part that would not have.
-        if next(turn) % _TIDY == 0:
+        nonlocal left
+        if left > _LEFT_SHARE * table.rows:
             clone.vacuum(table.sql)
+            left = 0
         with _arm(clone, name):
             given = rows.fresh(count + _WARM_UP + _WAL_ROWS)
+            left += len(given)
             wal = _wal(clone, rows.sql, given[:_WAL_ROWS])
             return _timed(clone, rows.sql, given[_WAL_ROWS:]), wal
 
