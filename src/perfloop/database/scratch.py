@@ -28,7 +28,7 @@ def scratch_directory(*, parent: str | None = None, owner: int | None = None) ->
         owner: user id it is given to.
     """
     parent = parent or tempfile.gettempdir()
-    _remove_abandoned(Path(parent), {os.geteuid(), owner})
+    _remove_abandoned(Path(parent))
     directory = Path(parent, f"{_PREFIX}{secrets.token_hex(8)}")
     descriptor = None
     try:
@@ -60,13 +60,14 @@ def _make(directory: Path) -> int | None:
     return None
 
 
-def _remove_abandoned(parent: Path, owners: set[int | None]) -> None:
-    """Remove what processes have left that were killed."""
+def _remove_abandoned(parent: Path) -> None:
+    """Remove what processes of this user have left that were killed; root also what others' have, such as servers'."""
+    user = os.geteuid()
     for path in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
-                if os.fstat(descriptor).st_uid in owners:
+                if user in (0, os.fstat(descriptor).st_uid):
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where it is in use
                     shutil.rmtree(path, ignore_errors=True)
             finally:
