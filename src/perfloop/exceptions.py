@@ -11,6 +11,7 @@ __all__ = [
     "DatabaseUnreachable",
     "InternalError",
     "InvalidValue",
+    "LevelFailed",
     "MissingExtra",
     "NoPrivilege",
     "NoServer",
@@ -120,6 +121,12 @@ class NoPrivilege(DatabaseFailed):
     """The user connected as may not do what is needed; the hint says what to grant."""
 
     slug = "no-privilege"
+
+
+class LevelFailed(PerfloopError):
+    """A level of a cache cannot be reached, is too slow, or refuses what is asked of it."""
+
+    slug = "level-failed"
 
 
 class UnreachableTarget(PerfloopError):

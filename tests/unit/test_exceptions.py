@@ -20,6 +20,7 @@ def tree(root: type[PerfloopError] = PerfloopError) -> list[type[PerfloopError]]
 ERRORS = {
     "ConfigurationError": ("configuration", 2),
     "DatabaseFailed": ("database-failed", 2),
+    "LevelFailed": ("level-failed", 2),
     "DatabaseLocked": ("database-locked", 2),
     "DatabaseUnreachable": ("database-unreachable", 2),
     "InternalError": ("internal", 4),
