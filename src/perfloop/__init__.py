@@ -7,6 +7,7 @@ from ._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # not from typing: that import alone would cost more than this file
+    from .caching import EntryOptions, MultiLevelCache
     from .diagnosis import DiagnosisOptions, diagnose
     from .exceptions import PerfloopError
     from .live import LiveMonitor
@@ -39,6 +40,7 @@ _HOMES = {
     "CapacityOptions": "loadtest",
     "Comparison": "stats",
     "DiagnosisOptions": "diagnosis",
+    "EntryOptions": "caching",
     "Histogram": "stats",
     "LeakOptions": "monitoring",
     "LiveMonitor": "live",
@@ -48,6 +50,7 @@ _HOMES = {
     "MemoryLeakDetector": "monitoring",
     "MemoryMonitor": "monitoring",
     "MemoryOptions": "monitoring",
+    "MultiLevelCache": "caching",
     "PerfloopError": "exceptions",
     "PerformanceMiddleware": "monitoring",
     "PerformanceMonitor": "monitoring",
@@ -69,6 +72,7 @@ __all__ = [
     "CapacityOptions",
     "Comparison",
     "DiagnosisOptions",
+    "EntryOptions",
     "Histogram",
     "LeakOptions",
     "LiveMonitor",
@@ -78,6 +82,7 @@ __all__ = [
     "MemoryLeakDetector",
     "MemoryMonitor",
     "MemoryOptions",
+    "MultiLevelCache",
     "PerfloopError",
     "PerformanceMiddleware",
     "PerformanceMonitor",

@@ -12,12 +12,14 @@ __all__ = [
     "InternalError",
     "InvalidValue",
     "LevelFailed",
+    "LoadTimedOut",
     "MissingExtra",
     "NoPrivilege",
     "NoServer",
     "PerfloopError",
     "PortInUse",
     "RecordTooNew",
+    "ReentrantLoad",
     "ServiceDied",
     "ServiceLost",
     "ServiceNotReady",
@@ -127,6 +129,18 @@ class LevelFailed(PerfloopError):
     """A level of a cache cannot be reached, is too slow, or refuses what is asked of it."""
 
     slug = "level-failed"
+
+
+class LoadTimedOut(PerfloopError, TimeoutError):
+    """A cache's loader takes longer than its hard timeout, and there is no stale value to give."""
+
+    slug = "load-timed-out"
+
+
+class ReentrantLoad(PerfloopError, RuntimeError):
+    """A cache's loader asks the cache for the very key it loads, and would wait for itself for ever."""
+
+    slug = "reentrant-load"
 
 
 class UnreachableTarget(PerfloopError):

@@ -21,6 +21,8 @@ ERRORS = {
     "ConfigurationError": ("configuration", 2),
     "DatabaseFailed": ("database-failed", 2),
     "LevelFailed": ("level-failed", 2),
+    "LoadTimedOut": ("load-timed-out", 2),
+    "ReentrantLoad": ("reentrant-load", 2),
     "DatabaseLocked": ("database-locked", 2),
     "DatabaseUnreachable": ("database-unreachable", 2),
     "InternalError": ("internal", 4),

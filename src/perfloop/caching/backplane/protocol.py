@@ -31,6 +31,10 @@ class Invalidation(msgspec.Struct, frozen=True, omit_defaults=True):
     """The whole namespace."""
     expired: tuple[str, ...] = ()
     """Keys whose values are only no longer fresh, and may be kept for when nothing better can be had."""
+    holder: str = ""
+    """The token of who is about to change what the keys and tags are loaded from, or has done so."""
+    held_for: float = 0.0
+    """Seconds for which nothing is kept for them, unless he says before that he has done so; 0: he says it."""
 
 
 @runtime_checkable

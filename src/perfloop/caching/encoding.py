@@ -1,0 +1,148 @@
+"""Values and keys as bytes and text, by their declared types. Nothing that is read is executed."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from ..exceptions import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+__all__ = ["Decoded", "KeyCodec", "Undecodable", "ValueCodec"]
+
+T = TypeVar("T")
+_FORMAT = 1
+_COMPRESSED = 1
+_HEADER = struct.Struct("!BBIf")
+_MOST_KEY = 10_000
+_MOST_BYTES = 512 * 1024 * 1024
+
+
+class Undecodable(Exception):
+    """Bytes that are no value of ours: damaged, of another version, or another type's."""
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """A value and how long it took to load."""
+
+    value: Any
+    load_seconds: float
+
+
+class ValueCodec:
+    """Values of one type as bytes: a header, and MessagePack, compressed when it is long.
+
+    Args:
+        kind: the type, anything msgspec knows.
+        version: change it when a value means something else although its type is the same; what was written under
+            another version, or for another type, is a miss.
+        compress_above: bytes.
+    """
+
+    def __init__(self, kind: Any, *, version: str = "", compress_above: int = 2048) -> None:
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(kind)
+        try:
+            schema = msgspec.json.encode(msgspec.json.schema(kind), order="deterministic")
+        except TypeError:  # a type that has no JSON Schema
+            schema = repr(kind).encode()
+        self._kind = zlib.crc32(schema + version.encode())
+        self._compress_above = compress_above
+
+    def encode(self, value: Any, load_seconds: float = 0.0) -> bytes:
+        """The value as bytes.
+
+        Raises:
+            InvalidValue: msgspec cannot encode it.
+        """
+        try:
+            payload = self._encoder.encode(value)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise InvalidValue(
+                f"Expected a value that can be encoded, got a {type(value).__name__}: {error}",
+                hint="return a msgspec Struct, a dataclass or plain values from the loader",
+            ) from error
+        flags = 0
+        if len(payload) > self._compress_above:
+            packed = zlib.compress(payload, 1)
+            if len(packed) < len(payload):
+                payload, flags = packed, _COMPRESSED
+        return _HEADER.pack(_FORMAT, flags, self._kind, load_seconds) + payload
+
+    def decode(self, data: bytes) -> Decoded:
+        """The value of the bytes.
+
+        Raises:
+            Undecodable: they are no such value.
+        """
+        try:
+            form, flags, kind, load_seconds = _HEADER.unpack_from(data)
+            if form != _FORMAT or kind != self._kind:
+                raise Undecodable(f"format {form}, type {kind:08x}; expected format {_FORMAT}, type {self._kind:08x}")
+            payload = data[_HEADER.size :]
+            if flags & _COMPRESSED:
+                payload = _decompress(payload)
+            return Decoded(self._decoder.decode(payload), load_seconds)
+        except (struct.error, zlib.error, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise Undecodable(f"{type(error).__name__}: {error}") from error
+
+
+def _decompress(payload: bytes) -> bytes:
+    """What was compressed, if it is not a bomb."""
+    decompressor = zlib.decompressobj()
+    data = decompressor.decompress(payload, _MOST_BYTES)
+    if not decompressor.eof or decompressor.unused_data:
+        raise Undecodable(f"compressed data that is cut off, or of more than {_MOST_BYTES:,} bytes")
+    return data
+
+
+class KeyCodec(Generic[T]):
+    """Keys of one type as text, and back.
+
+    Args:
+        kind: str, int, bytes, UUID, an enum, a tuple of these: whatever msgspec knows that can be hashed.
+    """
+
+    def __init__(self, kind: Any = str) -> None:
+        self._kind = kind
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def encode(self, key: Hashable) -> str:
+        """The key as text. Two keys that are not equal have different texts.
+
+        Raises:
+            InvalidValue: a key of another type, or one of more than 10,000 characters.
+        """
+        if self._kind is str:
+            if not isinstance(key, str):
+                raise InvalidValue(
+                    "Expected a key that is a str", got=key, hint="declare the type: MultiLevelCache(key=…)"
+                )
+            text = key
+        else:
+            try:
+                checked = msgspec.convert(key, self._kind, strict=True)
+                text = msgspec.json.encode(checked).decode()
+            except (msgspec.ValidationError, TypeError) as error:
+                raise InvalidValue(f"Expected a key of the declared type: {error}", got=key) from error
+        if len(text) > _MOST_KEY:
+            raise InvalidValue(f"Expected a key of at most {_MOST_KEY:,} characters", got=f"{text[:40]}…")
+        return text
+
+    def decode(self, text: str) -> Any:
+        """The key of the text.
+
+        Raises:
+            Undecodable: it is no key of ours.
+        """
+        if self._kind is str:
+            return text
+        try:
+            return self._decoder.decode(text)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Undecodable(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,222 @@
+"""The process' own level: entries, and fences that keep what was removed meanwhile out of it.
+
+A look-up below begins a fence; whatever changes the key (or may change it: a tag, for its tags are not known yet) until
+it ends leaves its mark on the fence, and then nothing is kept. Reading takes no lock; changing takes one for some
+microseconds.
+"""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..clock import MONOTONIC, Clock
+from ..telemetry.forks import renew_lock_in_forks
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+__all__ = ["Entry", "Fence", "LocalLevel", "Store"]
+
+
+class Entry:
+    """A value in this process. Times are moments of the clock."""
+
+    __slots__ = ("deadline", "fresh_until", "hits", "kept_until", "tags", "value", "weight")
+
+    def __init__(
+        self,
+        value: Any,
+        *,
+        deadline: float,
+        fresh_until: float,
+        kept_until: float,
+        tags: tuple[str, ...] = (),
+        weight: int = 1,
+    ) -> None:
+        self.value = value
+        self.deadline = deadline
+        """Until then it is given without a further look."""
+        self.fresh_until = fresh_until
+        self.kept_until = kept_until
+        self.tags = tags
+        self.weight = weight
+        self.hits = 0
+
+
+class Store(Protocol):
+    """A bounded mapping. `get` is called by any thread at any time, everything else by one at a time."""
+
+    def get(self, key: Hashable) -> Entry | None: ...
+    def put(self, key: Hashable, entry: Entry) -> Sequence[tuple[Hashable, Entry]]:
+        """Keep it; what had to go for it (it may be the entry itself), but not what it replaced."""
+
+    def pop(self, key: Hashable) -> Entry | None: ...
+    def clear(self) -> None: ...
+    def __len__(self) -> int: ...
+
+
+class Fence:
+    """A look-up under way for one key, and what was changed since it began."""
+
+    __slots__ = ("key", "removed_tags", "void")
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
+        self.void = False
+        self.removed_tags: set[str] = set()
+
+    @property
+    def touched(self) -> bool:
+        """Whether what is looked up may be out of date: nobody who comes now may be given it."""
+        return self.void or bool(self.removed_tags)
+
+
+class LocalLevel:
+    """Entries of a store, with fences, tags and holds."""
+
+    def __init__(self, store: Store, *, clock: Clock = MONOTONIC) -> None:
+        self.store = store
+        self._clock = clock
+        self._fences: dict[Hashable, set[Fence]] = {}
+        self._tagged: dict[str, set[Hashable]] = {}
+        self._held: dict[Hashable, dict[str, float]] = {}
+        self._held_tags: dict[str, dict[str, float]] = {}
+        self._deaf = False
+        # Reentrant: a finaliser may remove an entry while this thread is inside.
+        self._lock = RLock()
+        renew_lock_in_forks(self)
+
+    @property
+    def lock(self) -> RLock:
+        """Taken for every change; a new one in a forked process."""
+        return self._lock
+
+    def begin(self, key: Hashable) -> Fence:
+        """A look-up below begins."""
+        fence = Fence(key)
+        with self._lock:
+            self._fences.setdefault(key, set()).add(fence)
+        return fence
+
+    def end(self, fence: Fence) -> None:
+        """It is over, with or without a value."""
+        with self._lock:
+            fences = self._fences.get(fence.key)
+            if fences is not None:
+                fences.discard(fence)
+                if not fences:
+                    del self._fences[fence.key]
+
+    def keep(self, fence: Fence, entry: Entry) -> bool:
+        """Keep what was looked up; False if it was changed meanwhile."""
+        key = fence.key
+        with self._lock:
+            if self._deaf or fence.void or not fence.removed_tags.isdisjoint(entry.tags) or self._is_held(key, entry):
+                return False
+            self._untag(key, self.store.get(key))
+            for tag in entry.tags:
+                self._tagged.setdefault(tag, set()).add(key)
+            kept = True
+            for gone, evicted in self.store.put(key, entry):
+                self._untag(gone, evicted)
+                kept = kept and evicted is not entry
+            return kept
+
+    def replace(self, key: Hashable, entry: Entry | None) -> None:
+        """Put an entry in, or none, whatever was there; keep nothing that is being looked up for the key."""
+        with self._lock:
+            self.delete([key])
+            if entry is not None:
+                fence = self.begin(key)
+                self.keep(fence, entry)
+                self.end(fence)
+
+    def delete(self, keys: Iterable[Hashable]) -> None:
+        """Remove entries, and keep nothing that is being looked up for them."""
+        with self._lock:
+            for key in keys:
+                for fence in self._fences.get(key, ()):
+                    fence.void = True
+                self._untag(key, self.store.pop(key))
+
+    def expire(self, keys: Iterable[Hashable]) -> None:
+        """Make entries stale; keep nothing that is being looked up for them."""
+        now = self._clock.now()
+        with self._lock:
+            for key in keys:
+                for fence in self._fences.get(key, ()):
+                    fence.void = True
+                entry = self.store.get(key)
+                if entry is not None:
+                    entry.deadline = min(entry.deadline, now)
+                    entry.fresh_until = min(entry.fresh_until, now)
+
+    def remove_tags(self, tags: Iterable[str]) -> None:
+        """Remove all that has one of the tags, and keep nothing that turns out to have one."""
+        gone = set(tags)
+        with self._lock:
+            for fences in self._fences.values():
+                for fence in fences:
+                    fence.removed_tags |= gone
+            for tag in gone:
+                for key in self._tagged.pop(tag, ()):
+                    self._untag(key, self.store.pop(key))
+
+    def clear(self) -> None:
+        """Remove everything, and keep nothing that is being looked up."""
+        with self._lock:
+            for fences in self._fences.values():
+                for fence in fences:
+                    fence.void = True
+            self._tagged.clear()
+            self.store.clear()
+
+    def listen(self, heard: bool) -> None:
+        """Whether changes made elsewhere reach us; while they do not, nothing is kept."""
+        with self._lock:
+            self._deaf = not heard
+            self.clear()
+
+    def hold(self, keys: Sequence[Hashable], tags: Sequence[str], token: str, seconds: float) -> None:
+        """Remove, and keep nothing for these until `release`, or for so many seconds."""
+        until = self._clock.now() + seconds
+        with self._lock:
+            for key in keys:
+                self._held.setdefault(key, {})[token] = until
+            for tag in tags:
+                self._held_tags.setdefault(tag, {})[token] = until
+            self.delete(keys)
+            self.remove_tags(tags)
+
+    def release(self, keys: Sequence[Hashable], tags: Sequence[str], token: str) -> None:
+        """Remove once more, and end the hold."""
+        with self._lock:
+            self.delete(keys)
+            self.remove_tags(tags)
+            _let_go(self._held, keys, token)
+            _let_go(self._held_tags, tags, token)
+
+    def _is_held(self, key: Hashable, entry: Entry) -> bool:
+        if not self._held and not self._held_tags:
+            return False
+        now = self._clock.now()
+        holds = [self._held.get(key, {}), *(self._held_tags.get(tag, {}) for tag in entry.tags)]
+        return any(until > now for hold in holds for until in hold.values())
+
+    def _untag(self, key: Hashable, entry: Entry | None) -> None:
+        for tag in entry.tags if entry is not None else ():
+            keys = self._tagged.get(tag)
+            if keys is not None:
+                keys.discard(key)
+                if not keys:
+                    del self._tagged[tag]
+
+
+def _let_go(held: dict[Any, dict[str, float]], names: Sequence[Any], token: str) -> None:
+    for name in names:
+        holds = held.get(name)
+        if holds is not None:
+            holds.pop(token, None)
+            if not holds:
+                del held[name]

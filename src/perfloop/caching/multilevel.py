@@ -1,0 +1,321 @@
+"""The cache people use: one object for threads and event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import msgspec
+
+from ..clock import MONOTONIC, Clock
+from ..exceptions import InvalidValue
+from .core import Core
+from .effects import Program, run, run_async
+from .encoding import KeyCodec, ValueCodec
+from .local import Entry, LocalLevel
+from .options import EntryOptions
+from .reports import LoggedReport
+from .search import BatchLoader, SingleLoader
+from .shared import Breaker, SharedLevel, SimpleBreaker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+
+    from .backplane import Invalidation
+    from .levels import Level
+
+__all__ = ["MultiLevelCache"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+_HOLD_SECONDS = 30.0
+
+
+class MultiLevelCache(Generic[K, V]):
+    """A bounded cache in this process over any number of levels that several processes share.
+
+    One object serves threads and event loops; for these every method has a twin, named with an `a` in front.
+    Invalidation is not lost: not while a value is loaded or refreshed, not between levels, and not when a process dies
+    while it changes what the values are loaded from, if it does so inside `writing`.
+    """
+
+    def __init__(
+        self,
+        value: type[V],
+        *,
+        key: Any = str,
+        levels: Sequence[Level] = (),
+        max_entries: int = 10_000,
+        options: EntryOptions | None = None,
+        name: str = "cache",
+        version: str = "",
+        breaker: Callable[[Level], Breaker] | None = None,
+        clock: Clock = MONOTONIC,
+    ) -> None:
+        """A cache.
+
+        Args:
+            value: the values' type, anything msgspec knows. Values that cannot change are given to all readers; of
+                others each reader gets a copy of his own.
+            key: the keys' type: str, int, UUID, a tuple of these.
+            levels: from the fastest to the slowest.
+            max_entries: how many entries this process keeps.
+            options: the policies of an entry that gives none of its own; a TTL of a minute by default.
+            name: in messages and telemetry.
+            version: change it when values mean something else although their type is the same.
+            breaker: makes what keeps callers from a level that is out of order.
+
+        Raises:
+            InvalidValue: a bound below 1, or a type that msgspec does not know.
+        """
+        if max_entries < 1:
+            raise InvalidValue("Expected max_entries of 1 or more", got=max_entries)
+        self.name = name
+        self._options = options or EntryOptions()
+        self._clock = clock
+        self._now = clock.now
+        self._values = ValueCodec(value, version=version)
+        self._shareable = cannot_change(value)
+        self._local = LocalLevel(LeastRecent(max_entries), clock=clock)
+        self._find = self._local.store.get
+        report = LoggedReport(name)
+        make = breaker or (lambda _: SimpleBreaker(clock))
+        self._core = Core(
+            self._local,
+            [SharedLevel(level, make(level), report=report.level_failed) for level in levels],
+            keys=KeyCodec(key),
+            values=self._values,
+            options=self._options,
+            clock=clock,
+            draw=random.random,
+            token=_token,
+            report=report,
+            publish=_to_nobody,
+            copies=not self._shareable,
+        )
+
+    def get(self, key: K, default: V | None = None) -> V | None:
+        """The value if there is a fresh one at any level, else `default`."""
+        entry = self._find(key)
+        if entry is not None and entry.deadline > self._now():
+            entry.hits += 1
+            return cast("V", entry.value if self._shareable else self._core.given(entry))
+        return run(self._core.get([key], self._options)).get(key, default)
+
+    async def aget(self, key: K, default: V | None = None) -> V | None:
+        """As `get`."""
+        entry = self._find(key)
+        if entry is not None and entry.deadline > self._now():
+            entry.hits += 1
+            return cast("V", entry.value if self._shareable else self._core.given(entry))
+        return (await run_async(self._core.get([key], self._options))).get(key, default)
+
+    def get_many(self, keys: Iterable[K]) -> dict[K, V]:
+        """The fresh values there are at any level."""
+        return run(self._core.get(list(keys), self._options))
+
+    async def aget_many(self, keys: Iterable[K]) -> dict[K, V]:
+        """As `get_many`."""
+        return await run_async(self._core.get(list(keys), self._options))
+
+    def get_or_load(self, key: K, loader: Callable[[], V], options: EntryOptions | None = None) -> V:
+        """The value; loaded, by one caller for all, if nobody has a fresh one.
+
+        Args:
+            loader: is called without arguments. What it returns is kept, None too; what it raises is not.
+
+        Raises:
+            LoadTimedOut: after the hard timeout.
+            ReentrantLoad: the loader asks for the same key.
+        """
+        entry = self._find(key)
+        if entry is not None and entry.deadline > self._now():
+            entry.hits += 1
+            return cast("V", entry.value if self._shareable else self._core.given(entry))
+        return cast("V", run(self._core.get_or_load([key], SingleLoader(loader), options or self._options))[key])
+
+    async def aget_or_load(
+        self, key: K, loader: Callable[[], V | Awaitable[V]], options: EntryOptions | None = None
+    ) -> V:
+        """As `get_or_load`. A plain function is called in a thread."""
+        entry = self._find(key)
+        if entry is not None and entry.deadline > self._now():
+            entry.hits += 1
+            return cast("V", entry.value if self._shareable else self._core.given(entry))
+        program = self._core.get_or_load([key], SingleLoader(loader), options or self._options)
+        return cast("V", (await run_async(program))[key])
+
+    def get_or_load_many(
+        self, keys: Iterable[K], loader: Callable[[list[K]], Mapping[K, V]], options: EntryOptions | None = None
+    ) -> dict[K, V]:
+        """The values of all keys. The loader is called once, with all keys that nobody has and nobody else loads; a key
+        that is not in what it returns is None."""
+        return run(self._core.get_or_load(list(keys), BatchLoader(loader), options or self._options))
+
+    async def aget_or_load_many(
+        self,
+        keys: Iterable[K],
+        loader: Callable[[list[K]], Mapping[K, V] | Awaitable[Mapping[K, V]]],
+        options: EntryOptions | None = None,
+    ) -> dict[K, V]:
+        """As `get_or_load_many`."""
+        return await run_async(self._core.get_or_load(list(keys), BatchLoader(loader), options or self._options))
+
+    def set(self, key: K, value: V, options: EntryOptions | None = None) -> None:
+        """Put a value in, at every level."""
+        run(self._core.set({key: value}, options or self._options))
+
+    async def aset(self, key: K, value: V, options: EntryOptions | None = None) -> None:
+        """As `set`."""
+        await self._shielded(self._core.set({key: value}, options or self._options))
+
+    def set_many(self, values: Mapping[K, V], options: EntryOptions | None = None) -> None:
+        """Put values in, at every level."""
+        run(self._core.set(values, options or self._options))
+
+    async def aset_many(self, values: Mapping[K, V], options: EntryOptions | None = None) -> None:
+        """As `set_many`."""
+        await self._shielded(self._core.set(values, options or self._options))
+
+    def delete(self, *keys: K) -> None:
+        """Remove, at every level. Whoever looks these keys up meanwhile does not put the old values back."""
+        run(self._core.delete(keys))
+
+    async def adelete(self, *keys: K) -> None:
+        """As `delete`. Goes on when the caller is cancelled."""
+        await self._shielded(self._core.delete(keys))
+
+    def expire(self, *keys: K) -> None:
+        """Make stale at every level: loaded anew when next asked for, given still if that fails."""
+        run(self._core.expire(keys))
+
+    async def aexpire(self, *keys: K) -> None:
+        """As `expire`."""
+        await self._shielded(self._core.expire(keys))
+
+    def remove_tags(self, *tags: str) -> None:
+        """Remove all that has one of the tags, at every level."""
+        run(self._core.remove_tags(tags))
+
+    async def aremove_tags(self, *tags: str) -> None:
+        """As `remove_tags`."""
+        await self._shielded(self._core.remove_tags(tags))
+
+    def clear(self) -> None:
+        """Remove everything, at every level."""
+        run(self._core.clear())
+
+    async def aclear(self) -> None:
+        """As `clear`."""
+        await self._shielded(self._core.clear())
+
+    @contextlib.contextmanager
+    def writing(self, *keys: K, tags: Iterable[str] = (), seconds: float = _HOLD_SECONDS) -> Iterator[None]:
+        """While you change what these keys, or all with these tags, are loaded from.
+
+        They are removed before and after, and nothing is kept for them in between: a reader gets what he loads. If this
+        process dies inside, that lasts `seconds` and ends by itself; so the change should not take longer.
+        """
+        names, token = list(tags), _token()
+        run(self._core.hold(keys, names, token, seconds))
+        try:
+            yield
+        finally:
+            run(self._core.release(keys, names, token))
+
+    @contextlib.asynccontextmanager
+    async def awriting(self, *keys: K, tags: Iterable[str] = (), seconds: float = _HOLD_SECONDS) -> AsyncIterator[None]:
+        """As `writing`."""
+        names, token = list(tags), _token()
+        try:
+            await self._shielded(self._core.hold(keys, names, token, seconds))
+            yield
+        finally:
+            await self._shielded(self._core.release(keys, names, token))
+
+    async def _shielded(self, program: Program[T]) -> T:
+        """Carry it out to its end, even if the caller is cancelled meanwhile."""
+        task = asyncio.create_task(run_async(program))
+        self._core.tasks.add(task)
+        task.add_done_callback(self._core.tasks.discard)
+        return await asyncio.shield(task)
+
+    def __len__(self) -> int:
+        """How many entries this process has."""
+        return len(self._local.store)
+
+
+class LeastRecent:
+    """Keeps the entries that were put in last."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._entries: OrderedDict[Any, Entry] = OrderedDict()
+        self.get = self._entries.get
+
+    def put(self, key: Any, entry: Entry) -> list[tuple[Any, Entry]]:
+        self._entries.pop(key, None)
+        self._entries[key] = entry
+        return [self._entries.popitem(last=False)] if len(self._entries) > self._most else []
+
+    def pop(self, key: Any) -> Entry | None:
+        return self._entries.pop(key, None)
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def cannot_change(kind: Any) -> bool:
+    """Whether no value of the type can be changed by who is given it."""
+    return _frozen(msgspec.inspect.type_info(kind))
+
+
+def _frozen(kind: msgspec.inspect.Type) -> bool:
+    about = msgspec.inspect
+    if isinstance(kind, about.UnionType):
+        return all(map(_frozen, kind.types))
+    if isinstance(kind, about.TupleType):
+        return all(map(_frozen, kind.item_types))
+    if isinstance(kind, (about.VarTupleType, about.FrozenSetType)):
+        return _frozen(kind.item_type)
+    if isinstance(kind, about.StructType):
+        return kind.cls.__struct_config__.frozen and all(_frozen(field.type) for field in kind.fields)
+    if isinstance(kind, about.NamedTupleType):
+        return all(_frozen(field.type) for field in kind.fields)
+    return isinstance(kind, _ATOMS)
+
+
+_ATOMS = (
+    msgspec.inspect.NoneType,
+    msgspec.inspect.BoolType,
+    msgspec.inspect.IntType,
+    msgspec.inspect.FloatType,
+    msgspec.inspect.StrType,
+    msgspec.inspect.BytesType,
+    msgspec.inspect.DateTimeType,
+    msgspec.inspect.TimeType,
+    msgspec.inspect.DateType,
+    msgspec.inspect.TimeDeltaType,
+    msgspec.inspect.UUIDType,
+    msgspec.inspect.DecimalType,
+    msgspec.inspect.EnumType,
+    msgspec.inspect.LiteralType,
+)
+
+
+def _token() -> str:
+    return secrets.token_hex(12)
+
+
+def _to_nobody(invalidation: Invalidation) -> Program[None]:
+    """There is no other process."""
+    return
+    yield

@@ -1,0 +1,189 @@
+"""One look-up: down the levels under their leases, into the loader, and up again with what was found."""
+
+from __future__ import annotations
+
+import contextvars
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from .effects import Load, Program, Sleep
+from .levels import Lease, LeaseState, Stored
+from .options import EntryOptions, refresh_early
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+    from .core import Core
+    from .shared import SharedLevel
+
+__all__ = ["LOADING", "BatchLoader", "Found", "LoadedElsewhere", "Loader", "Search", "SingleLoader"]
+
+_POLL_FIRST, _POLL_MOST = 0.002, 0.05
+LOADING: contextvars.ContextVar[frozenset[tuple[int, Hashable]]] = contextvars.ContextVar("LOADING")
+"""The caches and keys that whoever runs just now is a loader of."""
+
+
+class Loader(Protocol):
+    """The user's loader, for one key or for many."""
+
+    def ask(self, keys: Sequence[Hashable]) -> Program[Mapping[Any, Any]]:
+        """The values of the keys; those it does not have may be missing."""
+
+
+class SingleLoader(msgspec.Struct, frozen=True):
+    """A function without arguments that loads one key."""
+
+    function: Callable[[], Any]
+
+    def ask(self, keys: Sequence[Hashable]) -> Program[Mapping[Any, Any]]:
+        value = yield Load(self.function)
+        return {keys[0]: value}
+
+
+class BatchLoader(msgspec.Struct, frozen=True):
+    """A function that is given a list of keys and returns a mapping."""
+
+    function: Callable[[list[Any]], Any]
+
+    def ask(self, keys: Sequence[Hashable]) -> Program[Mapping[Any, Any]]:
+        values: Mapping[Any, Any] = yield Load(self.function, (list(keys),))
+        return values
+
+
+class LoadedElsewhere(Exception):
+    """Another process is about to load anew what we would."""
+
+
+class Found(msgspec.Struct):
+    """A value and where it may be kept."""
+
+    value: Any
+    stored: Stored
+    load_seconds: float
+    keep: bool = True
+    """Whether every level below that can be reached has it, so that one above may keep it too."""
+
+
+class Search:
+    """One look-up down the levels, and up again with what was found or loaded."""
+
+    def __init__(
+        self, core: Core, loader: Loader, options: EntryOptions, keys: Mapping[str, Hashable], *, anew: bool = False
+    ) -> None:
+        self._core = core
+        self._loader = loader
+        self._options = options
+        self._keys = keys
+        self._anew = anew
+        self._token = core.token()
+        self._poisoned: set[str] = set()
+        self.stale: dict[str, Found] = {}
+        """What is no longer fresh, but better than an error."""
+        self.outdated: list[str] = []
+        """What was given although it is to be loaded anew."""
+
+    def descend(self, depth: int, texts: list[str]) -> Program[dict[str, Found]]:
+        """The values, from this level or from below; kept at this level where its lease holds."""
+        if depth == len(self._core.levels):
+            return (yield from self._load(texts))
+        shared = self._core.levels[depth]
+        found: dict[str, Found] = {}
+        if not self._anew:
+            answer = yield from shared.ask(lambda level: level.read(texts))
+            for text, stored in zip(texts, answer or (), strict=answer is not None):
+                self._take(shared, text, stored, found)
+        missing = [text for text in texts if text not in found]
+        until, pause = self._core.clock.now() + self._core.lease_seconds, _POLL_FIRST
+        while missing:
+            busy = []
+            leases = yield from self._lease(shared, missing)
+            for text, lease in leases.items():
+                if lease is not None and not self._anew and text not in self._poisoned:
+                    self._take(shared, text, lease.stored, found)
+                if lease is not None and lease.state is LeaseState.BUSY and self._core.clock.now() < until:
+                    if self._anew:
+                        raise LoadedElsewhere
+                    busy.append(text)
+            below = {text: leases[text] for text in missing if text not in found and text not in busy}
+            if below:
+                found.update((yield from self._from_below(depth, below)))
+            missing = [text for text in busy if text not in found]
+            if missing:
+                yield Sleep(pause)
+                pause = min(pause * 2, _POLL_MOST)
+        return found
+
+    def _take(self, shared: SharedLevel, text: str, stored: Stored | None, found: dict[str, Found]) -> None:
+        """Note what a level has: it is found, or stale, or of no use."""
+        if stored is None:
+            return
+        decoded = self._core.decoded(shared, text, stored)
+        if decoded is None:
+            self._poisoned.add(text)
+            return
+        each = Found(decoded.value, stored, decoded.load_seconds)
+        if stored.fresh > -self._options.stale_while_revalidate:
+            found[text] = each
+            early = refresh_early(self._options, decoded.load_seconds, 1 - self._core.draw())
+            if stored.fresh <= early:
+                self.outdated.append(text)
+        else:
+            self.stale[text] = each
+
+    def _lease(self, shared: SharedLevel, texts: Sequence[str]) -> Program[dict[str, Lease | None]]:
+        """The leases; None where the level does not answer."""
+        leases: dict[str, Lease | None] = dict.fromkeys(texts)
+        for forced in (False, True):
+            some = [text for text in texts if (self._anew or text in self._poisoned) is forced]
+            if some:
+                answer = yield from shared.ask(
+                    lambda level, some=some, forced=forced: level.lease(  # type: ignore[misc]
+                        some, self._token, self._core.lease_seconds, even_if_fresh=forced
+                    )
+                )
+                leases.update(zip(some, answer or (), strict=False))
+        return leases
+
+    def _from_below(self, depth: int, leases: Mapping[str, Lease | None]) -> Program[dict[str, Found]]:
+        """What is found below this level; filled in here under the leases."""
+        shared = self._core.levels[depth]
+        granted = [text for text, lease in leases.items() if lease is not None and lease.state is LeaseState.GRANTED]
+        try:
+            found = yield from self.descend(depth + 1, list(leases))
+        except GeneratorExit:
+            raise
+        except BaseException:
+            yield from self._abandon(shared, granted)
+            raise
+        good = {text: found[text].stored for text in granted if found[text].keep}
+        filled = yield from shared.ask(lambda level: level.fill(good, self._token)) if good else _nothing()
+        kept = dict(zip(good, filled or (), strict=False))
+        yield from self._abandon(shared, [text for text in granted if text not in good])
+        for text, lease in leases.items():
+            # A level that does not answer, or no longer, forbids nothing to the others: it is told what it misses.
+            if lease is not None and not kept.get(text, filled is None and text in good):
+                found[text].keep = False
+        return found
+
+    def _abandon(self, shared: SharedLevel, texts: list[str]) -> Program[None]:
+        if texts:
+            yield from shared.ask(lambda level: level.abandon(texts, self._token))
+
+    def _load(self, texts: Sequence[str]) -> Program[dict[str, Found]]:
+        core = self._core
+        keys = [self._keys[text] for text in texts]
+        before = LOADING.get(frozenset())
+        LOADING.set(before | {(id(core), key) for key in keys})
+        began = core.clock.now()
+        try:
+            values = yield from self._loader.ask(keys)
+        finally:
+            LOADING.set(before)
+        took = core.clock.now() - began
+        return {text: core.made(values.get(key), self._options, took) for text, key in zip(texts, keys, strict=True)}
+
+
+def _nothing() -> Program[None]:
+    return
+    yield

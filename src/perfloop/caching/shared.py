@@ -1,0 +1,150 @@
+"""A shared level as the cache uses it: left alone while it is out of order, and told afterwards what it has missed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from ..exceptions import LevelFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..clock import Clock
+    from .effects import Program
+    from .levels import Level
+
+__all__ = ["Breaker", "Missed", "SharedLevel", "SimpleBreaker"]
+
+T = TypeVar("T")
+_MOST_MISSED = 10_000
+
+
+class Breaker(Protocol):
+    """Keeps callers from a level that is out of order."""
+
+    def allows(self) -> bool:
+        """Whether to try."""
+
+    def succeeded(self) -> None: ...
+    def failed(self) -> None: ...
+
+
+class SimpleBreaker:
+    """Lets nobody through for a while after a failure, and then one at a time until one succeeds."""
+
+    def __init__(self, clock: Clock, *, reset_timeout: float = 1.0) -> None:
+        self._clock = clock
+        self._reset_timeout = reset_timeout
+        self._until: float | None = None
+
+    def allows(self) -> bool:
+        if self._until is None:
+            return True
+        now = self._clock.now()
+        if now < self._until:
+            return False
+        self._until = now + self._reset_timeout  # the next one only if this one never comes back
+        return True
+
+    def succeeded(self) -> None:
+        self._until = None
+
+    def failed(self) -> None:
+        self._until = self._clock.now() + self._reset_timeout
+
+
+class Missed:
+    """Changes a level was not told of. Too many are one: that everything is out of date."""
+
+    def __init__(self, most: int = _MOST_MISSED) -> None:
+        self._most = most
+        self.keys: set[str] = set()
+        self.tags: set[str] = set()
+        self.everything = False
+
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.keys) or bool(self.tags)
+
+    def add(self, keys: Iterable[str] = (), tags: Iterable[str] = (), *, everything: bool = False) -> None:
+        """Note a change."""
+        self.keys |= set(keys)
+        self.tags |= set(tags)
+        if everything or len(self.keys) + len(self.tags) > self._most:
+            self.everything = True
+        if self.everything:
+            self.keys, self.tags = set(), set()
+
+    def tell(self, level: Level) -> Program[None]:
+        """Tell a level of them."""
+        if self.everything:
+            yield from level.clear()
+        if self.keys:
+            yield from level.delete(sorted(self.keys))
+        if self.tags:
+            yield from level.remove_tags(sorted(self.tags))
+
+
+class SharedLevel:
+    """A level, its breaker, and what it has missed."""
+
+    told_late: Callable[[Missed], Program[None]]
+    """Told again, to whoever may have taken it from this level since: the levels above, other processes."""
+
+    def __init__(self, level: Level, breaker: Breaker, *, report: Callable[[str, LevelFailed], None]) -> None:
+        self.level = level
+        self.missed = Missed()
+        self.failures = 0
+        self._catching_up = False
+        self._breaker = breaker
+        self._report = report
+
+    def ask(self, question: Callable[[Level], Program[T]]) -> Program[T | None]:
+        """Ask the level; None when it cannot answer, or has not been told yet of all it missed."""
+        if self._catching_up or not self._breaker.allows():
+            return None
+        try:
+            if self.missed:
+                yield from self._catch_up()
+            answer = yield from question(self.level)
+        except LevelFailed as error:
+            self.failures += 1
+            self._breaker.failed()
+            self._report(self.level.name, error)
+            return None
+        self._breaker.succeeded()
+        return answer
+
+    def change(
+        self,
+        request: Callable[[Level], Program[None]],
+        keys: Iterable[str] = (),
+        tags: Iterable[str] = (),
+        *,
+        everything: bool = False,
+    ) -> Program[bool]:
+        """Tell the level of a change; if it does not hear it (False), it is told before it is asked again."""
+        told: bool | None = None
+        try:
+            told = yield from self.ask(lambda level: _told(request(level)))
+        finally:
+            if not told:
+                self.missed.add(keys, tags, everything=everything)
+        return bool(told)
+
+    def _catch_up(self) -> Program[None]:
+        missed, self.missed = self.missed, Missed()
+        self._catching_up = True
+        told = False
+        try:
+            yield from missed.tell(self.level)
+            yield from self.told_late(missed)
+            told = True
+        finally:
+            if not told:
+                self.missed.add(missed.keys, missed.tags, everything=missed.everything)
+            self._catching_up = False
+
+
+def _told(program: Program[None]) -> Program[bool]:
+    yield from program
+    return True

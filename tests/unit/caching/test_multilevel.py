@@ -1,0 +1,228 @@
+"""The cache of several levels, as threads and event loops use it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from perfloop.caching import EntryOptions, MemoryLevel, MultiLevelCache
+from perfloop.exceptions import InvalidValue, ReentrantLoad
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Time:
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def now(self) -> float:
+        return self.seconds
+
+
+class Counted:
+    """A loader that returns how often it was called, or raises."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.error: Exception | None = None
+
+    def __call__(self) -> int:
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+        return self.calls
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def levels(time: Time) -> list[MemoryLevel]:
+    return [MemoryLevel("second", clock=time), MemoryLevel("third", clock=time)]
+
+
+@pytest.fixture
+def make(time: Time, levels: list[MemoryLevel]) -> Callable[..., MultiLevelCache[str, int]]:
+    """Caches of several processes over the same levels."""
+    return lambda **how: MultiLevelCache(int, levels=levels, clock=time, **how)
+
+
+def test_all_processes_find_what_one_has_loaded(make: Callable[..., MultiLevelCache[str, int]]) -> None:
+    one, other, loader = make(), make(), Counted()
+    assert one.get_or_load("k", loader) == 1
+    assert (other.get("k"), other.get_or_load("k", loader), one.get("k")) == (1, 1, 1)
+    assert loader.calls == 1
+
+
+def test_a_loaded_none_is_kept() -> None:
+    cache: MultiLevelCache[str, int | None] = MultiLevelCache(int | None)  # type: ignore[arg-type]
+    calls: list[int] = []
+    for _ in range(2):
+        assert cache.get_or_load("k", lambda: calls.append(1)) is None
+    assert (len(calls), cache.get("k", 7)) == (1, None)
+
+
+def test_a_change_is_seen_by_all(make: Callable[..., MultiLevelCache[str, int]]) -> None:
+    one, other, loader = make(), make(), Counted()
+    one.get_or_load("k", loader)
+    one.delete("k")
+    assert (one.get("k"), other.get("k"), other.get_or_load("k", loader)) == (None, None, 2)
+    other.set("k", 9)
+    assert other.get("k") == 9
+
+
+def test_nothing_is_kept_while_somebody_writes(make: Callable[..., MultiLevelCache[str, int]]) -> None:
+    one, other, loader = make(), make(), Counted()
+    one.get_or_load("k", loader)
+    with one.writing("k"):
+        assert other.get_or_load("k", loader) == 2
+        assert other.get_or_load("k", loader) == 3
+    assert [other.get_or_load("k", loader) for _ in range(2)] == [4, 4]
+
+
+def test_one_call_of_the_loader_for_all_that_is_missing(make: Callable[..., MultiLevelCache[str, int]]) -> None:
+    cache, asked = make(), []
+
+    def load(keys: list[str]) -> dict[str, int]:
+        asked.append(keys)
+        return {key: len(key) for key in keys}
+
+    cache.set("a", 1)
+    assert cache.get_or_load_many(["a", "bb", "ccc", "bb"], load) == {"a": 1, "bb": 2, "ccc": 3}
+    assert asked == [["bb", "ccc"]]
+    assert cache.get_many(["a", "bb", "none"]) == {"a": 1, "bb": 2}
+
+
+async def test_tasks_share_one_load_and_one_may_be_cancelled() -> None:
+    cache, calls = MultiLevelCache(int), 0
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def load() -> int:
+        nonlocal calls
+        calls += 1
+        begun.set()
+        await go.wait()
+        return calls
+
+    tasks = [asyncio.create_task(cache.aget_or_load("k", load)) for _ in range(5)]
+    await begun.wait()
+    tasks[0].cancel()
+    await asyncio.sleep(0)
+    go.set()
+    assert await asyncio.gather(*tasks[1:]) == [1] * 4
+    assert tasks[0].cancelled()
+
+
+async def test_a_load_that_nobody_waits_for_any_more_ends() -> None:
+    cache, ended = MultiLevelCache(int), asyncio.Event()
+
+    async def load() -> int:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return 0
+
+    task = asyncio.create_task(cache.aget_or_load("k", load))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait_for(ended.wait(), 10)
+    assert await cache.aget_or_load("k", lambda: 5) == 5
+
+
+def test_threads_share_one_load() -> None:
+    cache, go, calls = MultiLevelCache(int), threading.Event(), []
+
+    def load() -> int:
+        calls.append(1)
+        go.wait(10)
+        return 7
+
+    got: list[int] = []
+    threads = [threading.Thread(target=lambda: got.append(cache.get_or_load("k", load))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert (got, len(calls)) == ([7] * 4, 1)
+
+
+def test_a_failure_reaches_the_caller_and_is_not_kept() -> None:
+    cache, loader = MultiLevelCache(int), Counted()
+    loader.error = KeyError("gone")
+    for _ in range(2):
+        with pytest.raises(KeyError, match="gone"):
+            cache.get_or_load("k", loader)
+    assert loader.calls == 2
+
+
+def test_a_stale_value_in_the_place_of_an_error(time: Time) -> None:
+    cache, loader = MultiLevelCache(int, clock=time), Counted()
+    options = EntryOptions(ttl=10, jitter=0, stale_on_error=60, retry_after=2)
+    assert cache.get_or_load("k", loader, options) == 1
+    loader.error = OSError("down")
+    time.seconds += 11
+    assert [cache.get_or_load("k", loader, options) for _ in range(3)] == [1, 1, 1]
+    assert loader.calls == 2
+    time.seconds += 3
+    cache.get_or_load("k", loader, options)
+    assert loader.calls == 3
+    time.seconds += 60
+    with pytest.raises(OSError, match="down"):
+        cache.get_or_load("k", loader, options)
+
+
+def test_a_loader_that_asks_for_its_own_key_is_told_so() -> None:
+    cache = MultiLevelCache(int)
+
+    def load() -> int:
+        return cache.get_or_load("k", load)
+
+    with pytest.raises(ReentrantLoad, match="got 'k'"):
+        cache.get_or_load("k", load)
+
+
+def test_what_can_be_changed_is_copied_for_each_reader() -> None:
+    cache = MultiLevelCache(list[int])
+    cache.set("k", [1])
+    mine = cache.get("k")
+    assert mine is not None
+    mine.append(2)
+    assert cache.get("k") == [1]
+
+
+class Point(msgspec.Struct, frozen=True):
+    x: int
+
+
+def test_what_cannot_be_changed_is_shared() -> None:
+    cache = MultiLevelCache(Point)
+    cache.set("k", Point(1))
+    assert cache.get("k") is cache.get("k")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: MultiLevelCache(int, max_entries=0), "max_entries of 1 or more"),
+        (lambda: MultiLevelCache(int).get(5), "key that is a str"),
+        (lambda: MultiLevelCache(int, key=int).get(True), "got `bool`"),
+        (lambda: MultiLevelCache(int).get("x" * 20_000), "at most 10,000"),
+        (lambda: MultiLevelCache(list[object]).set("k", [object()]), "can be encoded"),
+        (lambda: EntryOptions(ttl=0), "ttl above 0"),
+        (lambda: EntryOptions(jitter=2), "jitter from 0 to 1"),
+        (lambda: EntryOptions(hard_timeout=-1), "hard_timeout of 0 or more"),
+    ],
+)
+def test_wrong_use_is_told(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(InvalidValue, match=words):
+        call()
