@@ -18,6 +18,7 @@ from perfloop.caching.effects import Call, Load, Program, Sleep
 from perfloop.caching.encoding import KeyCodec, ValueCodec
 from perfloop.caching.flights import Start, Wait
 from perfloop.caching.levels import MemoryLevel
+from perfloop.caching.limits import LoadLimit
 from perfloop.caching.local import LocalLevel
 from perfloop.caching.multilevel import LeastRecent
 from perfloop.caching.options import EntryOptions
@@ -148,6 +149,7 @@ class World:
             report=Silent(),
             publish=publish,
             copies=False,
+            limit=LoadLimit(100),
         )
         return Node(own, core)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..clock import Clock
     from .effects import Program
+    from .limits import LoadLimit
     from .shared import Missed, SharedLevel
 
 __all__ = ["Core", "Report"]
@@ -67,6 +68,7 @@ class Core:
         report: Report,
         publish: Callable[[Invalidation], Program[None]],
         copies: bool,
+        limit: LoadLimit,
         lease_seconds: float = _LEASE_SECONDS,
     ) -> None:
         """A core.
@@ -77,11 +79,13 @@ class Core:
             token: a text that nobody has had before.
             publish: tells other processes.
             copies: whether entries hold encoded values, so that each reader gets one of his own.
+            limit: how many loaders run at one time.
         """
         self.local = local
         self.levels = levels
         self.flights = Flights(local)
         self.options = options
+        self.limit = limit
         self.tasks: set[Any] = set()
         self._keys = keys
         self._values = values

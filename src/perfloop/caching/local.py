@@ -172,7 +172,7 @@ class LocalLevel:
             self._tagged.clear()
             self.store.clear()
 
-    def listen(self, heard: bool) -> None:
+    def listen(self, *, heard: bool) -> None:
         """Whether changes made elsewhere reach us; while they do not, nothing is kept."""
         with self._lock:
             self._deaf = not heard

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import secrets
+import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
 from ..clock import MONOTONIC, Clock
-from ..exceptions import InvalidValue
+from ..exceptions import InvalidValue, LevelFailed
 from .core import Core
 from .effects import Program, run, run_async
 from .encoding import KeyCodec, ValueCodec
+from .limits import LoadLimit
 from .local import Entry, LocalLevel
 from .options import EntryOptions
 from .reports import LoggedReport
@@ -25,7 +28,7 @@ from .shared import Breaker, SharedLevel, SimpleBreaker
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
-    from .backplane import Invalidation
+    from .backplane import Backplane, Invalidation
     from .levels import Level
 
 __all__ = ["MultiLevelCache"]
@@ -55,6 +58,8 @@ class MultiLevelCache(Generic[K, V]):
         name: str = "cache",
         version: str = "",
         breaker: Callable[[Level], Breaker] | None = None,
+        backplane: Backplane | None = None,
+        max_loads: int = 100,
         clock: Clock = MONOTONIC,
     ) -> None:
         """A cache.
@@ -69,6 +74,9 @@ class MultiLevelCache(Generic[K, V]):
             name: in messages and telemetry.
             version: change it when values mean something else although their type is the same.
             breaker: makes what keeps callers from a level that is out of order.
+            backplane: the way to the other processes. Without one what they change is seen here only when an entry
+                ends: set `local_ttl` to what you can bear. While it does not hear, this process keeps nothing.
+            max_loads: how many loaders run at one time in this process; the others wait.
 
         Raises:
             InvalidValue: a bound below 1, or a type that msgspec does not know.
@@ -83,21 +91,27 @@ class MultiLevelCache(Generic[K, V]):
         self._shareable = cannot_change(value)
         self._local = LocalLevel(LeastRecent(max_entries), clock=clock)
         self._find = self._local.store.get
-        report = LoggedReport(name)
+        self._report = LoggedReport(name)
+        self._backplane = backplane
+        self._listening = backplane is None
         make = breaker or (lambda _: SimpleBreaker(clock))
         self._core = Core(
             self._local,
-            [SharedLevel(level, make(level), report=report.level_failed) for level in levels],
+            [SharedLevel(level, make(level), report=self._report.level_failed) for level in levels],
             keys=KeyCodec(key),
             values=self._values,
             options=self._options,
             clock=clock,
             draw=random.random,
             token=_token,
-            report=report,
-            publish=_to_nobody,
+            report=self._report,
+            publish=self._publish,
             copies=not self._shareable,
+            limit=LoadLimit(max_loads),
         )
+        if backplane is not None:
+            self._local.listen(heard=False)
+            _listeners.add(self)
 
     def get(self, key: K, default: V | None = None) -> V | None:
         """The value if there is a fresh one at any level, else `default`."""
@@ -105,7 +119,7 @@ class MultiLevelCache(Generic[K, V]):
         if entry is not None and entry.deadline > self._now():
             entry.hits += 1
             return cast("V", entry.value if self._shareable else self._core.given(entry))
-        return run(self._core.get([key], self._options)).get(key, default)
+        return self._run(self._core.get([key], self._options)).get(key, default)
 
     async def aget(self, key: K, default: V | None = None) -> V | None:
         """As `get`."""
@@ -113,15 +127,15 @@ class MultiLevelCache(Generic[K, V]):
         if entry is not None and entry.deadline > self._now():
             entry.hits += 1
             return cast("V", entry.value if self._shareable else self._core.given(entry))
-        return (await run_async(self._core.get([key], self._options))).get(key, default)
+        return (await self._run_async(self._core.get([key], self._options))).get(key, default)
 
     def get_many(self, keys: Iterable[K]) -> dict[K, V]:
         """The fresh values there are at any level."""
-        return run(self._core.get(list(keys), self._options))
+        return self._run(self._core.get(list(keys), self._options))
 
     async def aget_many(self, keys: Iterable[K]) -> dict[K, V]:
         """As `get_many`."""
-        return await run_async(self._core.get(list(keys), self._options))
+        return await self._run_async(self._core.get(list(keys), self._options))
 
     def get_or_load(self, key: K, loader: Callable[[], V], options: EntryOptions | None = None) -> V:
         """The value; loaded, by one caller for all, if nobody has a fresh one.
@@ -137,7 +151,7 @@ class MultiLevelCache(Generic[K, V]):
         if entry is not None and entry.deadline > self._now():
             entry.hits += 1
             return cast("V", entry.value if self._shareable else self._core.given(entry))
-        return cast("V", run(self._core.get_or_load([key], SingleLoader(loader), options or self._options))[key])
+        return cast("V", self._run(self._core.get_or_load([key], SingleLoader(loader), options or self._options))[key])
 
     async def aget_or_load(
         self, key: K, loader: Callable[[], V | Awaitable[V]], options: EntryOptions | None = None
@@ -148,14 +162,14 @@ class MultiLevelCache(Generic[K, V]):
             entry.hits += 1
             return cast("V", entry.value if self._shareable else self._core.given(entry))
         program = self._core.get_or_load([key], SingleLoader(loader), options or self._options)
-        return cast("V", (await run_async(program))[key])
+        return cast("V", (await self._run_async(program))[key])
 
     def get_or_load_many(
         self, keys: Iterable[K], loader: Callable[[list[K]], Mapping[K, V]], options: EntryOptions | None = None
     ) -> dict[K, V]:
         """The values of all keys. The loader is called once, with all keys that nobody has and nobody else loads; a key
         that is not in what it returns is None."""
-        return run(self._core.get_or_load(list(keys), BatchLoader(loader), options or self._options))
+        return self._run(self._core.get_or_load(list(keys), BatchLoader(loader), options or self._options))
 
     async def aget_or_load_many(
         self,
@@ -164,11 +178,11 @@ class MultiLevelCache(Generic[K, V]):
         options: EntryOptions | None = None,
     ) -> dict[K, V]:
         """As `get_or_load_many`."""
-        return await run_async(self._core.get_or_load(list(keys), BatchLoader(loader), options or self._options))
+        return await self._run_async(self._core.get_or_load(list(keys), BatchLoader(loader), options or self._options))
 
     def set(self, key: K, value: V, options: EntryOptions | None = None) -> None:
         """Put a value in, at every level."""
-        run(self._core.set({key: value}, options or self._options))
+        self._run(self._core.set({key: value}, options or self._options))
 
     async def aset(self, key: K, value: V, options: EntryOptions | None = None) -> None:
         """As `set`."""
@@ -176,7 +190,7 @@ class MultiLevelCache(Generic[K, V]):
 
     def set_many(self, values: Mapping[K, V], options: EntryOptions | None = None) -> None:
         """Put values in, at every level."""
-        run(self._core.set(values, options or self._options))
+        self._run(self._core.set(values, options or self._options))
 
     async def aset_many(self, values: Mapping[K, V], options: EntryOptions | None = None) -> None:
         """As `set_many`."""
@@ -184,7 +198,7 @@ class MultiLevelCache(Generic[K, V]):
 
     def delete(self, *keys: K) -> None:
         """Remove, at every level. Whoever looks these keys up meanwhile does not put the old values back."""
-        run(self._core.delete(keys))
+        self._run(self._core.delete(keys))
 
     async def adelete(self, *keys: K) -> None:
         """As `delete`. Goes on when the caller is cancelled."""
@@ -192,7 +206,7 @@ class MultiLevelCache(Generic[K, V]):
 
     def expire(self, *keys: K) -> None:
         """Make stale at every level: loaded anew when next asked for, given still if that fails."""
-        run(self._core.expire(keys))
+        self._run(self._core.expire(keys))
 
     async def aexpire(self, *keys: K) -> None:
         """As `expire`."""
@@ -200,7 +214,7 @@ class MultiLevelCache(Generic[K, V]):
 
     def remove_tags(self, *tags: str) -> None:
         """Remove all that has one of the tags, at every level."""
-        run(self._core.remove_tags(tags))
+        self._run(self._core.remove_tags(tags))
 
     async def aremove_tags(self, *tags: str) -> None:
         """As `remove_tags`."""
@@ -208,7 +222,7 @@ class MultiLevelCache(Generic[K, V]):
 
     def clear(self) -> None:
         """Remove everything, at every level."""
-        run(self._core.clear())
+        self._run(self._core.clear())
 
     async def aclear(self) -> None:
         """As `clear`."""
@@ -222,11 +236,11 @@ class MultiLevelCache(Generic[K, V]):
         process dies inside, that lasts `seconds` and ends by itself; so the change should not take longer.
         """
         names, token = list(tags), _token()
-        run(self._core.hold(keys, names, token, seconds))
+        self._run(self._core.hold(keys, names, token, seconds))
         try:
             yield
         finally:
-            run(self._core.release(keys, names, token))
+            self._run(self._core.release(keys, names, token))
 
     @contextlib.asynccontextmanager
     async def awriting(self, *keys: K, tags: Iterable[str] = (), seconds: float = _HOLD_SECONDS) -> AsyncIterator[None]:
@@ -238,8 +252,44 @@ class MultiLevelCache(Generic[K, V]):
         finally:
             await self._shielded(self._core.release(keys, names, token))
 
+    def close(self) -> None:
+        """Leave the other processes. The levels stay open: whoever made them closes them."""
+        if self._backplane is not None:
+            self._backplane.close()
+
+    def _listen(self) -> None:
+        if not self._listening and self._backplane is not None:
+            self._listening = True
+            local = self._local
+            self._backplane.listen(
+                self._core.invalidate_here, lambda: local.listen(heard=True), lambda: local.listen(heard=False)
+            )
+
+    def _deafen(self) -> None:
+        """In a forked process nobody listens yet, and what the parent kept may be out of date."""
+        self._listening = False
+        self._local.listen(heard=False)
+
+    def _publish(self, invalidation: Invalidation) -> Program[None]:
+        if self._backplane is None:
+            return
+        self._listen()
+        try:
+            yield from self._backplane.publish(invalidation)
+        except LevelFailed as error:  # the others will find that they have missed it
+            self._report.level_failed(self._backplane.name, error)
+
+    def _run(self, program: Program[T]) -> T:
+        self._listen()
+        return run(program)
+
+    async def _run_async(self, program: Program[T]) -> T:
+        self._listen()
+        return await run_async(program)
+
     async def _shielded(self, program: Program[T]) -> T:
         """Carry it out to its end, even if the caller is cancelled meanwhile."""
+        self._listen()
         task = asyncio.create_task(run_async(program))
         self._core.tasks.add(task)
         task.add_done_callback(self._core.tasks.discard)
@@ -315,7 +365,13 @@ def _token() -> str:
     return secrets.token_hex(12)
 
 
-def _to_nobody(invalidation: Invalidation) -> Program[None]:
-    """There is no other process."""
-    return
-    yield
+_listeners: weakref.WeakSet[MultiLevelCache[Any, Any]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for cache in list(_listeners):
+        cache._deafen()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
+    os.register_at_fork(after_in_child=_after_fork)

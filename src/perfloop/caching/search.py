@@ -175,9 +175,13 @@ class Search:
         keys = [self._keys[text] for text in texts]
         before = LOADING.get(frozenset())
         LOADING.set(before | {(id(core), key) for key in keys})
-        began = core.clock.now()
         try:
-            values = yield from self._loader.ask(keys)
+            yield from core.limit.enter()
+            try:
+                began = core.clock.now()
+                values = yield from self._loader.ask(keys)
+            finally:
+                core.limit.leave()
         finally:
             LOADING.set(before)
         took = core.clock.now() - began

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from perfloop.caching import EntryOptions, MemoryLevel, MultiLevelCache
+from perfloop.caching import EntryOptions, Invalidation, MemoryLevel, MultiLevelCache
 from perfloop.exceptions import InvalidValue, ReentrantLoad
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from perfloop.caching.effects import Program
 
 
 class Time:
@@ -226,3 +228,101 @@ def test_what_cannot_be_changed_is_shared() -> None:
 def test_wrong_use_is_told(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(InvalidValue, match=words):
         call()
+
+
+class Party:
+    """A backplane in this process: who publishes is heard by the others at once."""
+
+    name = "party"
+
+    def __init__(self, lines: list[Party]) -> None:
+        self._lines = lines
+        self._hear: tuple[Any, ...] = ()
+        lines.append(self)
+
+    def listen(self, on_message: Any, on_gap: Any, on_deaf: Any) -> None:
+        self._hear = (on_message, on_gap, on_deaf)
+        on_deaf()
+        on_gap()
+
+    def publish(self, invalidation: Invalidation) -> Program[None]:
+        for line in self._lines:
+            if line is not self and line._hear:
+                line._hear[0](invalidation)
+        return
+        yield
+
+    def close(self) -> None:
+        self._hear = ()
+
+    def turn_deaf(self) -> None:
+        self._hear[2]()
+
+
+def test_what_one_process_changes_goes_from_the_others(make: Callable[..., MultiLevelCache[str, int]]) -> None:
+    lines: list[Party] = []
+    one, other = make(backplane=Party(lines)), make(backplane=Party(lines))
+    tagged = EntryOptions(tags=("t",))
+    for change in (
+        lambda: one.delete("k"),
+        lambda: one.remove_tags("t"),
+        lambda: one.clear(),
+        lambda: one.set("k", 1),
+        lambda: one.expire("k"),
+    ):
+        other.get_or_load("k", lambda: 5, tagged)
+        assert len(other) == 1
+        change()
+        assert other.get("k") != 5
+
+
+def test_a_process_that_does_not_hear_keeps_nothing(make: Callable[..., MultiLevelCache[str, int]]) -> None:
+    line = Party([])
+    cache = make(backplane=line)
+    cache.get_or_load("k", lambda: 5)
+    assert len(cache) == 1
+    line.turn_deaf()
+    assert cache.get_or_load("k", lambda: 6) == 5  # from a level below
+    assert len(cache) == 0
+
+
+def test_no_more_loaders_at_one_time_than_allowed() -> None:
+    cache, most, now, lock = MultiLevelCache(int, key=int, max_loads=3), [0], [0], threading.Lock()
+    enough = threading.Barrier(3)
+
+    def load() -> int:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        enough.wait(10)
+        with lock:
+            now[0] -= 1
+        return 1
+
+    threads = [threading.Thread(target=cache.get_or_load, args=(key, load)) for key in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert (most[0], len(cache)) == (3, 12)
+
+
+async def test_a_cancelled_wait_for_a_turn_gives_it_to_the_next() -> None:
+    cache, go, begun = MultiLevelCache(int, max_loads=1), asyncio.Event(), asyncio.Event()
+
+    async def load() -> int:
+        begun.set()
+        await go.wait()
+        return 1
+
+    first = asyncio.create_task(cache.aget_or_load("first", load))
+    await begun.wait()
+    second = asyncio.create_task(cache.aget_or_load("second", load))
+    third = asyncio.create_task(cache.aget_or_load("third", load))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    second.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    go.set()
+    assert await asyncio.gather(first, third) == [1, 1]
