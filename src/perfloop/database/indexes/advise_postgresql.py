@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from ...records.index_advice import AdvisedIndex, DroppableIndex, IndexAdvice, SequentialScan, StatementGain, WriteBill
+from ...records.index_advice import AdvisedIndex, DroppableIndex, IndexAdvice, SequentialScan, WriteBill
 from .analysis import analyse
 from .candidates import WeightedAccess, candidates, single_column_candidates
 from .costs import Judged, WorkloadCost
 from .definition import quote_name
+from .gains import statement_gain
+from .planner_statistics import put_statistics, read_statistics
 from .postgresql_catalogue import read_catalogue
 from .reasons import reason, scanned_tables, sequential_scan
 from .scopes import Unparsable
-from .selection import select_indexes
+from .selection import borne_out, select_borne_out, select_indexes
 from .unused import droppable
 from .values import executions
 from .what_if import WhatIf
@@ -35,21 +37,27 @@ if TYPE_CHECKING:
     from .catalogue import Catalogue, Table
     from .definition import IndexDefinition
     from .options import IndexOptions
+    from .planner_statistics import ColumnStatistics
     from .values import Execution
-    from .what_if import Measured
 
 __all__ = ["advise_on_postgresql", "sampler"]
 
 # Of the workload's pages: what a plan saves less than, another sample of statistics may turn.
 _LEAST_SAVED = 0.0005
+# Samples in a row by which what is advised has to save pages.
+_DRAWS = 6
+# Share by which the rows of two counts may differ.
+_WHOLE = 0.02
 _MOST_BUILT_CANDIDATES = 60
 _MOST_AT_ONCE = 120
 _TIERS = 3
-_ROUNDS = 4
 _SAMPLED_VALUES = 200
 _MOST_LEFT_OUT = 50
 _MOST_STATEMENTS_OF_AN_INDEX = 10
 
+_NOT_MEASURED = f"with the others in place it does not save {_LEAST_SAVED:.2%} of the workload's pages, as measured"
+_DRAWN = f"not enough gain to be sure: {_NOT_MEASURED}, by every sample of rows that the planner's statistics may be of"
+_OWN = f"{_NOT_MEASURED}, by the statistics that the database has now: if they are old, ANALYZE it and ask again"
 _VALUES = (
     "parameters that the workload did not keep got values of the database's own statistics: a typical execution, and"
     " one with the commonest value"
@@ -62,10 +70,11 @@ def advise_on_postgresql(
     """Advice for a workload; see `advise_indexes`."""
     with database.guarded():
         used = read_catalogue(database.connection)
+        statistics = read_statistics(database.connection)
     with clone.guarded():
         what_if = WhatIf(clone.connection, statement_seconds=options.statement_seconds)
         try:
-            return _Advisor(used, workload, what_if, options).advise()
+            return _Advisor(used, statistics, workload, what_if, options).advise()
         finally:
             what_if.close()
 
@@ -90,11 +99,20 @@ def sampler(connection: psycopg.Connection[Any]) -> Any:
 
 
 class _Advisor:
-    def __init__(self, used: Catalogue, workload: WorkloadRecord, clone: WhatIf, options: IndexOptions) -> None:
+    def __init__(
+        self,
+        used: Catalogue,
+        statistics: Sequence[ColumnStatistics],
+        workload: WorkloadRecord,
+        clone: WhatIf,
+        options: IndexOptions,
+    ) -> None:
         self.workload = workload
         self.clone = clone
         self.options = options
         self.left_out: list[str] = []
+        self.notes: list[str] = []
+        self.statistics = statistics
         self.used = used
         """The database's own: how often indexes were used, what updates stayed in their page."""
         self.catalogue = replace(read_catalogue(clone.connection), search_path=used.search_path)
@@ -107,9 +125,7 @@ class _Advisor:
         chosen = self._chosen(self._shortlist(found, judged), cost, judged)
         for each in [each for each in self.clone.built if each not in chosen]:
             self.clone.drop(each)
-        # What was built on the way brought statistics and is gone: the proof is that of what is advised alone.
-        self.pages.plan_again()
-        chosen, _ = self._proven(chosen)
+        chosen = self._borne_out(chosen)
         for what, why in self.pages.refused.items():
             self._leave_out(what, why)
         return self._advice(chosen, judged, found)
@@ -222,16 +238,19 @@ class _Advisor:
                         break
                     wanted |= used
                     left -= used
-        simpler = {each for one in wanted for each in found if _is_simpler(each, one)}
+        simpler = {each for one in wanted for each in found if each.begins(one)}
         return [each for each in found if each in wanted | simpler]
 
     def _chosen(
         self, found: list[IndexDefinition], cost: WorkloadCost, judged: Sequence[Judged]
     ) -> list[IndexDefinition]:
-        """Chosen by cost, built and measured; what measures no better goes, and the choice is made again without."""
+        """Chosen by cost, built and measured."""
         deadline = time.monotonic() + self.options.search_seconds
         singles = set(single_column_candidates(found))
         sizes: dict[IndexDefinition, int] = {}
+
+        def out_of_time() -> bool:
+            return time.monotonic() > deadline
 
         def size(each: IndexDefinition) -> int:
             if each not in sizes:
@@ -241,30 +260,27 @@ class _Advisor:
         budget = self.options.size_budget
         if budget is None:
             budget = sum(self._table_bytes(key) for key in {(each.schema, each.table) for each in found})
-        best: list[IndexDefinition] = []
-        best_price = float("inf")
-        for _ in range(_ROUNDS):
+
+        def select(left: Sequence[IndexDefinition]) -> Sequence[IndexDefinition]:
             selected = select_indexes(
-                found,
+                left,
                 cost,
                 size,
                 singles=singles,
                 budget=budget,
                 minimum_gain=self.options.minimum_gain,
                 group=lambda each: (each.schema, each.table),
-                out_of_time=lambda: time.monotonic() > deadline,
+                out_of_time=out_of_time,
             )
             for each in selected.chosen:
                 self.clone.build(each)
-            lasting, failed = self._proven(list(selected.chosen))
+            return selected.chosen
+
+        def price(lasting: frozenset[IndexDefinition]) -> float:
             # What HypoPG imagines is priced a little otherwise than what is built.
-            price = WorkloadCost(judged, self.clone, dict(self.catalogue.tables))(frozenset(lasting))
-            if price < best_price:
-                best, best_price = lasting, price
-            if not failed or time.monotonic() > deadline:
-                break
-            found = [each for each in found if each not in failed]
-        return best
+            return WorkloadCost(judged, self.clone, dict(self.catalogue.tables))(lasting)
+
+        return select_borne_out(found, select, self._proven, price, out_of_time=out_of_time)
 
     def _table_bytes(self, key: tuple[str | None, str]) -> int:
         table = self.catalogue.tables[key]
@@ -272,22 +288,54 @@ class _Advisor:
 
     # Proof.
 
-    def _proven(self, chosen: list[IndexDefinition]) -> tuple[list[IndexDefinition], list[IndexDefinition]]:
+    def _proven(
+        self, chosen: Sequence[IndexDefinition], why: str = _NOT_MEASURED
+    ) -> tuple[list[IndexDefinition], list[IndexDefinition]]:
         """Those that lower the pages measured for the workload, with the others in place; and those that do not."""
-        lasting = list(chosen)
-        failed: list[IndexDefinition] = []
-        while lasting:
-            gains = {each: self.pages.gain(each, lasting) for each in lasting}
-            worst = min(lasting, key=lambda each: gains[each])
-            if gains[worst] > _LEAST_SAVED * self.pages.ended_total(frozenset(lasting)):
-                break
-            lasting.remove(worst)
-            failed.append(worst)
-            self._leave_out(
-                worst.create_sql("postgresql"),
-                f"with the others in place it saves {gains[worst]:,.0f} of the workload's pages, as measured: too few",
-            )
+
+        def saved(each: IndexDefinition, everything: frozenset[IndexDefinition]) -> float:
+            return self.pages.gain(each, everything) / max(self.pages.ended_total(everything), 1.0)
+
+        lasting, failed = borne_out(chosen, saved, _LEAST_SAVED)
+        for each in failed:
+            self._leave_out(each.create_sql("postgresql"), why)
         return lasting, failed
+
+    def _borne_out(self, chosen: list[IndexDefinition]) -> list[IndexDefinition]:
+        """Those that lower the pages whatever sample of rows the planner goes by, and by that of the database itself.
+
+        The database draws another whenever it is analyzed: a plan that only luck brings is no gain.
+        """
+        read = {access.table for each in self.pages.statements for access in each.analysis.accesses}
+        seen = self.clone.rows_of_statistics()
+        sampled = sorted(table.sql for table in read if table.kind != "view" and table.rows > seen)
+        draws = _DRAWS if sampled else 0
+        agreed = 0
+        while chosen and agreed <= draws:
+            if agreed < draws:
+                self.clone.analyze(sampled)
+            else:
+                self._plan_as_the_database()
+            self.pages.plan_again()
+            chosen, failed = self._proven(chosen, _DRAWN if agreed < draws else _OWN)
+            agreed = 0 if failed else agreed + 1
+        return chosen
+
+    def _plan_as_the_database(self) -> None:
+        """Have the clone plan by the database's own statistics, of tables of which it has all rows."""
+        import psycopg
+
+        whole = {
+            key
+            for key, table in self.catalogue.tables.items()
+            if (own := self.used.tables.get(key)) is not None and abs(own.rows - table.rows) <= _WHOLE * own.rows
+        }
+        try:
+            put_statistics(self.clone.connection, self.statistics, whole)
+        except psycopg.errors.InsufficientPrivilege:
+            self.notes.append(
+                "the clone plans by statistics of its own: the database's take a superuser there to be written"
+            )
 
     # The answer.
 
@@ -312,7 +360,7 @@ class _Advisor:
             candidates=len(found),
             checked_with="HypoPG" if self.clone.hypopg else "built indexes",
             values=_VALUES if kinds & {"typical", "skewed"} else "",
-            notes=[*self.catalogue.notes, *self._notes()],
+            notes=[*self.catalogue.notes, *self.notes, *self._notes()],
             left_out=self.left_out[:_MOST_LEFT_OUT],
         )
         # Last: what is written and taken back leaves dead rows behind.
@@ -363,7 +411,9 @@ class _Advisor:
             buffers_after=self.pages.total(everything),
             size_bytes=self.clone.size(definition),
             build_seconds=self.clone.build_seconds[definition],
-            statements=[_gain(judged[number], runs[number]) for number in order[:_MOST_STATEMENTS_OF_AN_INDEX]],
+            statements=[
+                statement_gain(judged[number], runs[number]) for number in order[:_MOST_STATEMENTS_OF_AN_INDEX]
+            ],
             requires=["pg_trgm"] if trigrams else [],
         )
 
@@ -425,30 +475,6 @@ class _Advisor:
                         if scan is not None:
                             found.setdefault((scan.fingerprint, scan.table), scan)
         return list(found.values())
-
-
-def _is_simpler(one: IndexDefinition, other: IndexDefinition) -> bool:
-    """Whether it is the other with fewer keys or nothing in its leaves."""
-    same = (one.schema, one.table, one.method, one.where) == (other.schema, other.table, other.method, other.where)
-    return same and other.keys[: len(one.keys)] == one.keys and set(one.include) <= set(other.include)
-
-
-def _gain(judged: Judged, runs: Sequence[tuple[Measured, Measured]]) -> StatementGain:
-    """The mean over the executions that the index changes."""
-
-    def mean(values: Sequence[float]) -> float:
-        return sum(values) / len(values)
-
-    ended = all(bare.ended for bare, _ in runs)
-    return StatementGain(
-        fingerprint=judged.statement.fingerprint,
-        cost_before=mean([bare.cost for bare, _ in runs]),
-        cost_after=mean([with_.cost for _, with_ in runs]),
-        buffers_before=mean([bare.buffers for bare, _ in runs]) if ended else None,
-        buffers_after=mean([with_.buffers for _, with_ in runs]) if all(with_.ended for _, with_ in runs) else None,
-        ms_before=mean([bare.ms for bare, _ in runs]) if ended else None,
-        ms_after=mean([with_.ms for _, with_ in runs]),
-    )
 
 
 def _reason_of(error: psycopg.Error) -> str:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from ...exceptions import DatabaseFailed
-from ...records.index_advice import AdvisedIndex, DroppableIndex, IndexAdvice, SequentialScan, StatementGain, WriteBill
+from ...records.index_advice import AdvisedIndex, DroppableIndex, IndexAdvice, SequentialScan, WriteBill
 from .analysis import analyse
 from .candidates import WeightedAccess, candidates, single_column_candidates
 from .costs import Judged
+from .gains import statement_gain
 from .new_rows import NotMeasured
 from .placeholders import parse_placeholders
 from .reasons import reason, sequential_scan
 from .scopes import Unparsable
-from .selection import select_indexes
+from .selection import borne_out, select_borne_out, select_indexes
 from .sqlite_catalogue import read_sqlite_catalogue
 from .sqlite_library import SQLiteRefusal
 from .sqlite_what_if import SQLiteWhatIf
@@ -46,7 +47,6 @@ _BUILDING_SHARE = 0.4
 _VALUE = re.compile(r'^(near |unrecognized token: )".*"', re.DOTALL)
 """In SQLite's words, what may be a value of the statement."""
 _TIERS = 3
-_ROUNDS = 4
 _LEAST_SAVED = 0.0005
 """Of the workload's cost: what saves less, another sample of statistics may turn."""
 _SAMPLED_VALUES = 200
@@ -180,7 +180,7 @@ class _Advisor:
         self._build(grown, deadline)
         self._build([each for each in found if each not in self.clone.built], deadline)
         wanted = self._wanted(judged)
-        simpler = {each for each in self.clone.built if any(_is_simpler(each, one) for one in wanted)}
+        simpler = {each for each in self.clone.built if any(each.begins(one) for one in wanted)}
         return [each for each in found if each in wanted | simpler]
 
     def _build(self, definitions: Sequence[IndexDefinition], deadline: float) -> None:
@@ -218,41 +218,28 @@ class _Advisor:
             budget = sum(
                 max(self.catalogue.tables[key].size_bytes, 1 << 20) for key in {_table(each) for each in found}
             )
-        best: list[IndexDefinition] = []
-        best_cost = float("inf")
-        for _ in range(_ROUNDS):
-            selected = select_indexes(
-                found,
+
+        def out_of_time() -> bool:
+            return time.monotonic() > self.ends
+
+        def select(left: Sequence[IndexDefinition]) -> Sequence[IndexDefinition]:
+            return select_indexes(
+                left,
                 self.cost,
                 self.clone.size,
                 singles=singles,
                 budget=budget,
                 minimum_gain=self.options.minimum_gain,
                 group=_table,
-                out_of_time=lambda: time.monotonic() > self.ends,
-            )
-            lasting, failed = self._proven(list(selected.chosen))
-            cost = self.cost(frozenset(lasting))
-            if cost < best_cost:
-                best, best_cost = lasting, cost
-            if not failed or time.monotonic() > self.ends:
-                break
-            found = [each for each in found if each not in failed]
-        return best
+                out_of_time=out_of_time,
+            ).chosen
 
-    def _proven(self, chosen: list[IndexDefinition]) -> tuple[list[IndexDefinition], list[IndexDefinition]]:
-        """Those without which the workload is dearer, the others in place; and those that are not worth it."""
-        lasting, failed = list(chosen), []
-        while lasting:
-            gains = {each: self._gain(each, frozenset(lasting)) for each in lasting}
-            worst = min(lasting, key=lambda each: gains[each])
-            if gains[worst] > _LEAST_SAVED:
-                break
-            lasting.remove(worst)
-            failed.append(worst)
-        return lasting, failed
+        def prove(chosen: Sequence[IndexDefinition]) -> tuple[list[IndexDefinition], list[IndexDefinition]]:
+            return borne_out(chosen, self._saved, _LEAST_SAVED)
 
-    def _gain(self, definition: IndexDefinition, chosen: frozenset[IndexDefinition]) -> float:
+        return select_borne_out(found, select, prove, self.cost, out_of_time=out_of_time)
+
+    def _saved(self, definition: IndexDefinition, chosen: frozenset[IndexDefinition]) -> float:
         """Share of the workload's cost that it saves beside the others."""
         return (self.cost(chosen - {definition}) - self.cost(chosen)) / max(self.cost(chosen), 1.0)
 
@@ -316,7 +303,9 @@ class _Advisor:
             build_seconds=self.clone.build_seconds[definition],
             write_bill=bill,
             statements=[
-                _gain(judged[number], [self._timed(judged[number], each, without, chosen) for each in runs[number]])
+                statement_gain(
+                    judged[number], [self._timed(judged[number], each, without, chosen) for each in runs[number]]
+                )
                 for number in order[:_MOST_STATEMENTS_OF_AN_INDEX]
             ],
         )
@@ -392,28 +381,6 @@ def _table(definition: IndexDefinition) -> tuple[str | None, str]:
     return definition.schema, definition.table
 
 
-def _is_simpler(one: IndexDefinition, other: IndexDefinition) -> bool:
-    return _table(one) == _table(other) and one.where == other.where and other.keys[: len(one.keys)] == one.keys
-
-
 def _grew_from(one: IndexDefinition, other: IndexDefinition) -> bool:
     """Whether the other was made into it: by more keys, or a condition."""
     return _table(one) == _table(other) and set(one.keys[:2]) & set(other.keys) != set()
-
-
-def _gain(judged: Judged, runs: Sequence[tuple[Measured, Measured]]) -> StatementGain:
-    """The mean over the executions that the index changes."""
-
-    def mean(values: Sequence[float]) -> float:
-        return sum(values) / len(values)
-
-    ended = all(bare.ended for bare, _ in runs)
-    return StatementGain(
-        fingerprint=judged.statement.fingerprint,
-        cost_before=mean([bare.cost for bare, _ in runs]),
-        cost_after=mean([with_.cost for _, with_ in runs]),
-        buffers_before=mean([bare.buffers for bare, _ in runs]) if ended else None,
-        buffers_after=mean([with_.buffers for _, with_ in runs]) if all(with_.ended for _, with_ in runs) else None,
-        ms_before=mean([bare.ms for bare, _ in runs]) if ended else None,
-        ms_after=mean([with_.ms for _, with_ in runs]),
-    )

@@ -134,6 +134,15 @@ class IndexDefinition:
             text = text[: _LONGEST_NAME - len(suffix) - 4].rstrip("_")
         return f"{text}{suffix}_idx"
 
+    def begins(self, other: IndexDefinition) -> bool:
+        """Whether it is the other with fewer keys or less in its leaves, or the other itself."""
+        same = ("schema", "table", "method", "where")
+        return (
+            all(getattr(self, name) == getattr(other, name) for name in same)
+            and other.keys[: len(self.keys)] == self.keys
+            and set(self.include) <= set(other.include)
+        )
+
     def create_sql(self, dialect: Dialect, *, name: str | None = None, concurrently: bool = False) -> str:
         """The statement that builds it, without a semicolon.
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-__all__ = ["Selected", "select_indexes"]
+__all__ = ["Selected", "borne_out", "select_borne_out", "select_indexes"]
 
 T = TypeVar("T")
 
@@ -69,6 +69,56 @@ def select_indexes(
             break
         best = improved
     return Selected(tuple(sorted(best, key=order.__getitem__)), cost(best), before, not out_of_time())
+
+
+def borne_out(chosen: Iterable[T], saved: Callable[[T, frozenset[T]], float], least: float) -> tuple[list[T], list[T]]:
+    """Those that save something beside the others, as measured, and those that do not: the worst goes first.
+
+    Args:
+        saved: share of the workload that one saves beside all others of a set.
+        least: what each has to save.
+    """
+    lasting, failed = list(chosen), []
+    while lasting:
+        everything = frozenset(lasting)
+        shares = {each: saved(each, everything) for each in lasting}
+        worst = min(lasting, key=shares.__getitem__)
+        if shares[worst] > least:
+            break
+        lasting.remove(worst)
+        failed.append(worst)
+    return lasting, failed
+
+
+def select_borne_out(
+    candidates: Sequence[T],
+    select: Callable[[Sequence[T]], Sequence[T]],
+    prove: Callable[[Sequence[T]], tuple[list[T], list[T]]],
+    price: Callable[[frozenset[T]], float],
+    *,
+    rounds: int = 4,
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> list[T]:
+    """Select and measure; what measures no better goes, and the choice is made again without it. The cheapest so found.
+
+    Args:
+        select: from some of the candidates.
+        prove: see `borne_out`.
+        price: of what is borne out.
+        rounds: at most.
+        out_of_time: asked after each.
+    """
+    best: list[T] = []
+    best_price = float("inf")
+    for _ in range(rounds):
+        lasting, failed = prove(select(candidates))
+        found = price(frozenset(lasting))
+        if found < best_price:
+            best, best_price = lasting, found
+        if not failed or out_of_time():
+            break
+        candidates = [each for each in candidates if each not in failed]
+    return best
 
 
 class _Search(Generic[T]):

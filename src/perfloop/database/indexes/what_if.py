@@ -78,6 +78,17 @@ class WhatIf:
         """Rid a table and its indexes of the rows that were taken back. Its statistics stay: plans are as before."""
         self._execute(f"VACUUM (INDEX_CLEANUP ON) {table}")
 
+    def rows_of_statistics(self) -> int:
+        """How many rows of a table ANALYZE reads: of more, statistics are those of a sample."""
+        row = self._execute("SELECT 300 * current_setting('default_statistics_target')::int").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def analyze(self, tables: Sequence[str]) -> None:
+        """Draw another sample of tables for the planner's statistics."""
+        if tables:
+            self._execute(f"ANALYZE {', '.join(tables)}")
+
     def extension(self, name: str) -> bool:
         """Have an extension, if the clone's server has it."""
         return self._create_extension(name)

@@ -65,11 +65,10 @@ class WorkloadPages:
         )
         return read + sum(map(self._inserts, chosen))
 
-    def gain(self, definition: IndexDefinition, chosen: Sequence[IndexDefinition]) -> float:
+    def gain(self, definition: IndexDefinition, chosen: frozenset[IndexDefinition]) -> float:
         """Pages of the whole workload that it saves beside the others; infinite where a statement ends only so."""
-        everything = frozenset(chosen)
         saved = -self._inserts(definition)
-        for number, pairs in self.changed(everything - {definition}, everything).items():
+        for number, pairs in self.changed(chosen - {definition}, chosen).items():
             weight = self.statements[number].executions[0].weight
             saved += sum(weight * (bare.buffers - with_.buffers) for bare, with_ in pairs if bare.ended or with_.ended)
         return saved

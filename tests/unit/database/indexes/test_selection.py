@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfloop.database.indexes.selection import select_indexes
+from perfloop.database.indexes.selection import borne_out, select_borne_out, select_indexes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Workload = list[dict[str, float]]
 
@@ -98,3 +103,30 @@ def test_never_worse_than_nothing_nor_than_greedy_over_single_columns(
             break
         simple = best
     assert found.cost <= cost(simple) + 1e-6  # type: ignore[operator]
+
+
+def test_what_measures_no_better_goes_worst_first_and_the_others_are_measured_again() -> None:
+    # `a` and `b` are each other's substitute: one of them alone pays.
+    def saved(each: str, everything: frozenset[str]) -> float:
+        return {"a": 0.0, "b": 0.01, "c": -0.1}[each] + 0.2 * (not {"a", "b"} <= everything)
+
+    assert borne_out("abc", saved, 0.05) == (["b"], ["c", "a"])
+    assert borne_out("", saved, 0.05) == ([], [])
+
+
+def test_the_choice_is_made_again_without_what_measured_no_better() -> None:
+    asked = []
+
+    def select(left: Sequence[str]) -> Sequence[str]:
+        asked.append("".join(left))
+        return left[:2]
+
+    def prove(chosen: Sequence[str]) -> tuple[list[str], list[str]]:
+        return [each for each in chosen if each != "a"], [each for each in chosen if each == "a"]
+
+    def price(lasting: frozenset[str]) -> float:
+        return -len(lasting)
+
+    assert select_borne_out("abc", select, prove, price) == ["b", "c"]
+    assert asked == ["abc", "bc"]
+    assert select_borne_out("abc", select, prove, price, out_of_time=lambda: True) == ["b"]
