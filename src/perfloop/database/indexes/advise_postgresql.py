@@ -111,6 +111,8 @@ class _Advisor:
         self.clone = clone
         self.options = options
         self.left_out: list[str] = []
+        self.failed: dict[IndexDefinition, str] = {}
+        """Measured and found not to pay, and why."""
         self.notes: list[str] = []
         self.statistics = statistics
         self.used = used
@@ -126,6 +128,9 @@ class _Advisor:
         for each in [each for each in self.clone.built if each not in chosen]:
             self.clone.drop(each)
         chosen = self._borne_out(chosen)
+        for each, why in self.failed.items():
+            if each not in chosen:
+                self._leave_out(each.create_sql("postgresql"), why)
         for what, why in self.pages.refused.items():
             self._leave_out(what, why)
         return self._advice(chosen, judged, found)
@@ -276,11 +281,16 @@ class _Advisor:
                 self.clone.build(each)
             return selected.chosen
 
-        def price(lasting: frozenset[IndexDefinition]) -> float:
+        return select_borne_out(
+            found,
+            select,
+            self._proven,
             # What HypoPG imagines is priced a little otherwise than what is built.
-            return WorkloadCost(judged, self.clone, dict(self.catalogue.tables))(lasting)
-
-        return select_borne_out(found, select, self._proven, price, out_of_time=out_of_time)
+            WorkloadCost(judged, self.clone, dict(self.catalogue.tables)),
+            fits=lambda chosen: sum(map(size, chosen)) <= budget,
+            minimum_gain=self.options.minimum_gain,
+            out_of_time=out_of_time,
+        )
 
     def _table_bytes(self, key: tuple[str | None, str]) -> int:
         table = self.catalogue.tables[key]
@@ -297,8 +307,7 @@ class _Advisor:
             return self.pages.gain(each, everything) / max(self.pages.ended_total(everything), 1.0)
 
         lasting, failed = borne_out(chosen, saved, _LEAST_SAVED)
-        for each in failed:
-            self._leave_out(each.create_sql("postgresql"), why)
+        self.failed |= dict.fromkeys(failed, why)
         return lasting, failed
 
     def _borne_out(self, chosen: list[IndexDefinition]) -> list[IndexDefinition]:

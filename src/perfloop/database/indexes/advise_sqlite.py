@@ -237,7 +237,15 @@ class _Advisor:
         def prove(chosen: Sequence[IndexDefinition]) -> tuple[list[IndexDefinition], list[IndexDefinition]]:
             return borne_out(chosen, self._saved, _LEAST_SAVED)
 
-        return select_borne_out(found, select, prove, self.cost, out_of_time=out_of_time)
+        return select_borne_out(
+            found,
+            select,
+            prove,
+            self.cost,
+            fits=lambda chosen: sum(map(self.clone.size, chosen)) <= budget,
+            minimum_gain=self.options.minimum_gain,
+            out_of_time=out_of_time,
+        )
 
     def _saved(self, definition: IndexDefinition, chosen: frozenset[IndexDefinition]) -> float:
         """Share of the workload's cost that it saves beside the others."""

@@ -96,28 +96,44 @@ def select_borne_out(
     prove: Callable[[Sequence[T]], tuple[list[T], list[T]]],
     price: Callable[[frozenset[T]], float],
     *,
+    fits: Callable[[Collection[T]], bool] = lambda _: True,
+    minimum_gain: float = 0.0,
     rounds: int = 4,
     out_of_time: Callable[[], bool] = lambda: False,
 ) -> list[T]:
-    """Select and measure; what measures no better goes, and the choice is made again without it. The cheapest so found.
+    """Select and measure; what measures no better goes, and the choice is made again without it. The cheapest so found,
+    with what did not pay beside others that are gone and pays now.
 
     Args:
         select: from some of the candidates.
         prove: see `borne_out`.
         price: of what is borne out.
+        fits: whether a set keeps to the budget.
+        minimum_gain: share of the price that each has to save that is taken back.
         rounds: at most.
         out_of_time: asked after each.
     """
     best: list[T] = []
     best_price = float("inf")
+    gone: list[T] = []
     for _ in range(rounds):
-        lasting, failed = prove(select(candidates))
+        lasting, failed = prove(select([each for each in candidates if each not in gone]))
+        gone += failed
         found = price(frozenset(lasting))
         if found < best_price:
             best, best_price = lasting, found
         if not failed or out_of_time():
             break
-        candidates = [each for each in candidates if each not in failed]
+    while gone and not out_of_time():
+        prices = {each: price(frozenset([*best, each])) for each in gone if each not in best and fits([*best, each])}
+        cheapest = min(prices, key=prices.__getitem__, default=None)
+        if cheapest is None or prices[cheapest] >= best_price * (1 - minimum_gain):
+            break
+        gone.remove(cheapest)
+        lasting, _ = prove([*best, cheapest])
+        found = price(frozenset(lasting))
+        if found < best_price:
+            best, best_price = lasting, found
     return best
 
 

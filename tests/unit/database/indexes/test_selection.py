@@ -130,3 +130,21 @@ def test_the_choice_is_made_again_without_what_measured_no_better() -> None:
     assert select_borne_out("abc", select, prove, price) == ["b", "c"]
     assert asked == ["abc", "bc"]
     assert select_borne_out("abc", select, prove, price, out_of_time=lambda: True) == ["b"]
+
+
+def test_what_stood_in_anothers_way_is_taken_back_once_the_other_is_gone() -> None:
+    # Beside `a`, `b` measures nothing; without `b` the choice falls on `c`, with which `a` measures nothing.
+    def select(left: Sequence[str]) -> Sequence[str]:
+        return [each for each in ("ab" if "b" in left else "ac") if each in left]
+
+    def prove(chosen: Sequence[str]) -> tuple[list[str], list[str]]:
+        useless = "b" if "a" in chosen else ""
+        useless = "a" if "c" in chosen else useless
+        return [each for each in chosen if each != useless], [each for each in chosen if each == useless]
+
+    def price(lasting: frozenset[str]) -> float:
+        return 100 - sum({"a": 10, "b": 20, "c": 30}[each] for each in lasting)
+
+    assert select_borne_out("abc", select, prove, price) == ["c", "b"]
+    assert select_borne_out("abc", select, prove, price, minimum_gain=0.5) == ["c"]
+    assert select_borne_out("abc", select, prove, price, fits=lambda chosen: len(chosen) < 2) == ["c"]
