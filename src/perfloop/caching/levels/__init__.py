@@ -2,5 +2,6 @@
 
 from .memory import MemoryLevel
 from .protocol import Lease, LeaseState, Level, Stored
+from .sqlite import SQLiteLevel
 
-__all__ = ["Lease", "LeaseState", "Level", "MemoryLevel", "Stored"]
+__all__ = ["Lease", "LeaseState", "Level", "MemoryLevel", "SQLiteLevel", "Stored"]

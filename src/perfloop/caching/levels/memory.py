@@ -168,7 +168,8 @@ class MemoryLevel:
         if lease is None or lease.token != token:
             return False
         del self._leases[key]
-        if self._is_held(key, stored.tags) or self._removed_since(stored.tags, lease.since):
+        late = lease.until <= self._clock.now()
+        if late or self._is_held(key, stored.tags) or self._removed_since(stored.tags, lease.since):
             return False
         self._put(key, stored, lease.since)
         return True

@@ -80,7 +80,7 @@ class Level(Protocol):
         """
 
     def fill(self, entries: Mapping[str, Stored], token: str) -> Program[list[bool]]:
-        """Put in, key by key, what was looked up under the lease, and end the lease; False where it was void."""
+        """Put in, key by key, what was looked up under the lease, and end it; False where it was void or over."""
 
     def abandon(self, keys: Sequence[str], token: str) -> Program[None]:
         """End the leases without a value, so that somebody else may load."""
