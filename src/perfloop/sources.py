@@ -173,29 +173,37 @@ class Sources:
         read = [node.attr for node in ast.walk(iterable) if isinstance(node, ast.Attribute)]
         return bool(called & STATEMENT_CALLS) or self.relationship(frame.file, read) is not None
 
-    def attributes(self, file: str, line: int) -> list[tuple[str, str]]:
-        """(expression, attribute) of every attribute read on a line, the outermost first: `order.items`."""
-        tree = self._tree(file)
-        if tree is None:
-            return []
+    def attributes(self, file: str, line: int, *, repeated: bool = False) -> list[tuple[str, str]]:
+        """(expression, attribute) of every attribute read on a line, the outermost first: `order.items`.
+
+        Args:
+            repeated: only those that a comprehension there reads for each of its rows.
+        """
         return [
             (ast.unparse(node), node.attr)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute)
-            and isinstance(node.ctx, ast.Load)
-            and node.lineno <= line <= (node.end_lineno or node.lineno)
+            for node in self._on_line(file, line, repeated=repeated)
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
         ]
 
-    def calls(self, file: str, line: int) -> list[str]:
-        """Names called on a line: `execute`, `sleep`, `requests.get`."""
-        tree = self._tree(file)
-        if tree is None:
-            return []
+    def calls(self, file: str, line: int, *, repeated: bool = False) -> list[str]:
+        """Names called on a line: `execute`, `sleep`, `requests.get`; `repeated` as for `attributes`."""
         return [
             ast.unparse(node.func)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and node.lineno <= line <= (node.end_lineno or node.lineno)
+            for node in self._on_line(file, line, repeated=repeated)
+            if isinstance(node, ast.Call)
         ]
+
+    def _on_line(self, file: str, line: int, *, repeated: bool) -> Iterator[ast.AST]:
+        parts: list[ast.AST] = [tree] if (tree := self._tree(file)) is not None else []
+        if repeated:
+            parts = [
+                part
+                for tree in parts
+                for node in ast.walk(tree)
+                if isinstance(node, _COMPREHENSIONS) and _covers(node, line)
+                for part in _repeated(node)
+            ]
+        return (node for part in parts for node in ast.walk(part) if _covers(node, line))
 
     def definition(self, file: str, line: int) -> str | None:
         """Name of the innermost named function around a line."""
@@ -248,13 +256,13 @@ class Sources:
             key: the column that the statement asks by: `order_id` leads from an order to many rows, `id` to one.
             frameworks: as for `relationship`.
         """
-        found = {
-            known
-            for known in self._relationships_of(file, frameworks)
-            if known.target is not None and table in self._tables(file, known.target)
-        }
+        found = {known for known in self._relationships_of(file, frameworks) if self.leads_to(file, known, table)}
         fitting = {known for known in found if key is None or _leads_by(known, key.lower())} or found
         return fitting.pop() if len(fitting) == 1 else None
+
+    def leads_to(self, file: str, known: Relationship, table: str) -> bool:
+        """Whether the related rows are, as far as model classes near `file` say, in the table of that name."""
+        return known.target is not None and table in self._tables(file, known.target)
 
     def _relationships_of(self, file: str, frameworks: str) -> list[Relationship]:
         found = list(self._relationships(file))

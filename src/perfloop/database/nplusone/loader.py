@@ -58,10 +58,13 @@ def loader_of(statement: str, frames: Sequence[Line], sources: Sources, framewor
                 return LoaderAdvice(loader, text)
         return LoaderAdvice("batch", f"collect the keys first, then ask once: {batch}")
     frame = frames[0]
-    called = {call.rpartition(".")[2] for call in sources.calls(frame.file, frame.line)}
-    attributes = [name for _, name in sources.attributes(frame.file, frame.line)]
     # Model classes are near Python files; of a template the line alone tells what it reads.
     file = next((each.file for each in frames if each.file.endswith(".py")), frame.file)
+    within = _in_comprehension(statement, frame, file, sources, libraries)
+    if within is not None:
+        return within
+    called = _names(sources.calls(frame.file, frame.line))
+    attributes = [name for _, name in sources.attributes(frame.file, frame.line)]
     if not frame.file.endswith(".py"):
         attributes = _ATTRIBUTE.findall(sources.line(frame.file, frame.line) or "")
     if not called & STATEMENT_CALLS and "objects" not in attributes:
@@ -78,6 +81,22 @@ def loader_of(statement: str, frames: Sequence[Line], sources: Sources, framewor
                 text = f"load `{read[0]}` with the rows it belongs to, {loader}(…) on their query; or {batch}"
                 return LoaderAdvice(loader, text)
     return LoaderAdvice("batch", f"collect the keys first, then ask once: {batch}")
+
+
+def _in_comprehension(statement: str, frame: Line, file: str, sources: Sources, libraries: str) -> LoaderAdvice | None:
+    """What a comprehension reads for each row of the query that stands on the same line, where that gives the table."""
+    read = [name for _, name in sources.attributes(frame.file, frame.line, repeated=True)]
+    table = table_of(statement)
+    named = (sources.relationship(file, [name], libraries) for name in read)
+    known = next((each for each in named if each and table and sources.leads_to(file, each, table)), None)
+    if known is None:
+        return None
+    called = _names(sources.calls(frame.file, frame.line, repeated=True))
+    return _with_relationship(known, narrowed=bool(called & _NARROWING))
+
+
+def _names(calls: Sequence[str]) -> set[str]:
+    return {call.rpartition(".")[2] for call in calls}
 
 
 def describe_repetition(

@@ -56,6 +56,7 @@ TEMPLATE = """\
 {% endfor %}
 """
 ITEM = "SELECT item.id FROM item WHERE ? = item.order_id"
+LINES = 'SELECT "line"."id" FROM "line" WHERE "line"."purchase_id" = ?'
 CUSTOMER = 'SELECT "customer"."name" FROM "customer" WHERE "customer"."id" = ?'
 
 
@@ -145,3 +146,24 @@ def test_the_saving_is_a_function_of_the_round_trip() -> None:
     assert [(each.round_trip_ms, each.saved_ms) for each in described.saved] == [(0.1, 1.9), (0.5, 9.5), (2.0, 38.0)]
     joined = describe_repetition(found, lambda _: [Frame(f"{ROOT}/views.py", 4)], SOURCES, per_request=10)
     assert (joined.loader, joined.calls, joined.rows, joined.statements_saved) == ("joinedload", 10, 20, 10)
+
+
+@pytest.mark.parametrize(
+    ("line", "statement", "text"),
+    [
+        ("[p.customer.name for p in Purchase.objects.all()[:40]]", CUSTOMER, '.select_related("customer")'),
+        ("[p.lines.all()[:3] for p in Purchase.objects.filter(paid=True)]", LINES, '.prefetch_related("lines")'),
+        ("[p.lines.filter(paid=True) for p in Purchase.objects.all()]", LINES, 'Prefetch("lines", queryset=…'),
+        ("[Line.objects.filter(purchase=p.id) for p in Purchase.objects.all()]", LINES, "collect the keys first"),
+        ("[line.id for line in Line.objects.filter(purchase=purchase)]", LINES, "collect the keys first"),
+    ],
+)
+def test_a_query_on_the_line_of_a_comprehension_does_not_hide_the_relationship(
+    line: str, statement: str, text: str
+) -> None:
+    view = f"def page(request):\n    return {line}\n"
+    sources = Sources(ROOT, {f"{ROOT}/models.py": DJANGO_MODELS, f"{ROOT}/views.py": view})
+
+    advice = loader_of(statement, [Frame(f"{ROOT}/views.py", 2, "<listcomp>")], sources, "Django")
+
+    assert text in advice.text
