@@ -51,7 +51,7 @@ def advise_queries(
             if left_out is not None:
                 left_out.append(f"{each.fingerprint[:_LONGEST_PLACE]}: {error}")
             continue
-        facts = Facts(statement, tables, each.rows / each.calls if each.calls else 0.0)
+        facts = Facts(statement, tables, each.rows / each.calls if each.calls else 0.0, _executions(each))
         advice += _advise(facts, each, clone, options)
     return advice
 
@@ -118,11 +118,7 @@ def _prove(
 ) -> Proof:
     if clone is None:
         return Proof(verdict="not provable", reason="there is no clone to try it on")
-    sampled = [
-        [parameter.value for parameter in execution]
-        for execution in each.parameters
-        if execution and all(parameter.value is not None or parameter.type == "NoneType" for parameter in execution)
-    ]
+    sampled = _executions(each)
     assert draft.rewrite is not None
     engine = open_engine(clone)
     if draft.keyset is None:
@@ -163,6 +159,15 @@ def _prove(
         options=options,
         measured_as=bound,
     )
+
+
+def _executions(each: WorkloadStatement) -> list[list[Any]]:
+    """The values of its parameters, of the executions where they were kept."""
+    return [
+        [parameter.value for parameter in execution]
+        for execution in each.parameters
+        if execution and all(parameter.value is not None or parameter.type == "NoneType" for parameter in execution)
+    ]
 
 
 def _parameters(tree: exp.Expr) -> list[int]:

@@ -139,6 +139,11 @@ def numbered(sql: str, dialect: Dialect) -> tuple[str, int]:
     names: dict[str, int] = {}
     count = 0
 
+    def written_as(number: int, found: re.Match[str]) -> str:
+        # sqlglot takes `$1,$2` for the beginning of a dollar-quoted text, and `$1 ,$2` for what it is.
+        follows = sql[found.end() : found.end() + 1]
+        return style % number + (" " if dialect == "postgresql" and follows and not follows.isspace() else "")
+
     def replace(found: re.Match[str]) -> str:
         nonlocal count
         if found.lastgroup in ("comment", "quoted", "text", "json", "tag"):
@@ -147,14 +152,14 @@ def numbered(sql: str, dialect: Dialect) -> tuple[str, int]:
         if written:
             number = int(written)
             count = max(count, number)
-            return style % number
+            return written_as(number, found)
         name = found["pyformat"] or found["name"]
         if name is not None and name in names:
-            return style % names[name]
+            return written_as(names[name], found)
         count += 1
         if name is not None:
             names[name] = count
-        return style % count
+        return written_as(count, found)
 
     text = _PLACEHOLDER.sub(replace, sql)
     # psycopg's texts double their percent signs where they have parameters.

@@ -127,6 +127,9 @@ def test_parameters_of_every_style_are_numbered() -> None:
     cases = {
         ("postgresql", "a = %s AND b = %(x)s AND c = %(x)s"): "a = $1 AND b = $2 AND c = $2",
         ("postgresql", "a = $2 AND b = $1"): "a = $2 AND b = $1",
+        # One that touches the next is taken apart, or the parser takes `$1,$` for a quote.
+        ("postgresql", "a IN (%s,%s) AND b = '$1,$2'"): "a IN ($1 ,$2 ) AND b = '$1,$2'",
+        ("postgresql", "a = $1||$2 AND b = $3::int"): "a = $1 ||$2 AND b = $3 ::int",
         ("postgresql", "a::text = '?' AND d ? 'k' AND b LIKE 'x%'"): "a::text = '?' AND d ? 'k' AND b LIKE 'x%'",
         ("postgresql", "b LIKE '%%x' AND c = %s"): "b LIKE '%x' AND c = $1",
         ("sqlite", "a = ? AND b = :name AND c = ?"): "a = :p1 AND b = :p2 AND c = :p3",

@@ -279,3 +279,33 @@ def test_a_workload_is_advised_on_statement_by_statement(shop: Database) -> None
     assert unproven.proof is not None
     assert unproven.proof.verdict == "not provable"
     assert "no clone" in unproven.proof.reason
+
+
+def _captured(sql: str, *executions: list[object]) -> WorkloadRecord:
+    parameters = [[Parameter(type=type(value).__name__, value=value) for value in each] for each in executions]
+    statement = WorkloadStatement(fingerprint=sql, sql=sql, kind="select", calls=10, parameters=parameters)
+    return WorkloadRecord(environment=current_environment(), dialect="sqlite", source="service", statements=[statement])
+
+
+def test_a_page_is_measured_at_an_offset_that_was_asked_for(shop: Database) -> None:
+    sql = "SELECT id FROM orders ORDER BY id LIMIT CAST(? AS INTEGER) OFFSET CAST(? AS INTEGER)"
+    for executions, told in (
+        ([[20, 0], [20, 700], [20, 900]], "skips 700 rows, by the middle one of the values captured"),
+        ([[20, 0]], "skips as many rows as a parameter says, whose values are not known: tried with 1,000"),
+    ):
+        (advice,) = advise_queries(shop, _captured(sql, *executions), clone=shop, options=QUICK)
+        assert advice.rule == "offset-paging"
+        assert advice.evidence[0] == told
+        assert advice.proof is not None
+        assert advice.proof.verdict in ("faster", "no difference", "not enough data")
+
+
+def test_a_captured_pattern_that_begins_with_a_wildcard_is_told_without_its_text(shop: Database) -> None:
+    sql = "SELECT id FROM customers WHERE email LIKE ? ESCAPE ?"
+    (advice,) = advise_queries(shop, _captured(sql, ["%secret%", "!"], ["_other", "!"]), clone=shop)
+    assert advice.rule == "leading-wildcard"
+    assert advice.rewrite is None
+    assert "secret" not in repr(advice)
+    assert "fts5" in str(advice.alternatives[0].sql)
+    assert advise_queries(shop, _captured(sql, ["%secret%", "!"], ["secret%", "!"]), clone=shop) == []
+    assert advise_queries(shop, _captured(sql), clone=shop) == []

@@ -16,19 +16,39 @@ if TYPE_CHECKING:
 __all__ = ["RULE"]
 
 
+_COSTS = [
+    "an index more to write and keep",
+    "where a large share of the rows matches, reading the table is right and no index is used",
+]
+
+
 def _find(facts: Facts) -> Iterator[Draft]:
     for node in walked(facts, exp.Like, exp.ILike):
         pattern = text_of(node.args.get("expression"))
         found = facts.sources.of(node.this)
-        if pattern is None or found is None or not pattern.startswith(("%", "_")) or not pattern.strip("%_"):
+        if found is None:
             continue
         table, column = found
+        place = f"{quoted(table.schema)}.{quoted(table.name)}" if table.schema else quoted(table.name)
+        name = quoted(column.name)
+        if pattern is None:
+            patterns = facts.values(node.args.get("expression"))
+            if patterns and all(isinstance(each, str) and _is_open(each) for each in patterns):
+                what = f"LIKE, whose patterns begin with a wildcard: every row of {table.name} is read"
+                yield Draft(
+                    what=what,
+                    node=node,
+                    evidence=[f"no index on {column.name} serves a pattern whose beginning is open"],
+                    costs=_COSTS,
+                    alternatives=list(_alternatives(facts, place, table.name, name, "")),
+                )
+            continue
+        if not _is_open(pattern):
+            continue
         tail = pattern[1:]
         # An end of the text, and nothing else: the beginning of the text reversed.
         is_end = pattern[0] == "%" and not any(sign in tail for sign in "%_\\") and not column.padded
         reverses = facts.postgresql and is_end and isinstance(node, exp.Like)
-        place = f"{quoted(table.schema)}.{quoted(table.name)}" if table.schema else quoted(table.name)
-        name = quoted(column.name)
         yield Draft(
             what=f"LIKE '{pattern}' begins with a wildcard: every row of {table.name} is read",
             node=node,
@@ -38,12 +58,14 @@ def _find(facts: Facts) -> Iterator[Draft]:
             ],
             rewrite=_reversed(facts, node, tail) if reverses else None,
             needs=[f"CREATE INDEX ON {place} (reverse({name}) text_pattern_ops)"] if reverses else [],
-            costs=[
-                "an index more to write and keep",
-                "where a large share of the rows matches, reading the table is right and no index is used",
-            ],
+            costs=_COSTS,
             alternatives=list(_alternatives(facts, place, table.name, name, tail)),
         )
+
+
+def _is_open(pattern: str) -> bool:
+    """It begins with a wildcard, and asks for something."""
+    return pattern.startswith(("%", "_")) and bool(pattern.strip("%_"))
 
 
 def _reversed(facts: Facts, node: exp.Expr, tail: str) -> exp.Expr:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from ..ordering import order_of
 from ..statement import parameter_number
-from .rule import Draft, Facts, Keyset, Rule, number
+from .rule import Draft, Facts, Keyset, Rule, number, uncast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["RULE"]
 
 _TRIED = 1000
-"""Rows skipped in the proof and the measurement where the statement has a parameter."""
+"""Rows skipped in the proof and the measurement where the statement has a parameter of unknown value."""
 
 
 def _find(facts: Facts) -> Iterator[Draft]:
@@ -39,13 +40,31 @@ def _find(facts: Facts) -> Iterator[Draft]:
         what=what,
         node=offset,
         evidence=[
-            f"skips {facts.text(offset.expression)} rows",
+            _skips(facts, offset),
             "the order is total: the last row's values say where to go on",
         ],
         rewrite=built[0] if built else None,
         keyset=built[1] if built else None,
         costs=costs,
     )
+
+
+def _skips(facts: Facts, offset: exp.Expr) -> str:
+    if parameter_number(uncast(offset.expression)) is None:
+        return f"skips {facts.text(offset.expression)} rows"
+    tried = _skipped(facts, offset)
+    if any(isinstance(each, int) and each > 0 for each in facts.values(offset.expression)):
+        return f"skips {tried:,} rows, by the middle one of the values captured"
+    return f"skips as many rows as a parameter says, whose values are not known: tried with {tried:,}"
+
+
+def _skipped(facts: Facts, offset: exp.Expr) -> int | None:
+    """How many rows the proof and the measurement skip; None where that can be told by no number."""
+    inner = uncast(offset.expression)
+    if parameter_number(inner) is None:
+        return number(inner)
+    later = [each for each in facts.values(inner) if isinstance(each, int) and each > 0]
+    return median_low(later) if later else _TRIED
 
 
 def _not_total(facts: Facts, tree: exp.Select, *, ordered: bool, total: bool) -> str | None:
@@ -74,10 +93,9 @@ def _keyset(facts: Facts, tree: exp.Select, offset: exp.Expr) -> tuple[exp.Expr,
     if not all(isinstance(key, exp.Column) for key in keys) or len(set(names)) < len(names):
         return None
     compare = exp.LT if tree.args["order"].expressions[0].args.get("desc") else exp.GT
-    skipped = number(offset.expression)
-    if skipped is None and parameter_number(offset.expression) is None:
+    count = _skipped(facts, offset)
+    if count is None:
         return None
-    count = skipped if skipped is not None else _TRIED
     original = tree.copy()
     original.set("offset", exp.Offset(expression=exp.Literal.number(count)))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from ..statement import Sources, Statement, generate
+from ..statement import Sources, Statement, generate, parameter_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from ....records.query_advice import Alternative
     from ..tables import Table
 
-__all__ = ["Draft", "Facts", "Keyset", "Rule", "is_conjunct", "is_plain", "number", "replaced", "text_of", "walked"]
+__all__ = [
+    "Draft",
+    "Facts",
+    "Keyset",
+    "Rule",
+    "is_conjunct",
+    "is_plain",
+    "number",
+    "replaced",
+    "text_of",
+    "uncast",
+    "walked",
+]
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,8 @@ class Facts:
     tables: Sequence[Table]
     rows_per_call: float = 0.0
     """Rows returned a call, 0 where that is not known."""
+    executions: Sequence[Sequence[Any]] = ()
+    """The values of the parameters, of some executions where they are known."""
 
     @property
     def sources(self) -> Sources:
@@ -34,6 +48,11 @@ class Facts:
     def text(self, node: exp.Expr) -> str:
         """A part of the statement as SQL."""
         return generate(node, self.statement.dialect)
+
+    def values(self, node: exp.Expr | None) -> list[Any]:
+        """What a parameter was in the executions that are known; nothing for anything else."""
+        which = parameter_number(uncast(node)) if node is not None else None
+        return [each[which - 1] for each in self.executions if which is not None and len(each) >= which]
 
     @property
     def postgresql(self) -> bool:
@@ -126,6 +145,13 @@ def number(node: exp.Expr | None) -> int | None:
     if isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit():
         return int(node.name)
     return None
+
+
+def uncast(node: exp.Expr) -> exp.Expr:
+    """The node inside casts and parentheses: drivers write parameters as `$1::INTEGER`."""
+    while isinstance(node, exp.Cast | exp.Paren):
+        node = node.this
+    return node
 
 
 def text_of(node: exp.Expr | None) -> str | None:
