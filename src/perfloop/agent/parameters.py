@@ -35,7 +35,7 @@ _TAKEN: dict[int, int] = {}
 
 
 def sample(number: int, sql: str, keys: Keys, parameters: Any) -> None:
-    """Tell the parent the parameters of one execution.
+    """Tell the parent the parameters of one execution; where it asks for values, also a text that has them itself.
 
     Args:
         number: the statement's.
@@ -46,10 +46,10 @@ def sample(number: int, sql: str, keys: Keys, parameters: Any) -> None:
     keys.samples -= 1
     taken = _TAKEN.get(number, 0)
     rows = _in_order(sql, parameters)
-    if not number or not rows or taken >= _MOST_OF_A_STATEMENT:
+    values = PARAMETERS == "values"
+    if not number or not (rows or values) or taken >= _MOST_OF_A_STATEMENT:
         return
     _TAKEN[number] = taken + 1
-    values = PARAMETERS == "values"
     told: dict[str, Any] = {"statement": number, "parameters": [_described(each, values=values) for each in rows]}
     if values:
         told["sql"] = sql

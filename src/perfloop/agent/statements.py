@@ -112,7 +112,7 @@ def add_statement(
     number, _, keys = statement
     if closed is not None:
         rows |= TRANSACTION_CLOSED if closed else TRANSACTION_OPEN
-    if keys.samples and parameters is not None and type(sql) is str:
+    if keys.samples and type(sql) is str:
         sample(number, sql, keys, parameters)
     start, duration, cpu = times
     x = number | keys.of(parameters) << KEY_SHIFT

@@ -12,7 +12,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..exceptions import ConfigurationError, DatabaseFailed
+from ..exceptions import ConfigurationError, DatabaseFailed, PerfloopError
 from .connections import Database, Limits, open_database
 from .local_server import run_local_server
 from .schema_dump import dump_schema, restore
@@ -30,6 +30,22 @@ ClonedTable = CopiedTable
 _PLANNER = (
     "category ~ '^Query Tuning' OR name IN ('work_mem', 'hash_mem_multiplier', 'effective_io_concurrency', 'jit')"
 )
+
+
+_PREFIX = "perfloop_clone_"
+_IN_USE = 0x70657266
+"""First key of the advisory locks of clones in use; the second is what stands behind the prefix in the name."""
+_ABANDONED = """
+SELECT datname FROM pg_database AS d
+WHERE datname ~ %s AND pg_has_role(datdba, 'MEMBER')
+    AND NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.datid = d.oid)
+    AND NOT EXISTS (
+        SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objsubid = 2
+            AND l.objid::bigint = ('x' || right(datname, 8))::bit(32)::bigint)
+ORDER BY 1
+"""
+_PAGES_A_STEP = 5_000
+"""Of SQLite's backup: 20 MB of the usual pages."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +115,16 @@ def clone_database(
         if onto is None:
             progress("starting a private PostgreSQL")
             onto = stack.enter_context(run_local_server(version=database.version[0])).dsn()
-        with open_database(onto, writable=True, limits=options.limits) as server:
-            if server.dialect != "postgresql":
-                raise ConfigurationError("Expected the URL of a PostgreSQL server for the clone", got=server.name)
-            if _started(server) == _started(database):
-                raise ConfigurationError(
-                    "Expected another server for the clone than the one that is advised on", got=server.name
-                )
-            address, notes = stack.enter_context(_new_database(server, database))
+        server = stack.enter_context(open_database(onto, writable=True, limits=options.limits))
+        if server.dialect != "postgresql":
+            raise ConfigurationError("Expected the URL of a PostgreSQL server for the clone", got=server.name)
+        if _started(server) == _started(database):
+            raise ConfigurationError(
+                "Expected another server for the clone than the one that is advised on", got=server.name
+            )
+        abandoned = _drop_abandoned(server, progress)
+        address, notes = stack.enter_context(_new_database(server, database))
+        notes += abandoned
         opened = stack.enter_context(open_database(address, writable=True, limits=options.limits))
         yield _fill(database, opened, options, notes, progress)
 
@@ -146,7 +164,8 @@ def _new_database(server: Database, like: Database) -> Iterator[tuple[str, list[
     import psycopg
     from psycopg import sql
 
-    name = f"perfloop_clone_{secrets.token_hex(4)}"
+    number = secrets.token_bytes(4)
+    name = f"{_PREFIX}{number.hex()}"
     [(encoding, collation, ctype)] = like.rows(
         "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()"
     )
@@ -158,6 +177,8 @@ def _new_database(server: Database, like: Database) -> Iterator[tuple[str, list[
         )
         server.rows(text.as_string(server.connection))
 
+    # Says, from before the database is there until this connection ends, that it is in use.
+    server.rows("SELECT pg_advisory_lock(%s, %s)", (_IN_USE, int.from_bytes(number, "big", signed=True)))
     try:
         create(encoding, collation, ctype)
     except DatabaseFailed as error:
@@ -170,9 +191,33 @@ def _new_database(server: Database, like: Database) -> Iterator[tuple[str, list[
     address = psycopg.conninfo.make_conninfo(server.address, dbname=name)
     try:
         yield address, notes
-    finally:
-        with open_database(server.address, writable=True) as again:
-            again.rows(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    except BaseException:
+        # What went wrong is told, not that the database cannot be dropped because of it: the next run drops it.
+        with contextlib.suppress(PerfloopError):
+            _drop(server, name)
+        raise
+    _drop(server, name)
+
+
+def _drop(server: Database, name: str) -> None:
+    with open_database(server.address, writable=True) as again:
+        again.rows(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _drop_abandoned(server: Database, progress: Callable[[str], None]) -> list[str]:
+    """Drop the clones of this user that runs which were killed have left there; a line for each that stays."""
+    notes = []
+    for (name,) in server.rows(_ABANDONED, (f"^{_PREFIX}[0-9a-f]{{8}}$", _IN_USE)):
+        try:
+            server.rows(f"DROP DATABASE IF EXISTS {name}")  # refused as soon as anybody is in it
+        except DatabaseFailed as error:
+            notes.append(
+                f"{name} on {server.name} is left of a run that was killed, and cannot be dropped: {error.message}; "
+                f"when nobody uses it: DROP DATABASE {name}"
+            )
+        else:
+            progress(f"dropped {name}, which a run that was killed had left")
+    return notes
 
 
 def _copy_sequences(database: Database, clone: Database) -> None:
@@ -218,8 +263,22 @@ def _copy_file(database: Database, options: CloneOptions) -> Iterator[Clone]:
         path = directory / "clone.sqlite3"
         target = sqlite3.connect(path)
         try:
-            with database.guarded():
-                database.connection.backup(target)
+            # A transaction keeps the lock between the steps: without one, each write begins the copy anew, and a
+            # writer that never lets go is waited for without end. Between the steps a ^C is heard.
+            with database.rolled_back(), database.guarded():
+                database.connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+                database.connection.backup(target, pages=_PAGES_A_STEP, progress=lambda *_: None)
+        except DatabaseFailed as error:
+            if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF not in (
+                sqlite3.SQLITE_FULL,
+                sqlite3.SQLITE_IOERR,
+            ):
+                raise
+            raise DatabaseFailed(
+                f"The file cannot be copied, perhaps for want of room: {error.__cause__}",
+                where=str(directory.parent),
+                hint="TMPDIR names another directory for it",
+            ) from error
         finally:
             target.close()
         with open_database(str(path), writable=True, limits=options.limits) as clone:

@@ -20,6 +20,7 @@ __all__ = ["SQLiteDatabase", "is_interrupt", "open_file"]
 
 _STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the clock: well below a millisecond."""
+_UNFINISHED = frozenset(["SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"])
 _LOCK = re.compile(r"\d+: (?:POSIX|OFDLCK) +\S+ +WRITE +(-?\d+) +[0-9a-f]+:[0-9a-f]+:(\d+) ")
 
 
@@ -77,6 +78,14 @@ class SQLiteDatabase(Database):
             )
         if code == sqlite3.SQLITE_NOTADB:
             return DatabaseFailed("Expected an SQLite database, but the file is none (or encrypted)", where=self.name)
+        if getattr(error, "sqlite_errorname", "") in _UNFINISHED:
+            return DatabaseFailed(
+                "A writer of the SQLite file was interrupted, and what it left beside it has to be taken back first, "
+                "which writes to the file",
+                where=self.name,
+                hint="have the application open it once, or sqlite3 FILE 'SELECT count(*) FROM sqlite_master'; "
+                "a copy needs its -journal or -wal file beside it",
+            )
         if code == sqlite3.SQLITE_READONLY:
             return DatabaseFailed("Expected a statement that only reads", where=self.name)
         return DatabaseFailed(f"SQLite refuses a statement: {text}", where=self.name)

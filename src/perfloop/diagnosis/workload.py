@@ -71,7 +71,7 @@ def workload_of(
         as_issued = next((sample.sql for sample in told if sample.sql is not None), text)
         builder.add(
             as_issued if values else text,
-            samples=[sample.parameters for sample in told],
+            samples=[sample.parameters for sample in told if sample.parameters],
             calls=sum(sum(use.per_request) for use in found.values()),
             total_ms=sum(use.seconds for use in found.values()) * 1e3,
             slowest_ms=max(use.slowest for use in found.values()) * 1e3,

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -132,6 +135,44 @@ def test_a_clone_is_made_on_a_server_that_is_named_and_dropped_there(make_databa
             assert after.rows("SELECT datname FROM pg_database WHERE datname = %s", name[0]) == []
 
 
+def test_clones_that_killed_runs_have_left_are_dropped_and_those_in_use_are_not(
+    make_database: Callable[[str], str],
+) -> None:
+    url = make_database("CREATE TABLE item(id int)")
+    told: list[str] = []
+    with (
+        run_local_server() as server,
+        open_database(url) as database,
+        psycopg.connect(server.dsn(), autocommit=True) as other,
+    ):
+        for name in ("perfloop_clone_0badcafe", "perfloop_clone_mine", "perfloop_clone_f00df00d"):
+            other.execute(f"CREATE DATABASE {name}")
+        # As one does that is just making it: nobody is in it yet.
+        other.execute("SELECT pg_advisory_lock(%s, %s)", (0x70657266, 0xF00DF00D - 2**32))
+        with clone_database(database, onto=server.dsn(), progress=told.append) as clone:
+            in_use = clone.database.rows("SELECT current_database()")[0][0]
+            with clone_database(database, onto=server.dsn(), progress=told.append):
+                found = {name for (name,) in other.execute("SELECT datname FROM pg_database").fetchall()}
+    assert {in_use, "perfloop_clone_mine", "perfloop_clone_f00df00d"} <= found
+    assert "perfloop_clone_0badcafe" not in found
+    assert [each for each in told if "dropped" in each] == [
+        "dropped perfloop_clone_0badcafe, which a run that was killed had left"
+    ]
+
+
+def test_an_abandoned_clone_that_cannot_be_dropped_is_told_with_the_command(
+    make_database: Callable[[str], str],
+) -> None:
+    url = make_database("CREATE TABLE item(id int)")
+    with run_local_server() as server, open_database(url) as database:
+        with psycopg.connect(server.dsn(), autocommit=True) as admin:
+            admin.execute("CREATE DATABASE perfloop_clone_0badcafe")
+            admin.execute("UPDATE pg_database SET datistemplate = true WHERE datname = 'perfloop_clone_0badcafe'")
+        with clone_database(database, onto=server.dsn()) as clone:
+            (line,) = [each for each in clone.left_out if "killed" in each]
+    assert "DROP DATABASE perfloop_clone_0badcafe" in line
+
+
 def test_the_database_itself_is_no_place_for_a_clone(postgresql: PostgreSQL) -> None:
     with (
         open_database(postgresql.url) as database,
@@ -155,3 +196,36 @@ def test_an_sqlite_file_is_copied(tmp_path: Path) -> None:
         ):
             pass
     connection.close()
+
+
+def test_an_sqlite_file_that_is_locked_before_it_is_copied_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "shop.sqlite3"
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("CREATE TABLE item(id)")
+    with open_database(str(path), limits=Limits(lock=0.2)) as database:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DatabaseLocked, match=r"stayed locked for 0\.2 s"), clone_database(database):
+            pass
+        holder.execute("ROLLBACK")
+        with clone_database(database) as clone:
+            assert clone.database.rows("SELECT * FROM item") == []
+            holder.execute("INSERT INTO item VALUES (1)")  # the copy is made: nobody is kept from writing
+    holder.close()
+
+
+def test_a_copy_for_which_there_is_no_room_says_where_and_what_helps(tmp_path: Path) -> None:
+    path = tmp_path / "shop.sqlite3"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE item AS SELECT randomblob(100000)")
+    connection.close()
+    script = (
+        "import resource, sys; from perfloop.database import clone_database, open_database;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000));"
+        "stack = clone_database(open_database(sys.argv[1])); stack.__enter__()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(path)], env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True
+    )
+    assert ran.returncode == 1
+    assert b"cannot be copied, perhaps for want of room" in ran.stderr
+    assert str(tmp_path).encode() in ran.stderr.splitlines()[-1]

@@ -211,3 +211,15 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_text("not a database " * 100)
     with pytest.raises(DatabaseFailed, match="the file is none"):
         open_database(str(path))
+
+
+def test_a_journal_that_a_killed_writer_left_is_called_so(shop_file: Path) -> None:
+    writer = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('PRAGMA cache_size = 1'); c.execute('BEGIN');"
+        "c.execute('CREATE TABLE torn AS SELECT randomblob(100000)'); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", writer, str(shop_file)], check=False)
+    assert shop_file.with_name(f"{shop_file.name}-journal").exists()
+    with pytest.raises(DatabaseFailed, match="A writer of the SQLite file was interrupted"):
+        open_database(str(shop_file))

@@ -184,6 +184,17 @@ def test_a_sequential_scan_can_be_right(advise: Advise) -> None:
     assert "empty" in told["public.empty"]
 
 
+def test_a_table_of_another_schema_is_not_taken_for_its_namesake(dsn: str, advise: Advise) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA other; CREATE TABLE other.empty AS SELECT x FROM generate_series(1, 5000) x")
+        connection.execute("ANALYZE other.empty")
+        try:
+            advice = advise((5, "SELECT * FROM other.empty"))
+        finally:
+            connection.execute("DROP SCHEMA other CASCADE")
+    assert [scan.table for scan in advice.sequential_scans] == ["other.empty"]
+
+
 def test_what_cannot_be_judged_is_said_without_values(advise: Advise) -> None:
     advice = advise(
         (1, "SELECT FROM WHERE nonsense"),

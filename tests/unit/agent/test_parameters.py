@@ -85,6 +85,15 @@ def test_what_has_no_parameters_or_is_no_sequence_is_not_told(told: list[Any]) -
     assert told == []
 
 
+def test_a_text_that_has_its_values_itself_is_told_where_they_are_asked_for(
+    told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parameters, "PARAMETERS", "values")
+    for values in ((), None):
+        take("SELECT id FROM orders LIMIT 20 OFFSET 700", values)
+    assert told == [{"statement": 1, "parameters": [], "sql": "SELECT id FROM orders LIMIT 20 OFFSET 700"}] * 2
+
+
 def test_of_one_statement_with_many_texts_only_some_are_told(told: list[Any]) -> None:
     for number in range(50):
         take(f"SELECT {number} + ?", (number,))

@@ -101,7 +101,8 @@ class WhatIf:
         Raises:
             psycopg.Error: the statement is wrong.
         """
-        row = self._execute(f"EXPLAIN (FORMAT JSON) {sql}").fetchone()
+        # VERBOSE names the schema of each table.
+        row = self._execute(f"EXPLAIN (VERBOSE, FORMAT JSON) {sql}").fetchone()
         assert row is not None
         return _plan_cost(row[0][0]["Plan"])
 
