@@ -133,8 +133,13 @@ class Channel:
                     self._send()
                 finally:
                     self._sending.release()
-        except Exception:
+        except OSError:
+            # The parent is gone, or takes nothing more: there is nobody to tell.
             pass
+        except Exception as error:
+            # Closed meanwhile, it has no socket any more: no error.
+            if self.open:
+                self._tell_end(error)
         self._give_up()
 
     def _run(self) -> None:
@@ -243,7 +248,8 @@ class Channel:
         if connection is not None:
             try:
                 connection.close()
-            except Exception:
+            except OSError:
+                # It is closed all the same, and whom it could be told is on its other end.
                 pass
 
     def after_fork(self) -> None:
@@ -252,7 +258,8 @@ class Channel:
             connection, self._socket = self._socket, None
             if connection is not None:
                 os.close(connection.detach())
-        except Exception:
+        except OSError:
+            # The service has closed all descriptors of its child already.
             pass
         self._queue = deque()
         self._lock = allocate_lock()
@@ -308,6 +315,7 @@ def _installed_version(distribution: str) -> str | None:
 
         return version(distribution)
     except Exception:
+        # Whatever its metadata lacks: it is named without a version.
         return None
 
 

@@ -285,6 +285,7 @@ def _frame_number(frame: FrameType) -> int:
         try:
             line = template.get_corresponding_lineno(line)
         except Exception:
+            # Of another version of Jinja: the line is that of the Python it was compiled to.
             pass
     return _enter(code.co_filename, line, _name(code), _classify(code) == _USER)
 

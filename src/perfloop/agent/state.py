@@ -93,6 +93,7 @@ class _Closer:
             self._close(self._descriptor)
             _ThreadFacts.open_files -= 1
         except Exception:
+            # The service closed it first, or the interpreter is ending: it is closed, which is all that is wanted.
             pass
 
 

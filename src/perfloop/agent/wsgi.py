@@ -45,6 +45,7 @@ def call_application(application: Any, before: tuple[Any, ...], environ: Any, st
         try:
             request.status = int(status[:3])
         except Exception:
+            # No status that WSGI allows: the server says so to the application, and the request has none.
             pass
         return start_response(status, *args, **options)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import perfloop.agent
 from perfloop.monitoring import Service
 
 from .conftest import SERVICES, get, of_route
@@ -86,6 +89,19 @@ async def test_the_services_own_sitecustomize_runs_and_is_what_import_finds(tmp_
         observations = await running.observations()
         assert "own sitecustomize: here" in running.output_tail()
     assert [each.status for each in observations.requests if each.span == 6] == [200]
+
+
+def test_an_agent_that_cannot_be_loaded_says_so_once_and_the_service_goes_on(tmp_path: Path) -> None:
+    agent = Path(perfloop.agent.__file__).parent
+    shutil.copytree(agent / "inject", tmp_path / "inject")
+    (tmp_path / "__init__.py").write_text("raise PermissionError('of this test')")
+    program = "import subprocess, sys; print('served', subprocess.call([sys.executable, '-c', 'pass']))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "inject"), "PERFLOOP_AGENT_SOCKET": "/nowhere"}
+
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+
+    assert ran.stdout == "served 0\n"
+    assert ran.stderr == "perfloop: the agent cannot be loaded: PermissionError: of this test\n"
 
 
 async def test_greenlets_keep_running(service: Start) -> None:

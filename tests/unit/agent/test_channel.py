@@ -113,3 +113,16 @@ def test_a_channel_that_breaks_says_why_and_what_is_lost(ends: tuple[Channel, Pa
     (lost,) = [payload for kind, payload in parent.frames if kind == protocol.DROPPED]
     assert list(protocol.decode_integers(lost, 1)) == [1]
     assert not channel.open
+
+
+def test_what_goes_wrong_at_exit_is_told_too(ends: tuple[Channel, Parent], tables: Tables) -> None:
+    channel, parent = ends
+    endless: list[Any] = []
+    endless.append(endless)
+    with channel._sending:
+        tables.pending.append(("text", 1, endless))
+    channel.close()
+    parent.read(None)
+    (told,) = parent.failed()
+    assert (told["hook"], told["count"]) == ("channel", 1)
+    assert not channel.open

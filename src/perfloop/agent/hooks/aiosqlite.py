@@ -6,6 +6,7 @@ import sys
 from time import monotonic_ns
 from typing import Any
 
+from ..channel import CHANNEL
 from ..events import WAIT_WORKER
 from ..frames import call_site
 from ..originals import get_ident
@@ -24,7 +25,8 @@ def apply(module: Any) -> None:
             return execute(self, fn, *args, **options)
         try:
             site = call_site(sys._getframe(1))
-        except Exception:
+        except Exception as error:
+            CHANNEL.hook_failed("aiosqlite", error)
             site = 0
         queued = monotonic_ns()
 

@@ -42,6 +42,11 @@ _own = os.path.dirname(os.path.realpath(__file__))
 if os.environ.get("PERFLOOP_AGENT_SOCKET") and sys.version_info >= (3, 11):
     try:
         _load_agent(os.path.dirname(_own))
-    except Exception:
-        pass
+    except Exception as error:
+        # The service goes on without it, and its children do not try again: one line says why nothing will be seen.
+        del os.environ["PERFLOOP_AGENT_SOCKET"]
+        try:
+            os.write(2, f"perfloop: the agent cannot be loaded: {type(error).__name__}: {error}\n".encode())
+        except OSError:
+            pass
 _load_next(_own)
