@@ -7,7 +7,7 @@ from ._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # not from typing: that import alone would cost more than this file
-    from .caching import EntryOptions, MultiLevelCache
+    from .caching import CacheAside, EntryOptions, MultiLevelCache, cached
     from .diagnosis import DiagnosisOptions, diagnose
     from .exceptions import PerfloopError
     from .live import LiveMonitor
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # not from typing: that import alone would cost more than thi
 
 _HOMES = {
     "DEFAULT_REGISTRY": "telemetry",
+    "CacheAside": "caching",
     "CapacityOptions": "loadtest",
     "Comparison": "stats",
     "DiagnosisOptions": "diagnosis",
@@ -59,6 +60,7 @@ _HOMES = {
     "Service": "monitoring",
     "Targets": "targets",
     "WSGIPerformanceMiddleware": "monitoring",
+    "cached": "caching",
     "compare": "stats",
     "diagnose": "diagnosis",
     "find_capacity": "loadtest",
@@ -69,6 +71,7 @@ _HOMES = {
 
 __all__ = [
     "DEFAULT_REGISTRY",
+    "CacheAside",
     "CapacityOptions",
     "Comparison",
     "DiagnosisOptions",
@@ -92,6 +95,7 @@ __all__ = [
     "Targets",
     "WSGIPerformanceMiddleware",
     "__version__",
+    "cached",
     "compare",
     "diagnose",
     "find_capacity",

@@ -1,12 +1,17 @@
 """A cache of several levels that loses no invalidation (chapter 4)."""
 
 from .backplane import Backplane, Invalidation
+from .cache_aside import CacheAside
+from .decorator import AsyncCached, Cached, cached
 from .levels import Lease, LeaseState, Level, MemoryLevel, Stored
 from .multilevel import MultiLevelCache
 from .options import EntryOptions
 
 __all__ = [
+    "AsyncCached",
     "Backplane",
+    "CacheAside",
+    "Cached",
     "EntryOptions",
     "Invalidation",
     "Lease",
@@ -15,4 +20,5 @@ __all__ = [
     "MemoryLevel",
     "MultiLevelCache",
     "Stored",
+    "cached",
 ]

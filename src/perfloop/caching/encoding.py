@@ -53,6 +53,7 @@ class ValueCodec:
             schema = repr(kind).encode()
         self._kind = zlib.crc32(schema + version.encode())
         self._compress_above = compress_above
+        self._undeclared = kind in (Any, object)
 
     def encode(self, value: Any, load_seconds: float = 0.0) -> bytes:
         """The value as bytes.
@@ -67,6 +68,10 @@ class ValueCodec:
                 f"Expected a value that can be encoded, got a {type(value).__name__}: {error}",
                 hint="return a msgspec Struct, a dataclass or plain values from the loader",
             ) from error
+        if self._undeclared and self._decoder.decode(payload) != value:
+            raise InvalidValue(
+                f"Expected the values' type to be declared: a {type(value).__name__} would come back as something else"
+            )
         flags = 0
         if len(payload) > self._compress_above:
             packed = zlib.compress(payload, 1)
