@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ...clock import MONOTONIC
 from ...telemetry import DEFAULT_REGISTRY
 from .breakdown import begin_trace
-from .exchange import Exchange, status_code
-from .routes import NOTES, ScopeRoutes, note_routes
+from .exchange import SERVER_ERROR, Exchange, status_code
+from .routes import NOTES, ScopeRoutes, included_route, note_routes
 from .server_timing import SERVER_TIMING, server_timing
 from .tally import FULL, METHODS, NOTEWORTHY_AFTER
 from .watch import Watch
@@ -116,7 +116,8 @@ class PerformanceMiddleware:
         exchange = _new(self._exchange_for(scope) if self._server_timing else _AsgiExchange)
         exchange.status = exchange.received = exchange.sent = 0
         exchange.first = exchange.last = 0.0
-        exchange.usual = exchange.disconnected = False
+        exchange.usual = True
+        exchange.disconnected = False
         exchange.raised = None
         exchange.pass_receive = receive
         exchange.pass_send = send
@@ -139,29 +140,29 @@ class PerformanceMiddleware:
                 except KeyError:
                     pass
                 last = exchange.last
+                series = None
                 if (
-                    exchange.usual
-                    and last
+                    last
+                    and exchange.usual
                     and ended - last < NOTEWORTHY_AFTER
                     and ended - started < self._slow_threshold
+                    and not notes
+                    and "app_root_path" not in scope
                 ):
-                    series = None
-                    if not notes and "app_root_path" not in scope and "fastapi" not in scope:
-                        place = scope.get("route") or scope.get("endpoint") or scope.get("path_template")
-                        series = self._known.get((id(place), scope["method"], exchange.status))
-                    if series is None:
-                        series = self._find(scope, notes, exchange.status)
-                    if series.in_batches:
-                        pending = series.pending
-                        pending += (started, exchange.first, last, exchange.sent)
-                        if len(pending) >= FULL:
-                            series.settle(wait=False)
-                    else:
-                        series.add(last - started, exchange.first - started, exchange.sent)
-                    if self._logs:
-                        self._watch.report(exchange, scope["method"], series.route, last - started, ended, trace, scope)
+                    place = scope.get("route") or scope.get("endpoint") or scope.get("path_template")
+                    if "fastapi" in scope:
+                        place = included_route(scope) or place
+                    series = self._known.get((id(place), scope["method"], exchange.status))
+                if series is None:
+                    self._end(scope, notes, exchange, ended, trace)
                 else:
-                    self._end(scope, self._route(scope, notes), exchange, ended, trace)
+                    pending = series.pending
+                    pending += (started, exchange.first, last, exchange.sent)
+                    if len(pending) >= FULL:
+                        series.settle(wait=False)
+                    if self._logs:
+                        exchange.status = status_code(exchange.status)
+                        self._watch.report(exchange, scope["method"], series.route, last - started, ended, trace, scope)
                 if trace is not None:
                     trace.live = False
             except Exception:
@@ -179,27 +180,26 @@ class PerformanceMiddleware:
         said = None if self._watch.route is None else self._watch.route(scope)
         return str(said) if said else notes[-1] if notes else self._routes.of(scope)
 
-    def _find(self, scope: Scope, notes: list[str], status: int) -> Series:
-        """The series of a request that went well, kept where the route object alone says which."""
-        method, tally = scope["method"], self._watch.tally
-        series = tally.find(method, self._route(scope, notes), status, "")
-        place = scope.get("route")
+    def _end(self, scope: Scope, notes: list[str], exchange: _AsgiExchange, ended: float, trace: Trace | None) -> None:
+        """Count and report a request of any kind; where the route object alone says its series, keep that."""
+        exchange.status = status = status_code(exchange.status)
+        watch, method, route = self._watch, scope["method"], self._route(scope, notes)
+        series, duration = watch.tally.record(exchange, method, route, ended)
         if (
-            series.in_batches
+            exchange.usual
+            and exchange.last
+            and 0 < status < SERVER_ERROR
+            and series.in_batches
             and method in METHODS
-            and self._watch.route is None
+            and watch.route is None
             and not notes
-            and not ("app_root_path" in scope or "fastapi" in scope)
-            and (place or not (scope.get("endpoint") or scope.get("path_template")))
+            and "app_root_path" not in scope
             and len(self._known) < _KEPT
         ):
-            self._kept.append(place)
-            self._known[id(place), method, status] = series
-        return series
-
-    def _end(self, scope: Scope, route: str, exchange: _AsgiExchange, ended: float, trace: Trace | None) -> None:
-        watch, method = self._watch, scope["method"]
-        duration = watch.tally.record(exchange, method, route, ended)
+            place = included_route(scope) or scope.get("route")
+            if place or not (scope.get("endpoint") or scope.get("path_template")):
+                self._kept.append(place)
+                self._known[id(place), method, status] = series
         if self._logs or duration >= self._slow_threshold:
             watch.report(exchange, method, route, duration, ended, trace, scope)
 
@@ -213,7 +213,7 @@ class _AsgiExchange(Exchange):
     pass_receive: Receive
     pass_send: Send
     usual: bool
-    """A response below 500 has begun, to a request without a body, and nothing has gone wrong."""
+    """The request had no body, and nothing has gone wrong so far."""
 
     async def receive(self) -> Message:
         receive = self.pass_receive
@@ -243,9 +243,8 @@ class _AsgiExchange(Exchange):
                     self.last = now()
         elif kind == "http.response.start":
             if not self.status:
-                status = message["status"]
-                self.status = status = status if type(status) is int else status_code(status)
-                self.usual = 0 < status < 500 and not (self.received or self.disconnected)
+                # Whatever the application calls it: a number is made of it where it is read.
+                self.status = message["status"]
                 now = self.now
                 self.first = now()
         elif not self.last:

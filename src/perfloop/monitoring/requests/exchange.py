@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLIENT_DISCONNECT", "INCOMPLETE_RESPONSE", "Exchange", "status_code"]
+__all__ = ["CLIENT_DISCONNECT", "INCOMPLETE_RESPONSE", "SERVER_ERROR", "Exchange", "status_code"]
 
 CLIENT_DISCONNECT: Final = "client_disconnect"
 """The error type of a request whose client left before the response was complete: no fault of the service."""
 INCOMPLETE_RESPONSE: Final = "incomplete_response"
 """The error type of an application that returned without completing its response."""
 
-_SERVER_ERROR = 500
+SERVER_ERROR = 500
 # What servers and frameworks raise into an application whose client is gone.
 _DISCONNECTS = frozenset({"ClientDisconnect", "ClientDisconnected", "RequestAborted"})
 
@@ -46,10 +46,10 @@ class Exchange:
         if self.disconnected or (raised is not None and raised.__name__ in _DISCONNECTS):
             return self.status, CLIENT_DISCONNECT
         if raised is not None:
-            return self.status or (_SERVER_ERROR if issubclass(raised, Exception) else 0), raised.__name__
+            return self.status or (SERVER_ERROR if issubclass(raised, Exception) else 0), raised.__name__
         if not self.last:
-            return self.status or _SERVER_ERROR, INCOMPLETE_RESPONSE
-        return self.status, str(self.status) if self.status >= _SERVER_ERROR else ""
+            return self.status or SERVER_ERROR, INCOMPLETE_RESPONSE
+        return self.status, str(self.status) if self.status >= SERVER_ERROR else ""
 
 
 def status_code(status: object) -> int:

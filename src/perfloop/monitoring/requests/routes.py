@@ -15,7 +15,7 @@ from ...agent.protocol import UNMATCHED
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
-__all__ = ["NOTES", "UNMATCHED", "ScopeRoutes", "flask_route", "note_routes"]
+__all__ = ["NOTES", "UNMATCHED", "ScopeRoutes", "flask_route", "included_route", "note_routes"]
 
 NOTES = "perfloop.route"
 """The key of scope or environment under which a list waits for the route's template."""
@@ -58,10 +58,8 @@ class ScopeRoutes:
         return known[0]
 
     def _taken(self, scope: MutableMapping[str, Any]) -> Any:
-        context = scope.get("fastapi")
-        included = isinstance(context, dict) and context.get("effective_route_context")
+        included = included_route(scope)
         if included:
-            # An included router's route: the context knows the prefix.
             return getattr(included, "starlette_route", None) or included
         return scope.get("route") or self._leading_to(scope)
 
@@ -90,6 +88,12 @@ class ScopeRoutes:
             return f"{prefix}/{{path}}" if prefix else ""
         path = getattr(route, "path_format", None) or getattr(route, "path", None)
         return f"{prefix}{path}" if isinstance(path, str) else prefix
+
+
+def included_route(scope: MutableMapping[str, Any]) -> Any:
+    """What FastAPI has of the route of an included router, which knows the prefix; None for any other."""
+    context = scope.get("fastapi")
+    return context.get("effective_route_context") if isinstance(context, dict) else None
 
 
 def _routes_of(application: Any) -> Iterable[Any]:

@@ -92,11 +92,20 @@ class Series(Batched):
         if sent:
             self._sent.inc(sent)
 
+    def wait(self, started: float, first: float, last: float, sent: int) -> None:
+        """Have a request wait to be counted: its moments, and the bytes of the response's body."""
+        self.pending += (started, first, last, sent)
+        if len(self.pending) >= FULL:
+            self.settle(wait=False)
+
     def _count(self, values: list[float]) -> None:
         came = values[::4]
         for instrument, moments in ((self._durations, values[2::4]), (self._first_bytes, values[1::4])):
-            # A clock that jumped back, or says nothing, counts as no time.
-            instrument.observe_all([each if each > 0 else 0.0 for each in map(sub, moments, came)])
+            seconds = list(map(sub, moments, came))
+            if not (min(seconds) >= 0 and sum(seconds) >= 0):
+                # A clock that jumped back, or says nothing, counts as no time.
+                seconds = [each if each > 0 else 0.0 for each in seconds]
+            instrument.observe_all(seconds)
         self._sent.inc(sum(values[3::4]))
 
 
@@ -141,7 +150,7 @@ class Tally:
         self.series: dict[tuple[str, str, int, str], Series] = {}
         """By method, route, status and error type; those of the overflow are not in it."""
 
-    def record(self, exchange: Exchange, method: str, route: str, ended: float) -> float:
+    def record(self, exchange: Exchange, method: str, route: str, ended: float) -> tuple[Series, float]:
         """Count a request that is over.
 
         Args:
@@ -151,19 +160,22 @@ class Tally:
             ended: when the application was done, the work after the response included.
 
         Returns:
-            Seconds until the last byte, or until the end where none was sent.
+            Where it was counted; seconds until the last byte, or until the end where none was sent.
         """
         started, first, last = exchange.started, exchange.first, exchange.last
         status, error = exchange.outcome()
         series = self.find(method, route, status, error)
         last = last or ended
         duration = last - started
-        series.add(duration, first - started if first else None, exchange.sent)
+        if first and series.in_batches:
+            series.wait(started, first, last, exchange.sent)
+        else:
+            series.add(duration, first - started if first else None, exchange.sent)
         if ended - last >= NOTEWORTHY_AFTER:
             series.observe_after(ended - last)
         if exchange.received:
             series.receive(exchange.received)
-        return duration
+        return series, duration
 
     def find(self, method: str, route: str, status: int, error: str) -> Series:
         """The series of these labels: one of its own, or one that records into the overflow."""

@@ -154,7 +154,7 @@ class _Request(Exchange):
             notes = self.environ.pop(NOTES, None)
             said = watch.route(self.environ) if watch.route is not None else None
             route = str(said) if said else notes[-1] if notes else self.route or UNMATCHED
-            duration = watch.tally.record(self, method, route, ended)
+            _, duration = watch.tally.record(self, method, route, ended)
             watch.report(self, method, route, duration, ended, self._trace, self.environ)
             if self._trace is not None:
                 self._trace.live = False

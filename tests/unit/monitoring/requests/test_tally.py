@@ -6,11 +6,11 @@ import os
 import threading
 from typing import Any
 
-from perfloop.monitoring.requests import PerformanceMiddleware, requests_in_flight
+from perfloop.monitoring.requests import PerformanceMiddleware, WSGIPerformanceMiddleware, requests_in_flight
 from perfloop.monitoring.requests.tally import FULL, LABELS, tally_of
 from perfloop.telemetry import Registry
 
-from .calling import call, counted, values
+from .calling import call, call_wsgi, counted, values
 
 HELLO = ("GET", "(unmatched)", "200", "")
 
@@ -35,6 +35,20 @@ def test_an_instrument_that_is_read_by_itself_has_what_waits() -> None:
     assert family.labels(*HELLO).snapshot().count == total + 1
     assert values(registry, "http.server.response.bytes") == {HELLO: 5 * (total + 1)}
     assert not series.pending
+
+
+def test_requests_of_a_wsgi_application_wait_too() -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return [b"hello"]
+
+    registry = Registry()
+    middleware = WSGIPerformanceMiddleware(app, registry=registry, breakdown=False)
+    for _ in range(FULL // 4 + 1):
+        call_wsgi(middleware)
+    assert len(tally_of(registry).series["GET", "(unmatched)", 200, ""].pending) == 4
+    assert counted(registry) == {HELLO: FULL // 4 + 1}
+    assert values(registry, "http.server.response.bytes") == {HELLO: 5 * (FULL // 4 + 1)}
 
 
 def test_what_other_processes_read_waits_for_nothing(tmp_path: Any) -> None:
