@@ -13,13 +13,16 @@ from ...exceptions import LevelFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["ConnectionPool"]
+__all__ = ["ConnectionPool", "leave_to_parent"]
 
 C = TypeVar("C")
 
-# What a child has of its parent's connections is never used and never closed: closing would tell the server, or take
-# locks away, that the parent still needs.
 _INHERITED: list[object] = []
+
+
+def leave_to_parent(connections: object) -> None:
+    """Never use nor close, in a child, what it has of its parent's: closing would be told to the server."""
+    _INHERITED.append(connections)
 
 
 class _Connections(Generic[C]):
@@ -90,7 +93,7 @@ class ConnectionPool(Generic[C]):
 
     def _mine(self) -> _Connections[C]:
         if self._current.process != os.getpid():
-            _INHERITED.append(self._current)
+            leave_to_parent(self._current)
             self._current = _Connections(self._size)
         return self._current
 

@@ -52,6 +52,7 @@ class Statements:
             f"(e.data IS NOT NULL AND e.kept_until > {now} AND e.written <= {now} + 1 AND e.since >= {cleared}"
             f" AND NOT EXISTS (SELECT 1 FROM {t}_tags f WHERE f.tag {tagged} AND f.removed > e.since))"
         )
+        blob = f"CAST(? AS {dialect.bytes_type})"
         held = (
             f"(n.held_until > {now} OR EXISTS (SELECT 1 FROM {t}_holds h WHERE h.target {listed} AND h.until > {now}))"
         )
@@ -85,7 +86,7 @@ class Statements:
         # id, key, token, seconds, seconds, namespace, [id], 1 if even when fresh
         self.lease = (
             f"INSERT INTO {t} AS e (id, namespace, key, token, leased, lease_until, lease_since, ends)"
-            f" SELECT ?, n.namespace, ?, ?, {now}, {now} + ?, n.changes, {now} + ?"
+            f" SELECT ?, n.namespace, {blob}, ?, {now}, {now} + ?, n.changes, {now} + ?"
             f" FROM {t}_namespaces n WHERE n.namespace = ? AND NOT {held}"
             " ON CONFLICT (id) DO UPDATE SET token = excluded.token, leased = excluded.leased,"
             " lease_until = excluded.lease_until, lease_since = CASE WHEN e.token = excluded.token"
@@ -118,8 +119,8 @@ class Statements:
         # id, key, data, tags, tag ids, fresh, kept, kept, [id and tag ids], namespace
         self.write = (
             f"INSERT INTO {t} (id, namespace, key, data, tags, tag_ids, fresh_until, kept_until, ends, written, since)"
-            f" SELECT ?, s.namespace, ?, CASE WHEN s.held THEN NULL ELSE ? END, ?, {texts}, {now} + ?, {now} + ?,"
-            f" {now} + ?, {now}, s.changes"
+            f" SELECT ?, s.namespace, {blob}, CASE WHEN s.held THEN NULL ELSE {blob} END, {blob}, {texts}, {now} + ?,"
+            f" {now} + ?, {now} + ?, {now}, s.changes"
             f" FROM (SELECT n.namespace, n.changes, {held} AS held FROM {t}_namespaces n WHERE n.namespace = ?) s"
             " WHERE true ON CONFLICT (id) DO UPDATE SET key = excluded.key, data = excluded.data, tags = excluded.tags,"
             " tag_ids = excluded.tag_ids, fresh_until = excluded.fresh_until, kept_until = excluded.kept_until,"
@@ -163,6 +164,7 @@ class Statements:
         # After its clock was put back, a hold would last for as long as that was; it begins anew.
         self.shorten_holds = f"UPDATE {t}_holds SET until = {now} + seconds WHERE until > {now} + seconds + 1"
 
+        # No parameters.
         self.version = f"SELECT value FROM {t}_about WHERE name = 'version'"
         self.create = _create(dialect, t)
 
