@@ -3,7 +3,7 @@
 from .backplane import Backplane, Invalidation
 from .cache_aside import CacheAside
 from .decorator import AsyncCached, Cached, cached
-from .levels import Lease, LeaseState, Level, MemoryLevel, Stored
+from .levels import Lease, LeaseState, Level, MemoryLevel, SQLiteLevel, Stored
 from .multilevel import MultiLevelCache
 from .options import EntryOptions
 
@@ -19,6 +19,7 @@ __all__ = [
     "Level",
     "MemoryLevel",
     "MultiLevelCache",
+    "SQLiteLevel",
     "Stored",
     "cached",
 ]
