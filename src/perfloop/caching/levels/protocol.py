@@ -75,6 +75,9 @@ class Level(Protocol):
     ) -> Program[list[Lease]]:
         """Ask for the right to fill in each key, for so many seconds; who has it may ask for it again.
 
+        Asking again does not tell whether the lease was void meanwhile: what was looked up before may only be filled in
+        under the lease that was asked for before. A look-up that begins anew takes a new token.
+
         Args:
             even_if_fresh: grant it although there is a fresh value, which is to be replaced before its time.
         """
