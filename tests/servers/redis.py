@@ -22,6 +22,7 @@ class Redis:
     """Where it answers."""
 
     port: int
+    pid: int = 0
 
     @property
     def url(self) -> str:
@@ -30,17 +31,23 @@ class Redis:
 
 
 @contextlib.contextmanager
-def run_redis() -> Iterator[Redis]:
-    """Start a Redis without persistence and stop it at the end."""
+def run_redis(*options: str, port: int | None = None, directory: Path | None = None) -> Iterator[Redis]:
+    """Start a Redis and stop it at the end.
+
+    Args:
+        options: as on its command line; by default nothing is written to disk.
+        port: one of 127.0.0.1; a free one by default.
+        directory: where it keeps its data; one of its own by default.
+    """
     program = require("redis-server", package="redis-server")
-    server = Redis(free_port())
-    with tempfile.TemporaryDirectory(prefix="perfloop-redis-") as directory:
-        command = [program, "--port", str(server.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    port = port or free_port()
+    with tempfile.TemporaryDirectory(prefix="perfloop-redis-") as own:
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
 
         def ready(_: Server) -> bool:
-            with socket.create_connection(("127.0.0.1", server.port), timeout=1) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")
+                return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
 
-        with run_server(command, ready=ready, cwd=Path(directory)):
-            yield server
+        with run_server(command, ready=ready, cwd=directory or Path(own)) as server:
+            yield Redis(port, server.pid)

@@ -10,7 +10,7 @@ import msgspec
 from ..effects import Call, Program
 from .protocol import Lease, LeaseState, Stored
 from .redis_scripts import FENCE, FORMAT, HEAD, SCRIPTS, Script
-from .redis_transport import RedisOptions, RedisTransport, pack
+from .redis_transport import Lookup, RedisOptions, RedisTransport, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,21 +21,6 @@ LONGEST_KEPT = 10 * 365 * 86400.0
 """Seconds; what is to be kept for longer is kept for this long."""
 _TAGS = msgspec.msgpack.Decoder(tuple[str, ...])
 _encode_tags = msgspec.msgpack.encode
-
-
-class _Lookup:
-    """Native commands that change nothing."""
-
-    __slots__ = ("_command",)
-
-    def __init__(self, command: bytes) -> None:
-        self._command = command
-
-    def packed(self, run: bytes) -> bytes:
-        return self._command
-
-    def again(self, run: bytes) -> None:
-        return None
 
 
 class _Change:
@@ -105,7 +90,7 @@ class RedisLevel:
         parts.append(self._fence)
         if not keys:
             return []
-        run, (*values, fence) = yield Call(self.transport, _Lookup(b"".join(parts)))
+        run, (*values, fence) = yield Call(self.transport, Lookup(b"".join(parts)))
         if fence is None or not fence.startswith(run):
             return [None] * len(values)
         _, epoch, changes, cleared, floor = FENCE.unpack(fence)
@@ -131,7 +116,7 @@ class RedisLevel:
         """Take out what has a tag that was removed since it was looked up below."""
         tags = sorted({tag for place in doubtful for tag in found[place].tags})  # type: ignore[union-attr]
         fields = [b"m", *(b"t" + _bytes(tag) for tag in tags)]
-        _, (mark, *changes) = yield Call(self.transport, _Lookup(pack(b"HMGET", self._prefix + b"g", *fields)))
+        _, (mark, *changes) = yield Call(self.transport, Lookup(pack(b"HMGET", self._prefix + b"g", *fields)))
         complete = mark == epoch + floor.to_bytes(8, "big")
         removed = {tag: int(change or 0) for tag, change in zip(tags, changes, strict=True)}
         for place, since in doubtful.items():

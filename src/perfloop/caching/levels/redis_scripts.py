@@ -58,6 +58,12 @@ local function save(till)
   keep(prefix .. 'g', till)
 end
 
+-- Redis refuses what needs memory only until a script has written: ask with a command that would, and changes nothing.
+local function no_room()
+  local answer = redis.pcall('SETRANGE', prefix .. 'f', 0, '')
+  return type(answer) == 'table' and answer.err and answer
+end
+
 local function mark() return epoch .. struct.pack('>I8', floor) end
 
 local function removed(tags, since)
@@ -71,6 +77,7 @@ end
 
 local function remove(tags)
   local list = prefix .. 'g'
+  redis.call('DEL', prefix .. 'x') -- nothing: having written, it can remove without room as well
   if redis.call('HGET', list, 'm') ~= mark() then
     floor = changes
     redis.call('DEL', list)
@@ -160,7 +167,8 @@ return answers
 """,
     # token, then for each key: key, value, fresh ms, kept ms, tags → 1 where it was put in
     "fill": """
-local token, answers = ARGV[3], {}
+local token, answers, full = ARGV[3], {}, no_room()
+if full then return full end
 for i = 4, #ARGV, 5 do
   local key, tags = ARGV[i], ARGV[i + 4]
   local lease = redis.call('HMGET', prefix .. 'l' .. key, 't', 'u', 'e', 's')
@@ -186,12 +194,14 @@ end
 """,
     # for each key: key, value, fresh ms, kept ms, tags
     "write": """
+local full = no_room()
 for i = 3, #ARGV, 5 do
   delete(ARGV[i])
-  if not held(ARGV[i], unpacked(ARGV[i + 4])) then
+  if not full and not held(ARGV[i], unpacked(ARGV[i + 4])) then
     put(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], changes)
   end
 end
+return full
 """,
     # keys
     "delete": """
@@ -213,6 +223,7 @@ for i = 3, #ARGV do tags[#tags + 1] = ARGV[i] end
 remove(tags)
 """,
     "clear": """
+redis.call('DEL', prefix .. 'x') -- as in remove
 changes = changes + 1
 cleared = changes
 unsaved = true

@@ -19,7 +19,7 @@ from .redis_clock import ServerClock
 from .redis_errors import explained, failures, redis
 from .redis_scripts import RUN_LENGTH
 
-__all__ = ["RedisOptions", "RedisRequest", "RedisTransport", "pack"]
+__all__ = ["Lookup", "RedisOptions", "RedisRequest", "RedisTransport", "pack"]
 
 Connection: TypeAlias = Any  # redis-py's own, of many classes: TCP, TLS, unix socket; of threads or an event loop
 
@@ -50,6 +50,21 @@ def pack(*parts: bytes) -> bytes:
     return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
 
 
+class Lookup:
+    """Native commands that change nothing."""
+
+    __slots__ = ("_command",)
+
+    def __init__(self, command: bytes) -> None:
+        self._command = command
+
+    def packed(self, run: bytes) -> bytes:
+        return self._command
+
+    def again(self, run: bytes) -> None:
+        return None
+
+
 class _Loop:
     """The connections of one event loop."""
 
@@ -66,7 +81,7 @@ class RedisTransport:
     """
 
     def __init__(self, url: str, options: RedisOptions, *, clock: Clock = MONOTONIC) -> None:
-        self._options = options
+        self.options = options
         self._now = clock.now
         self._clock = clock
         self.where = _without_password(url)
@@ -115,10 +130,10 @@ class RedisTransport:
         try:
             return self._exchange(connection, request)
         except failures.ResponseError as error:
-            raise explained(error, self.where, self._options.answer_timeout) from error
+            raise explained(error, self.where, self.options.answer_timeout) from error
         except (failures.RedisError, OSError) as error:
             connection.disconnect()
-            raise explained(error, self.where, self._options.answer_timeout) from error
+            raise explained(error, self.where, self.options.answer_timeout) from error
         except BaseException:
             connection.disconnect()
             raise
@@ -127,11 +142,11 @@ class RedisTransport:
 
     def _another(self) -> Connection:
         with self._making:
-            if len(self._made) < self._options.max_connections:
+            if len(self._made) < self.options.max_connections:
                 self._made.append(self._threads_pool.make_connection())
                 return self._made[-1]
         try:
-            return self._idle.get(timeout=self._options.answer_timeout)
+            return self._idle.get(timeout=self.options.answer_timeout)
         except queue.Empty:
             raise self._none_free() from None
 
@@ -187,10 +202,10 @@ class RedisTransport:
         try:
             return await self._exchange_async(connection, request)
         except failures.ResponseError as error:
-            raise explained(error, self.where, self._options.answer_timeout) from error
+            raise explained(error, self.where, self.options.answer_timeout) from error
         except (failures.RedisError, OSError) as error:
             await connection.disconnect(nowait=True)
-            raise explained(error, self.where, self._options.answer_timeout) from error
+            raise explained(error, self.where, self.options.answer_timeout) from error
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
@@ -200,11 +215,11 @@ class RedisTransport:
     async def _one_of(self, loop: _Loop) -> Connection:
         if not loop.idle.empty():
             return loop.idle.get_nowait()
-        if len(loop.made) < self._options.max_connections:
+        if len(loop.made) < self.options.max_connections:
             loop.made.append(self._loops_pool.make_connection())
             return loop.made[-1]
         try:
-            return await asyncio.wait_for(loop.idle.get(), self._options.answer_timeout)
+            return await asyncio.wait_for(loop.idle.get(), self.options.answer_timeout)
         except TimeoutError:
             raise self._none_free() from None
 
@@ -278,7 +293,7 @@ class RedisTransport:
             await connection.disconnect(nowait=True)
 
     def _none_free(self) -> LevelFailed:
-        options = self._options
+        options = self.options
         return LevelFailed(
             f"All {options.max_connections} connections to Redis were in use for {options.answer_timeout:g} s",
             where=self.where,
