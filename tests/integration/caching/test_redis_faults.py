@@ -250,14 +250,14 @@ def test_a_cluster(tmp_path: Path, shell: Callable[[Program[Any]], Any]) -> None
         Client.from_url(one.url) as client,
     ):
         level = RedisLevel(one.url)
-        fails(level.clear(), "this is a cluster: Hash slot not served", shell)
+        fails(level.clear(), "this is a cluster: .*Hash slot not served", shell)
         with Client.from_url(two.url) as other:
             other.execute_command("CLUSTER ADDSLOTSRANGE 0 16383")
         client.execute_command("CLUSTER MEET", "127.0.0.1", two.port, bus)
         deadline = time.monotonic() + 30.0
         while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
             assert time.monotonic() < deadline
-        fails(level.clear(), "this is a cluster: .*MOVED|this is a cluster: [0-9]+ 127.0.0.1", shell)
+        fails(level.clear(), "this is a cluster: .*127.0.0.1", shell)
         fails(level.read(["key"]), "this is a cluster", shell)
 
 

@@ -18,6 +18,7 @@ except ImportError as error:
 __all__ = ["explained", "failures", "redis"]
 
 _CLUSTER = (failures.AskError, failures.ClusterError, failures.ClusterCrossSlotError, failures.TryAgainError)
+_CLUSTER_WORDS = ("MOVED", "ASK", "CLUSTERDOWN", "CROSSSLOT", "TRYAGAIN")  # redis-py before 6 gives the text alone
 _LONGEST = 200
 
 
@@ -39,7 +40,7 @@ def explained(error: BaseException, where: str, answer_timeout: float) -> LevelF
         hint = "CONFIG SET maxmemory-policy allkeys-lru, or more memory"
     elif isinstance(error, failures.ReadOnlyError) or "READONLY" in text:
         message, hint = "Expected a Redis that can be written to, got a read-only replica", "the address of the primary"
-    elif isinstance(error, _CLUSTER):
+    elif isinstance(error, _CLUSTER) or text.startswith(_CLUSTER_WORDS):
         message = f"Expected one Redis server, but this is a cluster: {text}"
         hint = "a server of its own for the cache, or a proxy that speaks for the cluster"
     elif isinstance(error, failures.BusyLoadingError):
