@@ -41,6 +41,8 @@ class _Change:
 class RedisLevel:
     """What several processes share, in one Redis server.
 
+    Ages are told by the server's clock: to set it back makes what is there last longer.
+
     Restarting the server, failing over or flushing it empties the cache: nothing that was removed comes back. A hold
     that the server evicts for want of memory is lost; only should its holder die as well before it releases, an old
     value can stay until its time is over.

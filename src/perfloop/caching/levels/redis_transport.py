@@ -219,7 +219,8 @@ class RedisTransport:
             loop.made.append(self._loops_pool.make_connection())
             return loop.made[-1]
         try:
-            return await asyncio.wait_for(loop.idle.get(), self.options.answer_timeout)
+            async with asyncio.timeout(self.options.answer_timeout):
+                return await loop.idle.get()
         except TimeoutError:
             raise self._none_free() from None
 
