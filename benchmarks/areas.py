@@ -57,6 +57,16 @@ AREAS = (
         {"worst_relative_error": ("<=", 0.05), "truth_inside": (">=", 3), "interval_width": ("<=", 0.10)},
     ),
     Area(
+        "stampede",
+        "does a cache that misses, or has lost a level, take the database behind it along?",
+        {
+            "loads": ("<=", 1),
+            "loader_limit_exceeded": ("<=", 0),
+            "p99_during_outage_over_before": ("<=", 3),
+            "recovered": (">=", 1),
+        },
+    ),
+    Area(
         "shop",
         "does the diagnosis predict what the fix gains, account for the time, and leave the service its speed?",
         {
