@@ -1,0 +1,1 @@
+"""The cache in the places where frameworks want one, one file each."""
