@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +21,7 @@ from perfloop.caching.effects import run, run_async
 from perfloop.caching.levels import LeaseState, Stored
 from perfloop.caching.levels.postgresql import PostgreSQLLevel
 from perfloop.exceptions import InvalidValue, LevelFailed
+from perfloop.testing import LevelConformance
 from tests.servers.postgresql import PostgreSQL, run_postgresql
 from tests.unit.caching.levels.rules import Operation, SteppedClock, assert_agrees, operations
 
@@ -88,6 +90,32 @@ def test_it_answers_what_the_level_in_memory_does(
 
     with opened(server, table="rules", namespace=f"\0{next(numbers)}", _now=CLOCK) as level:
         assert_agrees(level, clock, done, tidy)
+
+
+class Passing(msgspec.Struct, frozen=True):
+    """Moves the clock of the tables."""
+
+    clock: ServersClock
+    seconds: float
+
+    def run(self) -> None:
+        self.clock.seconds += self.seconds
+
+    async def run_async(self) -> None:
+        self.run()
+
+
+@pytest.mark.parametrize("shell", [run, lambda program: asyncio.run(run_async(program))])
+@pytest.mark.parametrize("check", LevelConformance.names)
+def test_it_keeps_the_rules(server: PostgreSQL, direct: psycopg.Connection[Any], check: str, shell: Any) -> None:
+    clock = ServersClock(direct)
+    levels = contextlib.ExitStack()
+
+    def make(namespace: str) -> PostgreSQLLevel:
+        return levels.enter_context(opened(server, table="rules", namespace=namespace, _now=CLOCK))
+
+    with levels:
+        shell(LevelConformance(make, passing=lambda seconds: Passing(clock, seconds)).program(check))
 
 
 def test_threads_and_event_loops(server: PostgreSQL, options: dict[str, Any]) -> None:
@@ -337,7 +365,7 @@ def test_a_cancelled_task_leaves_the_level_usable(server: PostgreSQL, direct: ps
     async def main(level: PostgreSQLLevel) -> None:
         await run_async(level.write({"a": Stored(b"x", 60, 60)}))
         with direct.transaction():
-            direct.execute(f"LOCK TABLE {level._server._sql.table}")
+            direct.execute(f"LOCK TABLE {level._sql.table}")
             task = asyncio.create_task(run_async(level.delete(["a"])))
             await asyncio.sleep(0.05)
             task.cancel()

@@ -28,7 +28,7 @@ __all__ = ["Processes", "started"]
 
 KEYS = 4
 TAGS = 2
-HOLD_SECONDS = 10.0
+HOLD_SECONDS = 4.0
 
 
 class Source:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..effects import Program
 
-__all__ = ["Channel", "ListeningBackplane"]
+__all__ = ["Channel", "ListeningBackplane", "encode_unnumbered"]
 
 _LOG = logging.getLogger("perfloop.caching")
 _HEARTBEAT = 1.0
@@ -43,6 +43,11 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """Never raises."""
+
+
+def encode_unnumbered(invalidation: Invalidation) -> bytes:
+    """A message of no process', for what sends each exactly once, like a database at a commit."""
+    return _encode(Message("", 0, Kind.INVALIDATION, 0.0, invalidation))
 
 
 class ListeningBackplane:
@@ -207,7 +212,7 @@ class _Thread:
     def _listen(self, channel: Channel) -> None:
         """Until it ends or the channel fails."""
         self._tell(self._watch.connected(self._now()))
-        beat = ticked = self._now()
+        beat = ticked = heard = self._now()
         while not self._ending.is_set():
             if self._told is not self.listener:  # who listens from now on has to be told once more that it hears
                 self._told, self._watch = self.listener, self._new_watch()
@@ -223,6 +228,9 @@ class _Thread:
             if payload is None or now - ticked >= _LONGEST_WAIT:
                 ticked = now
                 self._tell(self._watch.tick(now))
+            heard = heard if self._watch.deaf else now
+            if now - heard > 2 * self._deaf_after:
+                raise LevelFailed(f"What is sent has not come back for {now - heard:.0f} s", where=self._name)
         channel.send(_encode(self.message(Kind.GOODBYE, self.numbers.settled())))
 
     def _heard(self, payload: bytes, now: float) -> list[Event]:

@@ -37,6 +37,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     """What goes from process to process."""
 
     publisher: str
+    """Empty where it has no numbers: a database sent it for a transaction that was committed."""
     number: int
     """Of an invalidation its own; of the others that of the last one that has been sent, 0 before the first."""
     kind: Kind
@@ -127,6 +128,8 @@ class Watch:
         if message.publisher == self._me:
             return self._heard_myself(message, now)
         events: list[Event] = [] if message.invalidation is None else [message.invalidation]
+        if not message.publisher:
+            return self._after(events)
         peer = self._peers.get(message.publisher)
         first = 1 if message.kind is Kind.INVALIDATION else 0
         if peer is None:

@@ -133,3 +133,13 @@ def test_what_is_under_way_is_not_said_to_be_sent() -> None:
     assert numbers.settled() == 1
     numbers.settle(2)
     assert numbers.settled() == 3
+
+
+def test_what_has_no_publisher_is_told_and_never_missed() -> None:
+    watch = Watch("me")
+    watch.connected(0.0)
+    watch.heard(Message("me", 0, Kind.HEARTBEAT, 0.0), 0.0)
+    said = Invalidation(("a",))
+    assert watch.heard(Message("", 0, Kind.INVALIDATION, 0.0, said), 0.1) == [said]
+    watch.heard(Message("me", 0, Kind.HEARTBEAT, 9.0), 9.0)
+    assert watch.tick(9.1) == []
