@@ -285,3 +285,21 @@ def test_advice_on_a_database_that_is_only_read(server: PostgreSQL) -> None:
     assert advice.rewrite == "SELECT id FROM orders WHERE discount = 5"
     assert advice.proof is not None
     assert "no clone" in advice.proof.reason
+
+
+def test_texts_that_a_collation_takes_for_equal_are_met_whatever_is_drawn(server: PostgreSQL) -> None:
+    with opened(server) as clone:
+        clone.rows(
+            "CREATE COLLATION IF NOT EXISTS any_case"
+            " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+        )
+        clone.rows("CREATE TABLE IF NOT EXISTS labels (id integer PRIMARY KEY, name text COLLATE any_case)")
+        for seed in range(6):
+            proof = prove(
+                clone,
+                "SELECT count(*) AS n FROM labels GROUP BY name",
+                'SELECT count(*) AS n FROM labels GROUP BY name COLLATE "C"',
+                measured=False,
+                options=ProofOptions(seed=seed),
+            )
+            assert proof.verdict == "rejected", (seed, proof)

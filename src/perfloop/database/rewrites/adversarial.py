@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .domains import Domains
     from .tables import Column, ForeignKey, Table
 
-__all__ = ["Dataset", "Row", "generate", "parents_first"]
+__all__ = ["Dataset", "Row", "comparable", "generate", "parents_first"]
 
 Row = dict[str, Any]
 # For each column, values to draw from; for some, the value that most rows get, and others that would do.
@@ -112,7 +112,7 @@ def _rows(
                 keyed = {name for key in table.keys for name in key}
                 like = choice.choice(made)  # NULLs may repeat even there
                 row = {**like, **{name: row[name] for name in row if name in keyed and like[name] is not None}}
-            taken = {key: tuple(_comparable(row.get(name)) for name in key) for key in table.keys}
+            taken = {key: tuple(comparable(row.get(name)) for name in key) for key in table.keys}
             if any(None not in own and own in seen[key] for key, own in taken.items()):
                 continue
             for key, own in taken.items():
@@ -181,5 +181,6 @@ def _refer(row: Row, key: ForeignKey, table: Table, rows: dict[str, list[Row]], 
     return False
 
 
-def _comparable(value: Any) -> Any:
+def comparable(value: Any) -> Any:
+    """What a unique index may take for the same: some types of text forget spaces at the end."""
     return value.rstrip() if isinstance(value, str) else value

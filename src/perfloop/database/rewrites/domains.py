@@ -26,6 +26,8 @@ _WITH_TWINS = frozenset({"decimal", "float", "text"})
 # Of two texts put together: which was whose is forgotten.
 _PARTS = ("", "a", "b", "ab", "ba")
 
+_MOST_TRIED = 24
+
 # Table label, column name.
 Place = tuple[str, str]
 
@@ -65,11 +67,26 @@ class Domains:
     patterns: frozenset[int]
     """Parameters that are LIKE patterns."""
 
+    def fitting(self, place: Place) -> list[Any]:
+        """What the statements compare a column, or one it is compared with, with; and its neighbours."""
+        column = self.columns[place]
+        special = [value for value in self.constants.get(self.groups[place], ()) if _same_kind(value, column)]
+        return [value for value in {repr(value): value for value in special}.values() if fits(value, column)]
+
+    def tried(self, place: Place) -> list[Any]:
+        """All that a column is worth being tried with, the statements' own first, without NULL."""
+        if place in self.allowed:
+            return list(self.allowed[place])
+        column = self.columns[place]
+        found = [*self.fitting(place), *common_values(column)]
+        if found:
+            found = [*found[: _MOST_TRIED - 4], *(each for each in neighbours(found[0]) if fits(each, column))]
+        return list({repr(value): value for value in found}.values())[:_MOST_TRIED]
+
     def pool(self, place: Place, choice: random.Random) -> list[Any]:
         """Some values for one column of one set of rows: few, so that rows meet."""
         column = self.columns[place]
-        special = [value for value in self.constants.get(self.groups[place], ()) if _same_kind(value, column)]
-        special = [value for value in {repr(value): value for value in special}.values() if fits(value, column)]
+        special = self.fitting(place)
         common = common_values(column)
         few = choice.sample(special, min(len(special), choice.randint(2, 6)))
         if len(few) < 2 or choice.random() >= 0.4:

@@ -13,6 +13,7 @@ import random
 import re
 import time
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace as changed
@@ -27,8 +28,10 @@ from .engine import Engine, QueryEnded, QueryFailed, QueryTimedOut, Sandbox, Sna
 from .measurement import measure
 from .mutants import mutants
 from .ordering import order_of
+from .planned import parameters_for, planned
 from .results import Answer, Difference, compare_answers
 from .scaling import scaled
+from .situations import Truths, situations
 from .sqlite_engine import SQLiteEngine
 from .statement import Sources, Statement, parse
 
@@ -182,7 +185,7 @@ class _Trial:
         original, rewrite = scaled(self._original, self._rewrite)
         domains = read_domains([original, rewrite, *self._view_queries()], self._tables)
         stored = parents_first([table for table in self._tables if not table.view])
-        datasets = generate(stored, domains, self._parameters, seed=self._options.seed, sets=self._options.datasets * 4)
+        drawn = generate(stored, domains, self._parameters, seed=self._options.seed, sets=self._options.datasets * 4)
         tried = rows = answered = answering = 0
         last_error: QueryFailed | None = None
         suspects = [mutant for mutant in mutants(original) if mutant.sql != rewrite.with_tree(rewrite.tree).sql]
@@ -190,7 +193,7 @@ class _Trial:
         compared: list[int] | None = None
         statements = original, rewrite
         with self._engine.sandbox(self._tables) as sandbox:
-            for dataset in datasets:
+            for dataset in chain(self._planned(sandbox, (original, rewrite), stored, domains), drawn):
                 if tried >= self._options.datasets and answering >= _ENOUGH_ANSWERS:
                     break
                 dataset = replace(dataset, rows=sandbox.load(dataset.rows, dataset.zone))
@@ -233,6 +236,17 @@ class _Trial:
                 f"the generated rows told only {caught[0]} of {caught[1]} statements made wrong from the original",
             )
         return proof
+
+    def _planned(
+        self, sandbox: Sandbox, statements: Sequence[Statement], tables: Sequence[Table], domains: Domains
+    ) -> Iterator[Dataset]:
+        """Rows for what must be met whatever is drawn."""
+        choice = random.Random(f"{self._options.seed}/planned")
+        sandbox.load({})
+        parameters = parameters_for(domains, self._parameters)
+        truths = Truths(sandbox, statements[0], parameters)
+        for situation in situations([*statements, *self._view_queries()], self._tables, domains, truths, choice):
+            yield planned(tables, domains, situation, parameters, choice)
 
     def _view_queries(self) -> list[Statement]:
         """The definitions of the views read, for what they compare with."""
