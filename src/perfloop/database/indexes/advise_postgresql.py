@@ -51,6 +51,8 @@ _WHOLE = 0.02
 _MOST_BUILT_CANDIDATES = 60
 _MOST_AT_ONCE = 120
 _TIERS = 3
+# Times the seconds for choosing: what all rounds may take, executions included.
+_LONGEST_PROOF = 4
 _SAMPLED_VALUES = 200
 _MOST_LEFT_OUT = 50
 _MOST_STATEMENTS_OF_AN_INDEX = 10
@@ -249,13 +251,12 @@ class _Advisor:
     def _chosen(
         self, found: list[IndexDefinition], cost: WorkloadCost, judged: Sequence[Judged]
     ) -> list[IndexDefinition]:
-        """Chosen by cost, built and measured."""
-        deadline = time.monotonic() + self.options.search_seconds
+        """Chosen by cost, built and measured. Each time half of what is left may be spent on choosing: what fails to be
+        borne out needs another in its place."""
+        deadline = time.monotonic() + _LONGEST_PROOF * self.options.search_seconds
+        left_seconds = self.options.search_seconds
         singles = set(single_column_candidates(found))
         sizes: dict[IndexDefinition, int] = {}
-
-        def out_of_time() -> bool:
-            return time.monotonic() > deadline
 
         def size(each: IndexDefinition) -> int:
             if each not in sizes:
@@ -267,6 +268,8 @@ class _Advisor:
             budget = sum(self._table_bytes(key) for key in {(each.schema, each.table) for each in found})
 
         def select(left: Sequence[IndexDefinition]) -> Sequence[IndexDefinition]:
+            nonlocal left_seconds
+            began = time.monotonic()
             selected = select_indexes(
                 left,
                 cost,
@@ -275,8 +278,9 @@ class _Advisor:
                 budget=budget,
                 minimum_gain=self.options.minimum_gain,
                 group=lambda each: (each.schema, each.table),
-                out_of_time=out_of_time,
+                out_of_time=lambda: time.monotonic() - began > left_seconds / 2,
             )
+            left_seconds -= time.monotonic() - began
             for each in selected.chosen:
                 self.clone.build(each)
             return selected.chosen
@@ -289,7 +293,7 @@ class _Advisor:
             WorkloadCost(judged, self.clone, dict(self.catalogue.tables)),
             fits=lambda chosen: sum(map(size, chosen)) <= budget,
             minimum_gain=self.options.minimum_gain,
-            out_of_time=out_of_time,
+            out_of_time=lambda: time.monotonic() > deadline,
         )
 
     def _table_bytes(self, key: tuple[str | None, str]) -> int:

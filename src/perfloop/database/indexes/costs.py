@@ -35,8 +35,10 @@ class Planned(Protocol):
 class Planner(Protocol):
     """Plans statements with some indexes in place."""
 
-    def only(self, chosen: frozenset[IndexDefinition]) -> AbstractContextManager[None]:
-        """With just these beside those that exist."""
+    def only(
+        self, chosen: frozenset[IndexDefinition], *, tables: frozenset[tuple[str | None, str]]
+    ) -> AbstractContextManager[None]:
+        """With just these beside those that exist, on tables that matter."""
 
     def plan(self, sql: str) -> Planned:
         """The plan of a statement with values in it."""
@@ -85,7 +87,7 @@ class WorkloadCost:
         key = (number, relevant)
         if key not in self._held:
             executions = self.statements[number].executions
-            with self.planner.only(chosen):
+            with self.planner.only(chosen, tables=self.statements[number].analysis.tables):
                 self._held[key] = sum(each.weight * self.planner.plan(each.sql).cost for each in executions)
             self.plans += len(executions)
         return self._held[key]

@@ -18,7 +18,7 @@ class IndexOptions:
     statement_seconds: float = 5.0
     """What one execution on the clone may take; one that takes longer counts as not ended."""
     search_seconds: float = 90.0
-    """For choosing; the best set found until then is taken."""
+    """For choosing; the best set found until then is taken. What is executed to measure it is not counted."""
     write_rows: int = 500
     """Rows that a write bill writes in each of its rounds."""
     write_rounds: int = 31

@@ -35,11 +35,17 @@ class PlanCost:
     indexes: frozenset[str]
     """Names of those it uses."""
     plan: dict[str, Any]
+    hash_bytes: float = 0.0
+    """What a hash table may take in memory."""
 
     @property
     def shape(self) -> str:
-        """All of it but its prices: what has the same shape touches the same pages."""
-        return json.dumps(_without_prices(self.plan), sort_keys=True)
+        """All of it but its estimates: what has the same shape touches the same pages.
+
+        How many rows are expected counts only for what is hashed and may not fit into memory: it is spilled in as many
+        parts as that says.
+        """
+        return json.dumps(_without_estimates(self.plan, self.hash_bytes), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,16 @@ class WhatIf:
         self._execute("SET jit = off")
         # A busy service has no workers to spare, and what one process reads is the same each time.
         self._execute("SET max_parallel_workers_per_gather = 0")
+        self._hash_bytes = self._memory_of_hashes()
         self.hypopg = self._create_extension("hypopg")
+
+    def _memory_of_hashes(self) -> float:
+        row = self._execute(
+            "SELECT pg_size_bytes(current_setting('work_mem'))"
+            " * coalesce(current_setting('hash_mem_multiplier', true)::float8, 1)"
+        ).fetchone()
+        assert row is not None
+        return float(row[0])
 
     def vacuum(self, table: str) -> None:
         """Rid a table and its indexes of the rows that were taken back. Its statistics stay: plans are as before."""
@@ -104,7 +119,7 @@ class WhatIf:
         # VERBOSE names the schema of each table.
         row = self._execute(f"EXPLAIN (VERBOSE, FORMAT JSON) {sql}").fetchone()
         assert row is not None
-        return _plan_cost(row[0][0]["Plan"])
+        return _plan_cost(row[0][0]["Plan"], self._hash_bytes)
 
     @contextlib.contextmanager
     def only(
@@ -278,13 +293,21 @@ def backend_seconds(connection: psycopg.Connection[Any]) -> float | None:
         return None
 
 
-def _plan_cost(plan: dict[str, Any]) -> PlanCost:
-    return PlanCost(float(plan["Total Cost"]), frozenset(_index_names(plan)), plan)
+def _plan_cost(plan: dict[str, Any], hash_bytes: float = 0.0) -> PlanCost:
+    return PlanCost(float(plan["Total Cost"]), frozenset(_index_names(plan)), plan, hash_bytes)
 
 
-def _without_prices(plan: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in plan.items() if key not in ("Startup Cost", "Total Cost", "Plans")}
-    return {**kept, "Plans": [_without_prices(inner) for inner in plan.get("Plans", ())]}
+_ESTIMATES = ("Startup Cost", "Total Cost", "Plan Rows", "Plan Width", "Plans")
+_HASHED = ("Hash", "Aggregate", "SetOp", "Recursive Union")
+_BYTES_A_ROW = 64
+
+
+def _without_estimates(plan: dict[str, Any], hash_bytes: float) -> dict[str, Any]:
+    kept = {key: value for key, value in plan.items() if key not in _ESTIMATES}
+    rows, width = plan.get("Plan Rows", 0), plan.get("Plan Width", 0)
+    if plan.get("Node Type") in _HASHED and rows * (width + _BYTES_A_ROW) > hash_bytes / 2:
+        kept["Plan Rows"] = rows
+    return {**kept, "Plans": [_without_estimates(inner, hash_bytes) for inner in plan.get("Plans", ())]}
 
 
 def _index_names(plan: dict[str, Any]) -> Iterator[str]:

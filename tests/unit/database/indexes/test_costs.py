@@ -35,7 +35,7 @@ class Plans:
         self.planned: Counter[str] = Counter()
 
     @contextlib.contextmanager
-    def only(self, chosen: frozenset[IndexDefinition]) -> Iterator[None]:
+    def only(self, chosen: frozenset[IndexDefinition], *, tables: frozenset[tuple[str | None, str]]) -> Iterator[None]:
         self.chosen = chosen
         yield
 
