@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from .kinds import Place, Record
 from .nplusone import NPlusOne  # noqa: TC001  # a Struct's types are read at run time
 
-__all__ = ["Parameter", "StatementUse", "WorkloadRecord", "WorkloadStatement"]
+__all__ = ["Parameter", "StatementText", "StatementUse", "WorkloadRecord", "WorkloadStatement"]
 
 
 class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -21,6 +21,13 @@ class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Characters or bytes, for text and binary values; elements, for lists."""
     value: Any = None
     """None where it is redacted, which is the default."""
+
+
+class StatementText(Struct, frozen=True, kw_only=True):
+    """One text of a statement, with the literals of some executions."""
+
+    sql: str
+    calls: int
 
 
 class StatementUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,6 +65,8 @@ class WorkloadStatement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Rows returned or changed, over all calls."""
     parameters: list[list[Parameter]] = field(default_factory=list)
     """Some executions' parameters, in order."""
+    texts: list[StatementText] = field(default_factory=list)
+    """Some texts that differ in their literals, the commonest first; empty where all are alike, or redacted."""
     plan: dict[str, Any] | None = None
     """The slowest execution's plan, EXPLAIN's JSON, where the source had one (auto_explain)."""
     uses: list[StatementUse] = field(default_factory=list)

@@ -10,6 +10,7 @@ from ...agent.fingerprint import fingerprint
 from ...exceptions import ConfigurationError
 from ...records.kinds import current_environment
 from ...records.workload import WorkloadRecord, WorkloadStatement
+from .texts import TextSample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +43,14 @@ def capture_sql(text: str, dialect: Literal["postgresql", "sqlite"], *, database
     """
     calls: Counter[str] = Counter()
     first: dict[str, str] = {}
+    texts: dict[str, TextSample] = {}
     for statement in split_statements(text):
         name = fingerprint(statement)
         stated = _CALLS.search(statement)
-        calls[name] += int(stated[1]) if stated else 1
+        count = int(stated[1]) if stated else 1
+        calls[name] += count
         first.setdefault(name, statement)
+        texts.setdefault(name, TextSample(name)).add(statement, count)
     if not calls:
         raise ConfigurationError("Expected SQL statements, but there is none")
     return WorkloadRecord(
@@ -56,7 +60,9 @@ def capture_sql(text: str, dialect: Literal["postgresql", "sqlite"], *, database
         database=database,
         redacted=False,
         statements=[
-            WorkloadStatement(fingerprint=name, sql=first[name], kind=kind_of(first[name]), calls=count)
+            WorkloadStatement(
+                fingerprint=name, sql=first[name], kind=kind_of(first[name]), calls=count, texts=texts[name].texts()
+            )
             for name, count in calls.most_common()
         ],
     )

@@ -12,6 +12,7 @@ from ...records import Parameter, WorkloadStatement, current_environment
 from ...records.workload import WorkloadRecord
 from ..plans import without_values
 from .sql_file import kind_of
+from .texts import TextSample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +36,9 @@ _SESSION = re.compile(
 class _Sum:
     """One fingerprint so far."""
 
-    def __init__(self, sql: str) -> None:
+    def __init__(self, name: str, sql: str) -> None:
         self.sql = sql
+        self.texts = TextSample(name)
         self.calls = 0
         self.total_ms = 0.0
         self.slowest_ms = 0.0
@@ -92,7 +94,9 @@ class WorkloadBuilder:
             if len(self._sums) >= _MOST_STATEMENTS:
                 self.leave_out(f"more than {_MOST_STATEMENTS:,} different statements: the further ones")
                 return
-            found = self._sums[text] = _Sum(_shown(sql, values=self._values))
+            found = self._sums[text] = _Sum(text, _shown(sql, values=self._values))
+        if self._values:
+            found.texts.add(_shown(sql, values=True), calls)
         slowest = total_ms / max(calls, 1) if slowest_ms is None else slowest_ms
         if plan is not None and (found.plan is None or slowest >= found.slowest_ms):
             found.plan = plan if self._values else plan_without_values(plan)
@@ -164,6 +168,7 @@ def _statement(text: str, found: _Sum) -> WorkloadStatement:
         slowest_ms=round(found.slowest_ms, 6),
         rows=found.rows,
         parameters=found.parameters,
+        texts=found.texts.texts(),
         plan=found.plan,
         uses=found.uses,
     )
@@ -171,7 +176,7 @@ def _statement(text: str, found: _Sum) -> WorkloadStatement:
 
 def redacted(record: WorkloadRecord) -> WorkloadRecord:
     """The record without literals in its statements."""
-    statements = [replace(each, sql=_shown(each.sql, values=False)) for each in record.statements]
+    statements = [replace(each, sql=_shown(each.sql, values=False), texts=[]) for each in record.statements]
     return replace(record, redacted=True, statements=statements)
 
 

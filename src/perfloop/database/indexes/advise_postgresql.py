@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from ...records.index_advice import AdvisedIndex, DroppableIndex, IndexAdvice, SequentialScan, WriteBill
-from .analysis import analyse
 from .candidates import WeightedAccess, candidates, single_column_candidates
 from .costs import Judged, WorkloadCost
 from .definition import quote_name
 from .gains import statement_gain
+from .literals import analyse_statement
 from .planner_statistics import put_statistics, read_statistics
 from .postgresql_catalogue import read_catalogue
 from .reasons import reason, scanned_tables, sequential_scan
@@ -143,7 +143,7 @@ class _Advisor:
         found: list[Judged] = []
         for statement in self.workload.statements[: self.options.most_statements]:
             try:
-                found.append(Judged(statement, analyse(statement.sql, self.catalogue), ()))
+                found.append(Judged(statement, analyse_statement(statement, self.catalogue), ()))
             except Unparsable as error:
                 self._leave_out(statement.fingerprint, str(error))
         for statement in self.workload.statements[self.options.most_statements :]:

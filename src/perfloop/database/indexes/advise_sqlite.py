@@ -13,10 +13,10 @@ from msgspec import structs
 
 from ...exceptions import DatabaseFailed
 from ...records.index_advice import AdvisedIndex, DroppableIndex, IndexAdvice, SequentialScan, WriteBill
-from .analysis import analyse
 from .candidates import WeightedAccess, candidates, single_column_candidates
 from .costs import Judged
 from .gains import statement_gain
+from .literals import analyse_statement
 from .new_rows import NotMeasured
 from .placeholders import parse_placeholders
 from .reasons import reason, sequential_scan
@@ -99,7 +99,7 @@ class _Advisor:
         found: list[Judged] = []
         for statement in self.workload.statements[: self.options.most_statements]:
             try:
-                analysis = analyse(statement.sql, self.catalogue)
+                analysis = analyse_statement(statement, self.catalogue)
             except Unparsable as error:
                 self._leave_out(statement.fingerprint, str(error))
                 continue

@@ -63,6 +63,10 @@ def executions(
     template = parse_placeholders(statement.sql, operators=dialect == "postgresql")
     calls = float(max(statement.calls, 1))
     count = template.parameter_count
+    if count == 0 and statement.texts:
+        commonest = statement.texts[:_MOST_SAMPLES]
+        seen = sum(each.calls for each in commonest)
+        return [Execution(each.sql, calls * each.calls / seen, "none") for each in commonest]
     if count == 0:
         return [Execution(template.filled([]), calls, "none")]
     kept = _kept(statement.parameters, count)
