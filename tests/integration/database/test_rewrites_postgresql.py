@@ -303,3 +303,38 @@ def test_texts_that_a_collation_takes_for_equal_are_met_whatever_is_drawn(server
                 options=ProofOptions(seed=seed),
             )
             assert proof.verdict == "rejected", (seed, proof)
+
+
+@pytest.mark.parametrize(
+    ("original", "rewrite", "verdict"),
+    [
+        ("tags @> ARRAY['a']", "'a' = ANY (tags)", "no difference"),
+        ("tags @> ARRAY['a']", "tags && ARRAY['a', 'b']", "rejected"),
+        ("tags = '{a,b}'", "tags @> '{a,b}'", "rejected"),
+        ("NOT 'a' = ANY (tags)", "'a' <> ALL (tags)", "no difference"),
+        ("NOT 'a' = ANY (tags)", "NOT coalesce('a' = ANY (tags), false)", "rejected"),
+        ("counts[1] = 1", "1 = ANY (counts)", "rejected"),
+        ("cardinality(counts) = 2", "array_length(counts, 1) = 2", "no difference"),
+        ("cardinality(counts) = 0", "array_length(counts, 1) = 0", "rejected"),
+    ],
+)
+def test_arrays(server: PostgreSQL, original: str, rewrite: str, verdict: str) -> None:
+    with opened(server) as clone:
+        clone.rows(
+            "CREATE TABLE IF NOT EXISTS tagged"
+            " (id integer PRIMARY KEY, tags text[] NOT NULL, counts integer[] NOT NULL)"
+        )
+        sql = "SELECT id FROM tagged WHERE "
+        proof = prove(clone, sql + original, sql + rewrite, measured=False)
+    assert proof.verdict == verdict, proof
+
+
+def test_collected_arrays_are_proven_where_their_order_leaves_no_ties(clone: Database) -> None:
+    original = "SELECT order_id, array_agg(product ORDER BY number) AS p FROM lines GROUP BY order_id"
+    right = (
+        "SELECT o.order_id, ARRAY(SELECT l.product FROM lines l WHERE l.order_id = o.order_id ORDER BY l.number) AS p "
+        "FROM (SELECT DISTINCT order_id FROM lines) o"
+    )
+    assert prove(clone, original, right, measured=False).verdict == "no difference"
+    assert prove(clone, original, right.replace("ORDER BY l.number", ""), measured=False).verdict != "no difference"
+    assert prove(clone, original, right.replace("l.number)", "l.number DESC)"), measured=False).verdict == "rejected"

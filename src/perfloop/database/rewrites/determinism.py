@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from .ordering import order_of
+from .ordering import keys_decide, order_of
 from .statement import Sources, Statement
 
 if TYPE_CHECKING:
@@ -109,13 +109,32 @@ def undetermined(statement: Statement, tables: Sequence[Table], volatile: frozen
         reasons.append("TABLESAMPLE")
     for window in tree.find_all(exp.Window):
         rows = window.args.get("spec") is not None and (window.args["spec"].args.get("kind") or "").upper() != "RANGE"
-        if rows or isinstance(window.this, _POSITIONAL_WINDOWS) or window.find(exp.Ntile) is not None:
+        counts = rows or isinstance(window.this, _POSITIONAL_WINDOWS) or window.find(exp.Ntile) is not None
+        if counts and not _decided(window, sources):
             reasons.append("a window function that counts rows: ties are left to the plan")
     for node in tree.find_all(exp.AggFunc, exp.Anonymous, *_COLLECTORS):
         name = node.name.lower() if isinstance(node, exp.Anonymous) else node.sql_name().lower()
-        if isinstance(node, _COLLECTORS) or name in _COLLECTOR_NAMES:
+        collects = isinstance(node, _COLLECTORS) or name in _COLLECTOR_NAMES
+        if collects and not _decided(node, sources):
             reasons.append(f"{name} collects rows in the order the plan yields them")
     return list(dict.fromkeys(reasons))
+
+
+def _decided(node: exp.Expr, sources: Sources) -> bool:
+    """Whether the ORDER BY of a window, or in a call, leaves no two rows of a partition or group in the same place."""
+    select = node.find_ancestor(exp.Select)
+    group = select.args.get("group") if select is not None else None
+    if isinstance(node, exp.Window):
+        order, within = node.args.get("order"), list(node.args.get("partition_by") or [])
+        if group is not None:
+            return False
+    else:
+        order, within = node.this, list(group.expressions) if group is not None else []
+        if group is not None and any(group.args.get(part) for part in ("rollup", "cube", "grouping_sets")):
+            within = []
+    if select is None or not isinstance(order, exp.Order):
+        return False
+    return keys_decide(select, [*within, *(each.this for each in order.expressions)], sources, aliases=False)
 
 
 def _only_existence(query: exp.Expr) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .statement import Sources
     from .tables import Table
 
-__all__ = ["Order", "conjuncts", "order_of"]
+__all__ = ["Order", "conjuncts", "keys_decide", "order_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _is_total(query: exp.Expr, keys: list[exp.Expr], sources: Sources) -> bool:
         )
     if query.args.get("distinct") is not None:
         return False
-    return _keys_decide(query, keys, sources)
+    return keys_decide(query, keys, sources)
 
 
 def _name_of(key: exp.Expr, query: exp.Expr) -> str:
@@ -139,8 +139,12 @@ def _aggregates(query: exp.Select) -> bool:
     )
 
 
-def _keys_decide(query: exp.Select, keys: list[exp.Expr], sources: Sources) -> bool:
-    """The keys name one row of each table read: by its own key, or by a join to it on its key."""
+def keys_decide(query: exp.Select, keys: list[exp.Expr], sources: Sources, *, aliases: bool = True) -> bool:
+    """The keys name one row of each table read: by its own key, or by a join to it on its key.
+
+    Args:
+        aliases: the keys may be positions and aliases of what the query returns.
+    """
     tables: dict[str, Table] = {}
     for name, node in sources.sources(query):
         table = sources.table(node)
@@ -162,7 +166,7 @@ def _keys_decide(query: exp.Select, keys: list[exp.Expr], sources: Sources) -> b
         names = [name for name, table in tables.items() if table is found[0] and wanted in ("", name.lower())]
         return (names[0], found[1].name) if len(names) == 1 else None
 
-    fixed = {found for key in keys if (found := place(_meant(key, query))) is not None}
+    fixed = {found for key in keys if (found := place(_meant(key, query) if aliases else key)) is not None}
     where = query.args.get("where")
     # An outer join's condition says nothing of the rows it keeps without a partner: there it fixes the partner only.
     equals = [(part, None) for part in conjuncts(where.this if where is not None else None)]

@@ -150,7 +150,7 @@ def _table(connection: psycopg.Connection[Any], row: tuple[Any, ...]) -> Table:
 
 def _column(row: tuple[Any, ...]) -> Column:
     name, declared, base, required, generated, modifier, width, labels = row
-    kind: Kind = "enum" if labels else _KINDS.get(base, "other")
+    kind: Kind = "enum" if labels else "array" if declared.endswith("[]") else _KINDS.get(base, "other")
     bits = _BITS.get(base)
     sized = modifier is not None and modifier >= 4
     return Column(

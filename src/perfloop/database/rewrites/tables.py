@@ -21,6 +21,7 @@ Kind = Literal[
     "json",
     "binary",
     "enum",
+    "array",
     "other",
 ]
 

@@ -61,6 +61,10 @@ def common_values(column: Column) -> list[Any]:
             values = [b"", b"\0", b"a", b"\xff"]
         case "enum":
             values = list(column.labels)
+        case "array":
+            values = ["{}", "{NULL}", "{0}", "{1}", "{1,2}", "{2,1}", "{1,1}", "{1,NULL}"] if _countable(column) else []
+            if column.declared.startswith(("text", "character")):
+                values = ["{}", "{NULL}", "{a}", "{A}", "{a,b}", "{b,a}", "{a,a}", "{a,NULL}"]
         case _:
             values = []
     return [value for value in values if value is not None and fits(value, column)]
@@ -151,10 +155,17 @@ def from_literal(text: str, is_text: bool, column: Column) -> Iterator[Any]:
                 except ValueError:
                     yield json.dumps(text)
                 yield from (json.dumps({text: inner}) for inner in (1, text, None))
+            case "array" if not _countable(column) or text.lstrip("-").isdigit():
+                element = text if text.startswith("{") else '{"' + text.replace("\\", r"\\").replace('"', r"\"") + '"}'
+                yield from (element, f"{element[:-1]},NULL}}", "{NULL}")
             case "binary":
                 yield text.encode()
     except (ValueError, InvalidOperation, OverflowError):
         return
+
+
+def _countable(column: Column) -> bool:
+    return column.declared.startswith(("integer", "bigint", "smallint", "numeric", "real", "double"))
 
 
 def _moments(text: str) -> Iterator[dt.datetime]:
@@ -182,6 +193,8 @@ def fits(value: Any, column: Column) -> bool:
             return True
         case int():
             return (column.low is None or value >= column.low) and (column.high is None or value <= column.high)
+        case str() if column.kind == "array":
+            return value.startswith("{") and value.endswith("}")
         case str() if column.kind == "text":
             return "\0" not in value and (column.length is None or len(value) <= column.length)
         case Decimal() if column.precision is not None:
