@@ -33,6 +33,10 @@ PLAIN = Stored(b"value", 60.0, 120.0)
 SHELLS = [run, lambda program: asyncio.run(run_async(program))]
 
 
+# A busy machine is not what these tests are about, unless they say so.
+PATIENT = RedisOptions(connect_timeout=20.0, answer_timeout=20.0)
+
+
 def fails(program: Program[Any], words: str, shell: Callable[[Program[Any]], Any] = run) -> LevelFailed:
     with pytest.raises(LevelFailed, match=words) as caught:
         shell(program)
@@ -42,7 +46,7 @@ def fails(program: Program[Any], words: str, shell: Callable[[Program[Any]], Any
 
 @pytest.fixture
 def level(redis_server: Redis) -> Iterator[RedisLevel]:
-    level = RedisLevel(redis_server.url, namespace=f"faults {os.urandom(4).hex()}")
+    level = RedisLevel(redis_server.url, namespace=f"faults {os.urandom(4).hex()}", options=PATIENT)
     yield level
     level.close()
 
@@ -125,7 +129,7 @@ def test_a_script_that_was_flushed_is_loaded_again(level: RedisLevel, client: Cl
 
 def test_a_flush_empties(client: Client) -> None:
     with run_redis() as server:
-        level = RedisLevel(server.url)
+        level = RedisLevel(server.url, options=PATIENT)
         run(level.write({"key": VALUE}))
         run(level.lease(["leased"], "one", 60.0))
         with Client.from_url(server.url) as here:
@@ -138,7 +142,7 @@ def test_a_flush_empties(client: Client) -> None:
 def test_an_old_snapshot_brings_nothing_back(tmp_path: Path) -> None:
     port = free_port()
     with run_redis(port=port, directory=tmp_path) as server, Client.from_url(server.url) as client:
-        level = RedisLevel(server.url)
+        level = RedisLevel(server.url, options=PATIENT)
         run(level.write({"removed": PLAIN, "kept": PLAIN, "tagged": VALUE}))
         client.save()
         run(level.delete(["removed"]))
@@ -155,7 +159,7 @@ def test_an_old_snapshot_brings_nothing_back(tmp_path: Path) -> None:
 
 def test_eviction_brings_nothing_back() -> None:
     with run_redis("--maxmemory", "3mb", "--maxmemory-policy", "allkeys-random") as server:
-        level = RedisLevel(server.url)
+        level = RedisLevel(server.url, options=PATIENT)
         for round_ in range(40):
             keys = [f"{round_} {number}" for number in range(100)]
             run(level.write({key: Stored(b"old" * 500, 60.0, 60.0, (f"tag {round_}",)) for key in keys}))
@@ -173,7 +177,7 @@ def test_eviction_brings_nothing_back() -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_out_of_memory(shell: Callable[[Program[Any]], Any]) -> None:
     with run_redis("--maxmemory", "2mb", "--maxmemory-policy", "noeviction") as server:
-        level = RedisLevel(server.url)
+        level = RedisLevel(server.url, options=PATIENT)
         run(level.write({"key": PLAIN, "plain": PLAIN, "tagged": VALUE}))
         run(level.lease(["leased"], "one", 60.0))
         with Client.from_url(server.url) as client:
@@ -193,7 +197,7 @@ def test_out_of_memory(shell: Callable[[Program[Any]], Any]) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_replica(redis_server: Redis, shell: Callable[[Program[Any]], Any]) -> None:
     with run_redis("--replicaof", "127.0.0.1", str(redis_server.port)) as replica:
-        level = RedisLevel(replica.url)
+        level = RedisLevel(replica.url, options=PATIENT)
         fails(level.write({"key": PLAIN}), "read-only replica", shell)
         fails(level.delete(["key"]), "read-only replica", shell)
         assert shell(level.read(["key"])) == [None]
@@ -201,7 +205,7 @@ def test_a_replica(redis_server: Redis, shell: Callable[[Program[Any]], Any]) ->
 
 def test_a_replica_that_lagged_brings_nothing_back_when_it_takes_over() -> None:
     with run_redis() as primary, run_redis() as replica, Client.from_url(replica.url) as client:
-        level = RedisLevel(primary.url)
+        level = RedisLevel(primary.url, options=PATIENT)
         run(level.write({"key": PLAIN}))
         client.replicaof("127.0.0.1", str(primary.port))
         while client.info("replication").get("master_link_status") != "up":
@@ -210,7 +214,7 @@ def test_a_replica_that_lagged_brings_nothing_back_when_it_takes_over() -> None:
             pass
         client.replicaof("NO", "ONE")
         run(level.delete(["key"]))
-        over = RedisLevel(replica.url)
+        over = RedisLevel(replica.url, options=PATIENT)
         assert client.exists(part(level, "vkey"))
         assert run(over.read(["key"])) == [None]
         assert run(over.lease(["key"], "one", 60.0))[0].stored is None
@@ -220,12 +224,12 @@ def test_a_replica_that_lagged_brings_nothing_back_when_it_takes_over() -> None:
 def test_a_wrong_password_is_not_told(shell: Callable[[Program[Any]], Any]) -> None:
     with run_redis("--requirepass", "right") as server:
         for login in (":wr0ng-secret@", "someone:wr0ng-secret@", ""):
-            level = RedisLevel(f"redis://{login}127.0.0.1:{server.port}/0")
+            level = RedisLevel(f"redis://{login}127.0.0.1:{server.port}/0", options=PATIENT)
             error = fails(level.read(["key"]), "user and password", shell)
             said = f"{error} {error.hint} {error.message}"
             assert "wr0ng-secret" not in said
             assert f"127.0.0.1:{server.port}" in said
-        level = RedisLevel(f"redis://:right@127.0.0.1:{server.port}/0")
+        level = RedisLevel(f"redis://:right@127.0.0.1:{server.port}/0", options=PATIENT)
         assert shell(level.read(["key"])) == [None]
 
 
@@ -249,7 +253,7 @@ def test_a_cluster(tmp_path: Path, shell: Callable[[Program[Any]], Any]) -> None
         run_redis(*node("two", bus)) as two,
         Client.from_url(one.url) as client,
     ):
-        level = RedisLevel(one.url)
+        level = RedisLevel(one.url, options=PATIENT)
         fails(level.clear(), "this is a cluster: .*Hash slot not served", shell)
         with Client.from_url(two.url) as other:
             other.execute_command("CLUSTER ADDSLOTSRANGE 0 16383")
@@ -264,9 +268,9 @@ def test_a_cluster(tmp_path: Path, shell: Callable[[Program[Any]], Any]) -> None
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_slow_server(shell: Callable[[Program[Any]], Any]) -> None:
     with run_redis() as server, Client.from_url(server.url) as client:
-        level = RedisLevel(server.url, options=RedisOptions(answer_timeout=0.2))
+        level = RedisLevel(server.url, options=RedisOptions(answer_timeout=1.0))
         run(level.write({"key": PLAIN}))
-        client.client_pause(2000)
+        client.client_pause(20_000)
         assert "answer_timeout" in str(fails(level.read(["key"]), "did not answer in time", shell).hint)
         client.client_unpause()
         assert shell(level.read(["key"])) == [PLAIN_NOW]  # and no answer meant for another
@@ -274,7 +278,7 @@ def test_a_slow_server(shell: Callable[[Program[Any]], Any]) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_nobody_there(shell: Callable[[Program[Any]], Any]) -> None:
-    level = RedisLevel(f"redis://127.0.0.1:{free_port()}/0")
+    level = RedisLevel(f"redis://127.0.0.1:{free_port()}/0", options=PATIENT)
     for program in (level.read(["key"]), level.delete(["key"]), level.clear()):
         fails(program, "cannot be reached", shell)
 
@@ -302,7 +306,7 @@ def test_a_server_killed_and_started_again_is_used_at_once() -> None:
             assert run(level.read(["key"])) == [None]
         await level.aclose()
 
-    asyncio.run(twice(RedisLevel(f"redis://127.0.0.1:{port}/0")))
+    asyncio.run(twice(RedisLevel(f"redis://127.0.0.1:{port}/0", options=PATIENT)))
 
 
 def test_connections_cut_by_the_server_are_opened_again(level: RedisLevel, client: Client) -> None:
@@ -318,7 +322,9 @@ def test_connections_cut_by_the_server_are_opened_again(level: RedisLevel, clien
 
 
 def test_threads_share_few_connections(redis_server: Redis) -> None:
-    level = RedisLevel(redis_server.url, namespace="threads", options=RedisOptions(max_connections=3))
+    level = RedisLevel(
+        redis_server.url, namespace="threads", options=RedisOptions(max_connections=3, answer_timeout=60.0)
+    )
     wrong: list[object] = []
 
     def work(number: int) -> None:
@@ -358,13 +364,13 @@ def test_tasks_that_are_cancelled_leave_no_answer_behind(level: RedisLevel) -> N
 
 
 def test_all_connections_in_use(redis_server: Redis) -> None:
-    options = RedisOptions(max_connections=1, answer_timeout=0.2)
+    options = RedisOptions(max_connections=1, answer_timeout=1.0)
     with run_redis() as server, Client.from_url(server.url) as client:
         level = RedisLevel(server.url, options=options)
         run(level.read(["key"]))
 
         async def both() -> None:
-            client.client_pause(2000)
+            client.client_pause(20_000)
             found = await asyncio.gather(*(run_async(level.read(["key"])) for _ in range(3)), return_exceptions=True)
             assert any("were in use" in str(each) for each in found)
             client.client_unpause()
@@ -408,6 +414,19 @@ def test_a_forked_child_leaves_the_parents_connections_alone(level: RedisLevel) 
         await level.aclose()
 
     asyncio.run(main())
+
+
+def test_a_value_over_the_limit_is_not_kept_and_said_to_be(caplog: pytest.LogCaptureFixture) -> None:
+    with run_redis("--proto-max-bulk-len", "1mb") as server:
+        level = RedisLevel(server.url, options=RedisOptions(max_value_bytes=1 << 19, answer_timeout=20.0))
+        run(level.write({"key": PLAIN, "other": PLAIN}))
+        run(level.write({"key": Stored(bytes(1 << 20), 60.0, 60.0), "other": PLAIN}))
+        assert "1048576 bytes is too long" in caplog.text
+        assert run(level.read(["key", "other"])) == [None, PLAIN_NOW]
+        beyond = RedisLevel(server.url, options=PATIENT)
+        with pytest.raises(LevelFailed):
+            run(beyond.write({"key": Stored(bytes(2 << 20), 60.0, 60.0)}))
+        assert run(beyond.read(["other"])) == [PLAIN_NOW]
 
 
 def test_what_is_no_entry_of_ours_is_not_there(level: RedisLevel, client: Client) -> None:

@@ -21,10 +21,12 @@ from .untimed import answers, operations
 if TYPE_CHECKING:
     from ...servers.redis import Redis
 
+PATIENT = RedisOptions(connect_timeout=20.0, answer_timeout=20.0)
+
 
 @pytest.mark.parametrize("check", LevelConformance.names)
 def test_the_rules(redis_server: Redis, check: str) -> None:
-    first = RedisLevel(redis_server.url)
+    first = RedisLevel(redis_server.url, options=PATIENT)
     suite = LevelConformance(lambda name: RedisLevel(namespace=name, transport=first.transport))
     suite.check(check)
 
@@ -44,4 +46,4 @@ def test_it_answers_as_the_level_in_memory(redis_server: Redis, sequence: list[A
 
 @functools.cache
 def transport_to(url: str) -> RedisTransport:
-    return RedisTransport(url, RedisOptions())
+    return RedisTransport(url, PATIENT)

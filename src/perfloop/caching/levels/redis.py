@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisLevel", "RedisOptions"]
 
+_LOG = logging.getLogger("perfloop.caching")
 LONGEST_KEPT = 10 * 365 * 86400.0
 """Seconds; what is to be kept for longer is kept for this long."""
 _TAGS = msgspec.msgpack.Decoder(tuple[str, ...])
@@ -146,7 +148,7 @@ class RedisLevel:
     def fill(self, entries: Mapping[str, Stored], token: str) -> Program[list[bool]]:
         if not entries:
             return []
-        return [bool(done) for done in (yield from self._change("fill", _bytes(token), *_entries(entries)))]
+        return [bool(done) for done in (yield from self._change("fill", _bytes(token), *self._entries(entries)))]
 
     def abandon(self, keys: Sequence[str], token: str) -> Program[None]:
         if keys:
@@ -154,7 +156,7 @@ class RedisLevel:
 
     def write(self, entries: Mapping[str, Stored]) -> Program[None]:
         if entries:
-            yield from self._change("write", *_entries(entries))
+            yield from self._change("write", *self._entries(entries))
 
     def delete(self, keys: Sequence[str]) -> Program[None]:
         if keys:
@@ -179,6 +181,17 @@ class RedisLevel:
         if keys or tags:
             yield from self._change("release", _bytes(token), *_counted(keys, tags))
 
+    def _entries(self, entries: Mapping[str, Stored]) -> list[bytes]:
+        parts: list[bytes] = []
+        for key, stored in entries.items():
+            tags = _encode_tags(stored.tags) if stored.tags else b""
+            data, kept = stored.data, stored.kept
+            if len(data) + len(tags) > self.transport.options.max_value_bytes:
+                _LOG.warning("level %s: a value of %d bytes is too long, and not kept", self.name, len(data))
+                data, kept = b"", 0.0
+            parts += (_bytes(key), data, _milliseconds(stored.fresh), _milliseconds(kept), tags)
+        return parts
+
     def _change(self, script: str, *arguments: bytes) -> Program[Any]:
         _, answer = yield Call(self.transport, _Change(SCRIPTS[script], self._prefix, arguments))
         return answer
@@ -194,20 +207,6 @@ def _milliseconds(seconds: float) -> bytes:
 
 def _counted(keys: Sequence[str], tags: Sequence[str]) -> list[bytes]:
     return [b"%d" % len(keys), *map(_bytes, keys), *map(_bytes, tags)]
-
-
-def _entries(entries: Mapping[str, Stored]) -> list[bytes]:
-    return [
-        part
-        for key, stored in entries.items()
-        for part in (
-            _bytes(key),
-            stored.data,
-            _milliseconds(stored.fresh),
-            _milliseconds(stored.kept),
-            _encode_tags(stored.tags) if stored.tags else b"",
-        )
-    ]
 
 
 def _stored(value: bytes, fresh: float, kept: float, size: int) -> Stored:

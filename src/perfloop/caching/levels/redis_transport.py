@@ -33,6 +33,8 @@ class RedisOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds to wait for a part of an answer, or for a connection when all are in use."""
     max_connections: int = 32
     """At once; for each event loop, and for all threads together."""
+    max_value_bytes: int = 500 << 20
+    """Longer values are not kept, and reported; Redis itself refuses more than 512 MB."""
 
 
 class RedisRequest(Protocol):

@@ -65,10 +65,10 @@ def ages_are_told(scene: Scene) -> Program[None]:
     first = yield from scene.one("key")
     expect("seconds fresh", LONG * 0.5 < first.fresh <= LONG + 0.01, True)
     expect("seconds kept", LONG * 1.5 < first.kept <= 2 * LONG + 0.01, True)
-    yield from scene.passes(SHORT)
+    yield from scene.passes(4 * SHORT)  # a server's clock is known within a round trip, which may be slow
     second = yield from scene.one("key")
-    expect("time passes for what is fresh", second.fresh < first.fresh - SHORT / 2, True)
-    expect("time passes for what is kept", second.kept < first.kept - SHORT / 2, True)
+    expect("time passes for what is fresh", second.fresh < first.fresh - SHORT, True)
+    expect("time passes for what is kept", second.kept < first.kept - SHORT, True)
 
 
 def ages_are_those_of_a_lease_too(scene: Scene) -> Program[None]:
