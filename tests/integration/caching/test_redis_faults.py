@@ -150,7 +150,9 @@ def test_an_old_snapshot_brings_nothing_back(tmp_path: Path) -> None:
         os.kill(server.pid, signal.SIGKILL)
     with run_redis(port=port, directory=tmp_path) as server, Client.from_url(server.url) as client:
         assert client.exists(part(level, "vremoved"))
+        old = client.get(part(level, "f"))
         assert run(level.read(["removed", "kept", "tagged"])) == [None, None, None]
+        assert client.get(part(level, "f"))[:24] != old[:24]  # the former server's run is no longer in it
         assert asyncio.run(run_async(level.read(["removed"]))) == [None]
         assert run(level.lease(["removed"], "one", 60.0))[0].stored is None
         assert run(level.fill({"removed": PLAIN}, "one")) == [True]

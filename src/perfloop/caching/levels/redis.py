@@ -96,6 +96,8 @@ class RedisLevel:
             return []
         run, (*values, fence) = yield Call(self.transport, Lookup(b"".join(parts)))
         if fence is None or not fence.startswith(run):
+            if fence is not None:
+                yield from self._change("renew")
             return [None] * len(values)
         _, epoch, changes, cleared, floor = FENCE.unpack(fence)
         now = self.transport.clock.milliseconds()

@@ -64,6 +64,13 @@ local function no_room()
   return type(answer) == 'table' and answer.err and answer
 end
 
+-- Whoever finds the fence of another run makes a new one at once: its server may come back with data of this one.
+local function renew()
+  if not unsaved then return end
+  redis.call('DEL', prefix .. 'x') -- nothing: having written, a script may write without room as well
+  save()
+end
+
 local function mark() return epoch .. struct.pack('>I8', floor) end
 
 local function removed(tags, since)
@@ -77,7 +84,7 @@ end
 
 local function remove(tags)
   local list = prefix .. 'g'
-  redis.call('DEL', prefix .. 'x') -- nothing: having written, it can remove without room as well
+  redis.call('DEL', prefix .. 'x') -- as in renew
   if redis.call('HGET', list, 'm') ~= mark() then
     floor = changes
     redis.call('DEL', list)
@@ -206,6 +213,7 @@ return full
     # keys
     "delete": """
 for i = 3, #ARGV do delete(ARGV[i]) end
+renew()
 """,
     # keys
     "expire": """
@@ -215,7 +223,9 @@ for i = 3, #ARGV do
   local left = fresh_until(key)
   if left and left > now then redis.call('SETRANGE', prefix .. 'v' .. key, 17, struct.pack('>I8', now)) end
 end
+renew()
 """,
+    "renew": "renew()",
     # tags
     "remove_tags": """
 local tags = {}
@@ -223,7 +233,7 @@ for i = 3, #ARGV do tags[#tags + 1] = ARGV[i] end
 remove(tags)
 """,
     "clear": """
-redis.call('DEL', prefix .. 'x') -- as in remove
+redis.call('DEL', prefix .. 'x') -- as in renew
 changes = changes + 1
 cleared = changes
 unsaved = true
@@ -250,6 +260,7 @@ for i = 6 + keys, #ARGV do
   hold(prefix .. 'k' .. ARGV[i])
 end
 if #tags > 0 then remove(tags) end
+renew()
 """,
     "release": """
 local keys, tags = tonumber(ARGV[4]), {}
@@ -262,6 +273,7 @@ for i = 5 + keys, #ARGV do
   redis.call('HDEL', prefix .. 'k' .. ARGV[i], 'h' .. ARGV[3])
 end
 if #tags > 0 then remove(tags) end
+renew()
 """,
 }
 
