@@ -143,6 +143,8 @@ class _Sockets:
         except (ConnectionRefusedError, FileNotFoundError):  # it has died, or closed just now
             with contextlib.suppress(OSError):
                 Path(path).unlink()
+            self.stuck.discard(path)
+            return False
         except OSError as error:
             if error.errno in {errno.EAGAIN, errno.ENOBUFS}:
                 return True
