@@ -20,10 +20,10 @@ from perfloop.caching.flights import Start, Wait
 from perfloop.caching.levels import MemoryLevel
 from perfloop.caching.limits import LoadLimit
 from perfloop.caching.local import LocalLevel
-from perfloop.caching.multilevel import LeastRecent
 from perfloop.caching.options import EntryOptions
 from perfloop.caching.search import SingleLoader
 from perfloop.caching.shared import SharedLevel, SimpleBreaker
+from perfloop.caching.stores import LRUStore
 from perfloop.exceptions import LevelFailed
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class World:
         def publish(invalidation: Invalidation) -> Program[None]:
             yield Call(post, invalidation)
 
-        own = local(LeastRecent(100), clock=self.time)
+        own = local(LRUStore(max_entries=100), clock=self.time)
         shared = [
             SharedLevel(level, SimpleBreaker(self.time), report=lambda name, error: None) for level in self.levels
         ]
@@ -149,6 +149,7 @@ class World:
             report=Silent(),
             publish=publish,
             copies=False,
+            weighs=False,
             limit=LoadLimit(100),
         )
         return Node(own, core)

@@ -68,6 +68,7 @@ class Core:
         report: Report,
         publish: Callable[[Invalidation], Program[None]],
         copies: bool,
+        weighs: bool,
         limit: LoadLimit,
         lease_seconds: float = _LEASE_SECONDS,
     ) -> None:
@@ -79,6 +80,7 @@ class Core:
             token: a text that nobody has had before.
             publish: tells other processes.
             copies: whether entries hold encoded values, so that each reader gets one of his own.
+            weighs: whether the store must know how long the encoded values are.
             limit: how many loaders run at one time.
         """
         self.local = local
@@ -95,6 +97,7 @@ class Core:
         self._report = report
         self._publish = publish
         self._copies = copies
+        self._encodes = copies or weighs or bool(levels)
         self.lease_seconds = lease_seconds
         for depth, shared in enumerate(levels):
             shared.told_late = partial(self._told_late, depth)
@@ -378,7 +381,7 @@ class Core:
         """
         life = lifetime(options, value, self.draw())
         tags = tuple(options.tags(value)) if callable(options.tags) else options.tags
-        data = self._values.encode(value, load_seconds) if self.levels or self._copies else b""
+        data = self._values.encode(value, load_seconds) if self._encodes else b""
         return Found(value, Stored(data, life.fresh, life.kept, tags), load_seconds)
 
     def decoded(self, shared: SharedLevel, text: str, stored: Stored) -> Decoded | None:

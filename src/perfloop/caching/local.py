@@ -8,7 +8,9 @@ microseconds.
 from __future__ import annotations
 
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ..clock import MONOTONIC, Clock
 from ..telemetry.forks import renew_lock_in_forks
@@ -16,44 +18,25 @@ from ..telemetry.forks import renew_lock_in_forks
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
-__all__ = ["Entry", "Fence", "LocalLevel", "Store"]
+    from .stores import Store
+
+__all__ = ["Entry", "Fence", "LocalLevel"]
 
 
-class Entry:
+class Entry(msgspec.Struct, eq=False):
     """A value in this process. Times are moments of the clock."""
 
-    __slots__ = ("deadline", "fresh_until", "hits", "kept_until", "tags", "value", "weight")
-
-    def __init__(
-        self,
-        value: Any,
-        *,
-        deadline: float,
-        fresh_until: float,
-        kept_until: float,
-        tags: tuple[str, ...] = (),
-        weight: int = 1,
-    ) -> None:
-        self.value = value
-        self.deadline = deadline
-        """Until then it is given without a further look."""
-        self.fresh_until = fresh_until
-        self.kept_until = kept_until
-        self.tags = tags
-        self.weight = weight
-        self.hits = 0
-
-
-class Store(Protocol):
-    """A bounded mapping. `get` is called by any thread at any time, everything else by one at a time."""
-
-    def get(self, key: Hashable) -> Entry | None: ...
-    def put(self, key: Hashable, entry: Entry) -> Sequence[tuple[Hashable, Entry]]:
-        """Keep it; what had to go for it (it may be the entry itself), but not what it replaced."""
-
-    def pop(self, key: Hashable) -> Entry | None: ...
-    def clear(self) -> None: ...
-    def __len__(self) -> int: ...
+    value: Any
+    deadline: float
+    """Until then it is given without a further look."""
+    fresh_until: float
+    kept_until: float
+    tags: tuple[str, ...] = ()
+    weight: int = 1
+    hits: int = 0
+    mark: int = 0
+    rank: int = 0
+    """The store's, as `mark` is."""
 
 
 class Fence:
@@ -75,7 +58,7 @@ class Fence:
 class LocalLevel:
     """Entries of a store, with fences, tags and holds."""
 
-    def __init__(self, store: Store, *, clock: Clock = MONOTONIC) -> None:
+    def __init__(self, store: Store[Entry], *, clock: Clock = MONOTONIC) -> None:
         self.store = store
         self._clock = clock
         self._fences: dict[Hashable, set[Fence]] = {}

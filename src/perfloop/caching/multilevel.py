@@ -8,29 +8,30 @@ import os
 import random
 import secrets
 import weakref
-from collections import OrderedDict
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
 from ..clock import MONOTONIC, Clock
-from ..exceptions import InvalidValue, LevelFailed
+from ..exceptions import LevelFailed
 from .core import Core
 from .effects import Program, run, run_async
 from .encoding import KeyCodec, ValueCodec
 from .limits import LoadLimit
-from .local import Entry, LocalLevel
+from .local import LocalLevel
 from .options import EntryOptions
 from .reports import LoggedReport
 from .search import BatchLoader, SingleLoader
 from .shared import Breaker, SharedLevel, SimpleBreaker
+from .stores import make_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from .backplane import Backplane, Invalidation
     from .levels import Level
+    from .local import Entry
 
 __all__ = ["MultiLevelCache"]
 
@@ -54,7 +55,9 @@ class MultiLevelCache(Generic[K, V]):
         *,
         key: Any = str,
         levels: Sequence[Level] = (),
-        max_entries: int = 10_000,
+        max_entries: int | None = 10_000,
+        max_weight: int | None = None,
+        policy: str = "tinylfu",
         options: EntryOptions | None = None,
         name: str = "cache",
         version: str = "",
@@ -71,6 +74,8 @@ class MultiLevelCache(Generic[K, V]):
             key: the keys' type: str, int, UUID, a tuple of these.
             levels: from the fastest to the slowest.
             max_entries: how many entries this process keeps.
+            max_weight: how many bytes its entries may have together, as they are encoded; not bounded unless given.
+            policy: what has to go when it is full: `tinylfu`, `lru` or `lfu`.
             options: the policies of an entry that gives none of its own; a TTL of a minute by default.
             name: in messages and telemetry.
             version: change it when values mean something else although their type is the same.
@@ -80,17 +85,16 @@ class MultiLevelCache(Generic[K, V]):
             max_loads: how many loaders run at one time in this process; the others wait.
 
         Raises:
-            InvalidValue: a bound below 1, or a type that msgspec does not know.
+            InvalidValue: no bound, or one below 1; an unknown policy; a type that msgspec does not know.
         """
-        if max_entries < 1:
-            raise InvalidValue("Expected max_entries of 1 or more", got=max_entries)
         self.name = name
         self._options = options or EntryOptions()
         self._clock = clock
         self._now = clock.now
         self._values = ValueCodec(value, version=version)
         self._shareable = cannot_change(value)
-        self._local = LocalLevel(LeastRecent(max_entries), clock=clock)
+        store = make_store(policy, max_entries=max_entries, max_weight=max_weight)
+        self._local = LocalLevel(store, clock=clock)
         self._find = self._local.store.get
         self._report = LoggedReport(name)
         self._backplane = backplane
@@ -108,6 +112,7 @@ class MultiLevelCache(Generic[K, V]):
             report=self._report,
             publish=self._publish,
             copies=not self._shareable,
+            weighs=max_weight is not None,
             limit=LoadLimit(max_loads),
         )
         if backplane is not None:
@@ -304,29 +309,6 @@ class MultiLevelCache(Generic[K, V]):
     def __len__(self) -> int:
         """How many entries this process has."""
         return len(self._local.store)
-
-
-class LeastRecent:
-    """Keeps the entries that were put in last."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._entries: OrderedDict[Any, Entry] = OrderedDict()
-        self.get = self._entries.get
-
-    def put(self, key: Any, entry: Entry) -> list[tuple[Any, Entry]]:
-        self._entries.pop(key, None)
-        self._entries[key] = entry
-        return [self._entries.popitem(last=False)] if len(self._entries) > self._most else []
-
-    def pop(self, key: Any) -> Entry | None:
-        return self._entries.pop(key, None)
-
-    def clear(self) -> None:
-        self._entries.clear()
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
 
 def cannot_change(kind: Any) -> bool:
