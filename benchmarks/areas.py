@@ -118,6 +118,19 @@ AREAS = (
         },
     ),
     Area(
+        "caching",
+        "what does a hit cost, and what does the cache in the process keep, beside the caches people use?",
+        {
+            "l1_sync_hit_vs_cachetools": ("<=", 0.7),
+            "l1_async_hit_vs_cashews": ("<=", 0.10),
+            "decorator_hit_vs_cashews": ("<=", 0.03),
+            "get_or_load_hit_vs_dogpile": ("<=", 0.08),
+            "l2_hit_vs_redis_py": ("<=", 1.25),
+            "hit_ratio_vs_theine": (">=", 0.98),
+            "access_vs_theine": ("<=", 0.35),
+        },
+    ),
+    Area(
         "startup",
         "how long does it take to be there?",
         {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},

@@ -87,7 +87,19 @@ def _template(signature: inspect.Signature, literals: Sequence[str], names: Sequ
                 text += text_of(value, plain, safe) + literal
         return text
 
-    return key
+    if not simple or len(fields) != 1 or fields[0][1] is not int:
+        return key
+    place, _, last = fields[0]
+
+    def key_of_number(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        """The commonest: one number. More than twice as fast."""
+        if not kwargs and len(args) == count:
+            value = args[place]
+            if type(value) is int:
+                return f"{first}{value}{last}"
+        return key(args, kwargs)
+
+    return key_of_number
 
 
 def _plain_type(parameter: inspect.Parameter) -> type | None:

@@ -44,7 +44,7 @@ class TinyLFUStore(Bounded[E]):
     """Keeps what is asked for often, and for how long it is so. Good at scans, at loops larger than the store and where
     some things are asked for much more often than others; it finds out how much room newcomers need.
 
-    New entries come into a window. What leaves it competes with as many entries of the main part, taken where the hand
+    New entries come into a window. What leaves it competes with half as many entries of the main part, where the hand
     stands; those counted least go. Counts are kept for what is not here, too: in a count-min sketch of two rows.
     """
 
@@ -115,15 +115,17 @@ class TinyLFUStore(Bounded[E]):
         return gone
 
     def _evict(self, number: int, weight: int, *, force: bool) -> list[tuple[Hashable, E]]:
-        """Have newcomers compete with as many of the main part; those counted least go, up to `number` and `weight`.
+        """Have newcomers compete with half as many of the main part; those counted least go, until the bounds hold.
 
         Args:
+            number: how many entries have to go.
+            weight: how much has to go.
             force: newcomers compete although the window has room for them.
         """
         entries = self._entries
         some = max(number, 1 + weight * len(entries) // max(self.weight, 1))
         newcomers, counts, asked = self._leave_window(some, force=force)
-        olds, old_counts, read = self._pass_hand(some)
+        olds, old_counts, read = self._pass_hand(some - len(newcomers) // 2)
         keys = newcomers + olds
         counts += old_counts
         # Stable: of those counted alike newcomers go, or a loop would wash out what it comes back to.
