@@ -24,7 +24,7 @@ from .options import EntryOptions
 from .reports import LoggedReport
 from .search import BatchLoader, SingleLoader
 from .shared import Breaker, SharedLevel, SimpleBreaker
-from .stores import make_store
+from .stores import STORES, GhostEstimate, Ghosts, make_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -58,6 +58,7 @@ class MultiLevelCache(Generic[K, V]):
         max_entries: int | None = 10_000,
         max_weight: int | None = None,
         policy: str = "tinylfu",
+        ghosts: bool = False,
         options: EntryOptions | None = None,
         name: str = "cache",
         version: str = "",
@@ -76,6 +77,7 @@ class MultiLevelCache(Generic[K, V]):
             max_entries: how many entries this process keeps.
             max_weight: how many bytes its entries may have together, as they are encoded; not bounded unless given.
             policy: what has to go when it is full: `tinylfu`, `lru` or `lfu`.
+            ghosts: watch what other sizes and policies would find, for `ghost_estimates`; some 100 ns a look-up.
             options: the policies of an entry that gives none of its own; a TTL of a minute by default.
             name: in messages and telemetry.
             version: change it when values mean something else although their type is the same.
@@ -95,7 +97,8 @@ class MultiLevelCache(Generic[K, V]):
         self._shareable = cannot_change(value)
         store = make_store(policy, max_entries=max_entries, max_weight=max_weight)
         self._local = LocalLevel(store, clock=clock)
-        self._find = self._local.store.get
+        self._ghosts = Ghosts(policy, store, STORES) if ghosts else None
+        self._find = store.get if self._ghosts is None else self._ghosts.watching(store.get)
         self._report = LoggedReport(name)
         self._backplane = backplane
         self._listening = backplane is None
@@ -305,6 +308,11 @@ class MultiLevelCache(Generic[K, V]):
         self._core.tasks.add(task)
         task.add_done_callback(self._core.tasks.discard)
         return await asyncio.shield(task)
+
+    def ghost_estimates(self) -> list[GhostEstimate]:
+        """The hit ratio this process' own level would have at ½, 1, 2 and 4 times its size and with other policies;
+        empty unless made with `ghosts`."""
+        return [] if self._ghosts is None else self._ghosts.estimates()
 
     def __len__(self) -> int:
         """How many entries this process has."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...exceptions import InvalidValue
 from .bounded import Bounded
+from .ghosts import GhostEstimate, Ghosts
 from .lfu import LFUStore
 from .lru import LRUStore
 from .protocol import Counted, Store
@@ -14,7 +15,18 @@ from .tinylfu import TinyLFUStore
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["STORES", "Bounded", "Counted", "LFUStore", "LRUStore", "Store", "TinyLFUStore", "make_store"]
+__all__ = [
+    "STORES",
+    "Bounded",
+    "Counted",
+    "GhostEstimate",
+    "Ghosts",
+    "LFUStore",
+    "LRUStore",
+    "Store",
+    "TinyLFUStore",
+    "make_store",
+]
 
 STORES: Final[Mapping[str, type[Bounded[Any]]]] = {"tinylfu": TinyLFUStore, "lru": LRUStore, "lfu": LFUStore}
 """Every policy by its name."""
