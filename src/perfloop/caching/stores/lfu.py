@@ -53,12 +53,15 @@ class LFUStore(Bounded[E]):
         self._heap.clear()
 
     def _make_room(self) -> tuple[Hashable, E]:
+        # Once for each entry is enough, unless others read them meanwhile, which is not waited for.
+        looks = len(self._entries)
         while True:
             hits, number, key = heappop(self._heap)
             entry = self._entries.get(key)
             if entry is None or entry.mark != number:
                 continue
-            if entry.hits > hits:
+            if entry.hits > hits and looks > 0:
+                looks -= 1
                 heappush(self._heap, (entry.hits, number, key))
                 continue
             del self._entries[key]

@@ -219,6 +219,36 @@ def test_readers_never_fail_nor_get_another_keys_entry_while_entries_come_and_go
     assert {key for key, _ in store.items()} == model
 
 
+class ReadAtEachLook:
+    """An entry that others read whenever the store looks, and now and then two of them lose a count."""
+
+    def __init__(self) -> None:
+        self.weight, self.mark, self.rank = 1, 0, 0
+        self._hits = 0
+
+    @property
+    def hits(self) -> int:
+        self._hits += 3 if self._hits % 5 else -2
+        return self._hits
+
+    @hits.setter
+    def hits(self, hits: int) -> None:
+        self._hits = hits
+
+
+@pytest.mark.parametrize("policy", sorted(STORES))
+@pytest.mark.parametrize("most", [1, 2, 40, 500])
+def test_entries_read_between_any_two_steps_of_the_store_do_not_hold_it_up(policy: str, most: int) -> None:
+    store, model = make_store(policy, max_entries=most), {}
+    for number in range(3000):
+        key = number % (2 * most + 1)
+        model[key] = ReadAtEachLook()
+        for gone, its in store.put(key, model[key]):
+            assert model.pop(gone) is its
+        assert len(store) == len(model) <= most
+    assert dict(store.items()) == model
+
+
 @pytest.mark.parametrize("bounds", [{}, {"max_entries": 0}, {"max_weight": 0}, {"max_entries": 5, "max_weight": -1}])
 def test_a_store_without_a_bound_is_refused(bounds: dict[str, int]) -> None:
     with pytest.raises(InvalidValue, match="max_"):
