@@ -29,7 +29,7 @@ from perfloop.database.indexes import advise_indexes
 
 from ..progress import say
 from .databases import SCHEMAS, create
-from .inserts import TABLES, bill_error
+from .inserts import bill_errors
 from .measuring import Workload
 from .on_sqlite import sqlite_figures
 from .single_columns import single_columns
@@ -55,7 +55,8 @@ def run(full: bool) -> dict[str, Any]:
             say(f"index_advice: {schema.name} advised after {time.monotonic() - began:.0f} s")
             judged.append(_judge(schema, address, advice))
             if schema.name == "music":
-                bills = _bills(address, advice)
+                with psycopg.connect(address, autocommit=True) as connection:
+                    bills = bill_errors(connection, advice.advised)
             say(f"index_advice: {schema.name} judged after {time.monotonic() - began:.0f} s")
             figures |= {f"{schema.name}_{name}": value for name, value in judged[-1].items()}
     on_sqlite = sqlite_figures()
@@ -77,14 +78,6 @@ def run(full: bool) -> dict[str, Any]:
 def _advise(schema: Schema, address: str, clones: str) -> IndexAdvice:
     with open_database(address) as database, clone_database(database, onto=clones) as clone:
         return advise_indexes(database, schema.workload(), clone=clone.database)
-
-
-def _bills(address: str, advice: IndexAdvice) -> dict[str, dict[str, float]]:
-    with psycopg.connect(address, autocommit=True) as connection:
-        return {
-            table: bill_error(connection, table, [each for each in advice.advised if each.table == table])
-            for table in TABLES
-        }
 
 
 def _judge(schema: Schema, address: str, advice: IndexAdvice) -> dict[str, float]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sample"]
 
-_MOST_OF_A_STATEMENT = 20
+_MOST_OF_A_STATEMENT = 50
 """Of one fingerprint: it may have many texts."""
 _LARGEST = 100_000
 _PLAIN = (str, int, float, bool, type(None))

@@ -24,8 +24,11 @@ class StatementGain(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class WriteBill(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an index costs those who write, measured on the clone with and without it."""
+    """What an index costs those who write, measured on copies of the table with and without it."""
 
+    beside: list[str] = field(default_factory=list)
+    """The advised indexes that were on the table already: the bill is what this one adds to theirs, so that a table's
+    bills add up."""
     insert_us: float | None = None
     """Added microseconds for one row; None: not measured."""
     insert_us_interval: tuple[float, float] | None = None
@@ -41,8 +44,11 @@ class WriteBill(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lost_hot_columns: list[str] = field(default_factory=list)
     rows: int = 0
     """Rows that each figure is measured over."""
-    source: Literal["captured", "generated", "not measured"] = "not measured"
-    """Which rows were written: those of the workload's own statements, or copies of the newest rows."""
+    source: Literal["captured", "held back", "generated", "not measured"] = "not measured"
+    """Which rows were inserted: those of the workload's own statements, the table's newest, which its copies were made
+    without, or made-up ones."""
+    update_source: Literal["captured", "generated", "not measured"] = "not measured"
+    """What rows were updated to: values of the workload's own statements, or those of other rows."""
     why_not: str | None = None
 
 

@@ -29,6 +29,11 @@ _LOADER_COSTS = {
     "prefetch_related": _AT_ONCE,
     "batch": _AT_ONCE,
 }
+_WRITTEN = {
+    "captured": "the workload's own rows, with fresh keys",
+    "held back": "the table's newest rows",
+    "generated": "copies of the newest rows",
+}
 _NOT_WORTH = ("no difference", "slower", "rejected")
 
 
@@ -163,17 +168,18 @@ def _index(each: AdvisedIndex, whole: float, *, counted: bool) -> AdviceEntry:
 
 
 def _bill(bill: WriteBill) -> list[str]:
-    if bill.source == "not measured":
+    if bill.insert_us is None and bill.update_us is None:
         return [f"write bill not measured{f': {figures.clean(bill.why_not)}' if bill.why_not else ''}"]
     lines = []
-    for what, added, interval, wal in (
-        ("insert", bill.insert_us, bill.insert_us_interval, bill.insert_wal_bytes),
-        ("update", bill.update_us, bill.update_us_interval, bill.update_wal_bytes),
+    beside = f", beside {', '.join(map(figures.clean, bill.beside))}" if bill.beside else ""
+    for what, added, interval, wal, source in (
+        ("insert", bill.insert_us, bill.insert_us_interval, bill.insert_wal_bytes, bill.source),
+        ("update", bill.update_us, bill.update_us_interval, bill.update_wal_bytes, bill.update_source),
     ):
         if added is not None:
             span = f" ({figures.number(interval[0])}–{figures.number(interval[1])})" if interval else ""
             log = "" if wal is None else f", {wal:+,.0f} B of WAL"
-            lines.append(f"{added:+,.1f} µs{span} an {what}{log}")
+            lines.append(f"{added:+,.1f} µs{span} an {what}{log}{beside}: {_WRITTEN[source]}")
     if bill.lost_hot_share > 0:
         columns = ", ".join(map(figures.clean, bill.lost_hot_columns))
         lines.append(

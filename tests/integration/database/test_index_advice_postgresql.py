@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.services
 
-OPTIONS = IndexOptions(write_rows=50, write_rounds=3)
+OPTIONS = IndexOptions(write_rows=50, write_rounds=3, write_growths=1)
 
 SCHEMA = """
 CREATE EXTENSION pg_trgm;
@@ -131,7 +131,8 @@ def test_an_index_comes_with_all_that_was_measured(advise: Advise) -> None:
     assert advised.statements[0].buffers_after < 20
     assert "customer_id is compared with =" in advised.reason
     bill = advised.write_bill
-    assert bill.source == "generated"
+    assert (bill.source, bill.update_source) == ("held back", "generated")
+    assert bill.beside == []
     assert bill.why_not is None
     assert bill.insert_us is not None
     assert bill.insert_wal_bytes is not None

@@ -24,6 +24,8 @@ __all__ = ["Dialect", "WorkloadBuilder", "describe_parameter", "plan_without_val
 Dialect = Literal["postgresql", "sqlite", "mysql"]
 _SAMPLES = 5
 """Executions of a statement whose parameters are kept."""
+_SAMPLES_OF_WRITES = 50
+"""Of one that inserts, updates or deletes: a write bill replays them, and few would all go to the same pages."""
 _MOST_STATEMENTS = 5_000
 _EXPRESSION = re.compile(r"Cond|Filter|Key|Output|Call|Query|Command")
 _SESSION = re.compile(
@@ -105,9 +107,10 @@ class WorkloadBuilder:
         found.slowest_ms = max(found.slowest_ms, slowest)
         found.rows += rows
         found.uses += uses
-        if parameters and len(found.parameters) < _SAMPLES:
+        most = _SAMPLES_OF_WRITES if kind_of(text) in ("insert", "update", "delete") else _SAMPLES
+        if parameters and len(found.parameters) < most:
             found.parameters.append([describe_parameter(value, values=self._values) for value in parameters])
-        found.parameters += [list(each) for each in samples[: _SAMPLES - len(found.parameters)]]
+        found.parameters += [list(each) for each in samples[: most - len(found.parameters)]]
 
     def leave_out(self, why: str, count: int = 1) -> None:
         """Note something that could not be taken."""

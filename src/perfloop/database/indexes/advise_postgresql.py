@@ -24,7 +24,7 @@ from .unused import droppable
 from .values import executions
 from .what_if import WhatIf
 from .workload_pages import WorkloadPages
-from .write_bill import measure_write_bills
+from .write_bill import WrittenTable, measure_write_bills
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -376,10 +376,12 @@ class _Advisor:
             notes=[*self.catalogue.notes, *self.notes, *self._notes()],
             left_out=self.left_out[:_MOST_LEFT_OUT],
         )
-        # Last: what is written and taken back leaves dead rows behind.
-        bills = {each.name: bill for each, bill in self._write_bills(chosen, judged).items()}
+        # Last, for it removes the indexes; in the order of the advice.
+        places = {each.name: place for place, each in enumerate(advice.advised)}
+        bills = self._write_bills(sorted(chosen, key=lambda each: places[each.name]), judged)
+        billed = {each.name: bill for each, bill in bills.items()}
         return structs.replace(
-            advice, advised=[structs.replace(each, write_bill=bills[each.name]) for each in advice.advised]
+            advice, advised=[structs.replace(each, write_bill=billed[each.name]) for each in advice.advised]
         )
 
     def _notes(self) -> list[str]:
@@ -436,17 +438,23 @@ class _Advisor:
         by_table: defaultdict[tuple[str | None, str], list[IndexDefinition]] = defaultdict(list)
         for each in chosen:
             by_table[each.schema, each.table].append(each)
-        bills: dict[IndexDefinition, WriteBill] = {}
+        written = []
         for key, definitions in by_table.items():
-            updates = [
-                (write.columns, float(each.statement.calls))
+            writes = [
+                (write, each.statement)
                 for each in judged
-                if (write := each.analysis.write) is not None and write.kind == "update" and write.table.key == key
+                if (write := each.analysis.write) is not None and write.table.key == key
             ]
-            table = self._counted(key)
-            bills |= measure_write_bills(self.clone, table, definitions, updates, self.options)
-            self.clone.vacuum(table.sql)
-        return bills
+            written.append(
+                WrittenTable(
+                    self._counted(key),
+                    definitions,
+                    sum(max(each.rows, each.calls) for write, each in writes if write.kind == "insert"),
+                    [(write.columns, float(each.calls)) for write, each in writes if write.kind == "update"],
+                    judged,
+                )
+            )
+        return measure_write_bills(self.clone, written, self.options)
 
     def _counted(self, key: tuple[str | None, str]) -> Table:
         """The clone's table, with the updates that the database itself counted."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .catalogue import Column, Table
     from .what_if import WhatIf
 
-__all__ = ["NewRows", "NotMeasured", "copies", "new_rows", "newest"]
+__all__ = ["NewRows", "NotMeasured", "copies", "greatest", "new_rows", "newest"]
 
 _EXAMPLES = 20_000
 # The correlation of a column's values with the rows' order from which on they are taken to grow with it.
@@ -33,6 +33,7 @@ class NewRows:
     """An INSERT of one row and what to send with it; `fresh(n)` gives `n` rows that were never given before."""
 
     sql: str
+    columns: list[str]
     fresh: Callable[[int], list[tuple[Any, ...]]]
 
 
@@ -52,14 +53,15 @@ def new_rows(clone: WhatIf, table: Table) -> NewRows:
     if not found:
         raise NotMeasured(f"{table.name} has no rows to take as an example")
 
-    def greatest(name: str) -> int:
-        query = f"SELECT max({quote_identifier(name)}) FROM {table.sql}"
-        row = clone.connection.execute(query.encode()).fetchone()
-        return int(row[0] or 0) if row is not None else 0
-
     places = ", ".join(["%s"] * len(names))
     sql = f"INSERT INTO {table.sql} ({', '.join(map(quote_identifier, names))}) VALUES ({places})"
-    return NewRows(sql, copies(table, names, found, greatest))
+    return NewRows(sql, names, copies(table, names, found, lambda name: greatest(clone, table, name)))
+
+
+def greatest(clone: WhatIf, table: Table, name: str) -> int:
+    """The greatest value of a column that counts."""
+    row = clone.connection.execute(f"SELECT max({quote_identifier(name)}) FROM {table.sql}".encode()).fetchone()
+    return int(row[0] or 0) if row is not None else 0
 
 
 def copies(

@@ -20,7 +20,11 @@ class IndexOptions:
     search_seconds: float = 90.0
     """For choosing; the best set found until then is taken. What is executed to measure it is not counted."""
     write_rows: int = 500
-    """Rows that a write bill writes in each of its rounds."""
+    """Rows that a write bill updates in each of its rounds; on SQLite inserts, too."""
     write_rounds: int = 31
+    write_growths: int = 40
+    """How often, at most, a table that the workload writes grows for its write bill; the others do so three times."""
+    write_seconds: float = 45.0
+    """For all tables' growths: what is not begun until then is not measured."""
     most_statements: int = 200
     """The dearest of the workload; the others are left out, and said to be."""

@@ -67,7 +67,8 @@ def measure_sqlite_write_bills(
             update_us=statistics.median(update) if update else None,
             update_us_interval=median_interval(update) if update else None,
             rows=options.write_rows * options.write_rounds if insert or update else 0,
-            source="generated" if insert or update else "not measured",
+            source="generated" if insert else "not measured",
+            update_source="generated" if update else "not measured",
             why_not="; ".join(reasons) or None,
         )
     return bills

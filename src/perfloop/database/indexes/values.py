@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .catalogue import Column
     from .definition import Dialect
 
-__all__ = ["Execution", "Sampler", "executions", "literal"]
+__all__ = ["Execution", "Sampler", "executions", "literal", "sampled"]
 
 Sampler = "Callable[[Use], Sequence[str]]"
 _MOST_SAMPLES = 3
@@ -69,10 +69,7 @@ def executions(
         return [Execution(each.sql, calls * each.calls / seen, "none") for each in commonest]
     if count == 0:
         return [Execution(template.filled([]), calls, "none")]
-    kept = _kept(statement.parameters, count)
-    if kept:
-        texts = list(dict.fromkeys(template.filled([literal(each, dialect) for each in row]) for row in kept))
-        texts = texts[:_MOST_SAMPLES]
+    if texts := sampled(statement, dialect)[:_MOST_SAMPLES]:
         return [Execution(text, calls / len(texts), "sampled") for text in texts]
     found: dict[str, str] = {}
     held: dict[Use, Sequence[str]] = {}
@@ -80,6 +77,14 @@ def executions(
         literals = [_chosen(key, analysis, kind, dialect, sample, held) for key in range(count)]
         found.setdefault(template.filled(literals), kind)
     return [Execution(sql, calls / len(found), kind) for sql, kind in found.items()]
+
+
+def sampled(statement: WorkloadStatement, dialect: Dialect) -> list[str]:
+    """The statement with the values of each execution of which all were kept, as often as there are different ones."""
+    template = parse_placeholders(statement.sql, operators=dialect == "postgresql")
+    count = template.parameter_count
+    kept = _kept(statement.parameters, count) if count else []
+    return list(dict.fromkeys(template.filled([literal(each, dialect) for each in row]) for row in kept))
 
 
 def _kept(parameters: Sequence[Sequence[Parameter]], count: int) -> list[list[Any]]:

@@ -104,6 +104,12 @@ class WhatIf:
         if tables:
             self._execute(f"ANALYZE {', '.join(tables)}")
 
+    def wal_bytes(self) -> int:
+        """All WAL that the server has written."""
+        row = self._execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone()
+        assert row is not None
+        return int(row[0])
+
     def extension(self, name: str) -> bool:
         """Have an extension, if the clone's server has it."""
         return self._create_extension(name)
