@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TableCopies", "seconds_a_row"]
 
+# For a few hundred rows.
+_SENDING_SECONDS = 0.01
+
 
 class TableCopies:
     """Made in the table's own schema; gone after `drop`.
@@ -85,15 +88,17 @@ class TableCopies:
 
 
 def seconds_a_row(clone: WhatIf, sql: str, rows: Sequence[tuple[Any, ...]]) -> float:
-    """What a statement takes with each of these values, sent in a pipeline.
+    """What a statement takes with each of these values.
 
-    The server process' processor time where that can be seen, else the time that passes. In a pipeline, since a process
-    that sleeps and wakes for each row takes several times longer over it, and by how much depends on what else the
-    machine does.
+    The server process' processor time where that can be seen, else the time that passes. The rows are sent in a
+    pipeline while the process sleeps, so that it finds them all when it wakes: to go to sleep and be woken is counted
+    as its time, too, and happens the more often the less a row takes, which would hide what an index adds.
     """
-    clone.connection.prepare_threshold = 0
-    with clone.connection.cursor() as cursor:
-        used, started = backend_seconds(clone.connection), time.perf_counter()
+    connection = clone.connection
+    connection.prepare_threshold = 0
+    used, started = backend_seconds(connection), time.perf_counter()
+    with connection.pipeline(), connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_sleep({_SENDING_SECONDS})".encode())
         cursor.executemany(sql.encode(), rows)
-        elapsed, now_used = time.perf_counter() - started, backend_seconds(clone.connection)
+    elapsed, now_used = time.perf_counter() - started - _SENDING_SECONDS, backend_seconds(connection)
     return (now_used - used if used is not None and now_used is not None else elapsed) / len(rows)
