@@ -26,10 +26,10 @@ __all__ = ["bill_errors"]
 _TABLES = ("invoice", "invoice_line", "review")
 _HELD_BACK_SHARE = 0.1
 _MOST_HELD_BACK = 12_000
-_REPETITIONS = 11
+_REPETITIONS = 8
 _BLOCK = 250
 # A server that waits for each row spends time on going to sleep and being woken, the more the less a row takes.
-_WHILE_ROWS_ARE_SENT = b"SELECT pg_sleep(0.01)"
+_WHILE_ROWS_ARE_SENT = b"SELECT pg_sleep(0.015)"
 
 
 def bill_errors(connection: psycopg.Connection[Any], advised: Sequence[AdvisedIndex]) -> dict[str, dict[str, float]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["TableCopies", "seconds_a_row"]
 
 # For a few hundred rows.
-_SENDING_SECONDS = 0.01
+_SENDING_SECONDS = 0.015
 
 
 class TableCopies:
