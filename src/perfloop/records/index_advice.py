@@ -27,8 +27,8 @@ class WriteBill(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an index costs those who write, measured on copies of the table with and without it."""
 
     beside: list[str] = field(default_factory=list)
-    """The advised indexes that were on the table already: the bill is what this one adds to theirs, so that a table's
-    bills add up."""
+    """The advised indexes that were on the table already: the bill is what this one adds to theirs. On PostgreSQL those
+    advised before it, so that a table's bills add up; on SQLite all others."""
     insert_us: float | None = None
     """Added microseconds for one row; None: not measured."""
     insert_us_interval: tuple[float, float] | None = None

@@ -62,6 +62,7 @@ def measure_sqlite_write_bills(
     for each in definitions:
         insert, update = inserted.get(each), updated.get(each)
         bills[each] = WriteBill(
+            beside=[other.name for other in definitions if other is not each],
             insert_us=statistics.median(insert) if insert else None,
             insert_us_interval=median_interval(insert) if insert else None,
             update_us=statistics.median(update) if update else None,
