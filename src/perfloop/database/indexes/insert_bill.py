@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Added", "InsertBill", "added"]
 
 _GROWTH = 0.1
-_MOST_ROWS = 12_000
-_MOST_COPIED = 200_000
+# Rows inserted at most, and copied before.
+_OF_WRITTEN = (12_000, 200_000)
+_OF_OTHERS = (2_000, 40_000)
 _BLOCK = 250
 _LEAST_BLOCKS = 3
 _MADE_UP = 2_000
@@ -45,6 +46,7 @@ class InsertBill:
     Args:
         number: tells the copies' names from those of other tables.
         captured: rows of the workload's own: with fresh keys they are inserted again and again.
+        written: by the workload; otherwise fewer rows will do, and less of the table is copied.
 
     Raises:
         NotMeasured: there are no rows to insert.
@@ -58,11 +60,13 @@ class InsertBill:
         definitions: Sequence[IndexDefinition],
         number: int,
         captured: CapturedRows | None = None,
+        *,
+        written: bool = True,
     ) -> None:
         self.clone = clone
         self.copies = TableCopies(clone, table, definitions, f"grown_{number}")
         self.source: Literal["captured", "held back", "generated"]
-        older, columns = self._choose(table, captured)
+        older, columns = self._choose(table, captured, *(_OF_WRITTEN if written else _OF_OTHERS))
         names = ", ".join(map(quote_identifier, columns))
         places = ", ".join(["%s"] * len(self.rows[0]))
         self._insert = f"({names}) OVERRIDING SYSTEM VALUE VALUES ({places})"
@@ -120,10 +124,12 @@ class InsertBill:
         """Remove the copies."""
         self.copies.drop()
 
-    def _choose(self, table: Table, captured: CapturedRows | None) -> tuple[str, Sequence[str]]:
+    def _choose(
+        self, table: Table, captured: CapturedRows | None, most_rows: int, most_copied: int
+    ) -> tuple[str, Sequence[str]]:
         """Choose the rows to insert; a query of those to begin with, and the columns of those to insert."""
-        wanted = min(table.rows * _GROWTH, _MOST_ROWS)
-        whole = f"SELECT * FROM {table.sql} LIMIT {_MOST_COPIED}"
+        wanted = min(table.rows * _GROWTH, most_rows)
+        whole = f"SELECT * FROM {table.sql} LIMIT {most_copied}"
         if captured is not None:
             columns, found = captured
             with contextlib.suppress(NotMeasured):
@@ -134,7 +140,7 @@ class InsertBill:
             # By pages, of which the last are the newest; as text, which every type takes.
             a_page = max(table.rows / max(table.pages, 1), 1.0)
             end = table.pages - max(round(wanted / a_page), 1)
-            start = max(end - round(_MOST_COPIED / a_page), 0)
+            start = max(end - round(most_copied / a_page), 0)
             texts = ", ".join(f"{quote_identifier(each)}::text" for each in self.copies.columns)
             newest = f"SELECT {texts} FROM {table.sql} WHERE ctid >= '({end},0)'::tid"
             rows = self.clone.connection.execute(newest.encode()).fetchall()

@@ -51,6 +51,11 @@ class WrittenTable:
     statements: Sequence[Judged] = ()
     """The workload's."""
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the workload inserts into it or updates it."""
+        return bool(self.inserts or self.updates)
+
 
 def measure_write_bills(
     clone: WhatIf, tables: Sequence[WrittenTable], options: IndexOptions
@@ -96,8 +101,10 @@ def _grow(
                     if late:
                         raise NotMeasured(f"the {options.write_seconds:.0f} s for write bills were over")
                     captured = captured_inserts(clone, each.table, each.statements)
-                    inserted[each.table] = InsertBill(clone, each.table, each.definitions, number, captured)
-                if growth < _LEAST_GROWTHS or not late:
+                    inserted[each.table] = InsertBill(
+                        clone, each.table, each.definitions, number, captured, written=each.is_written
+                    )
+                if growth == 0 or not late:
                     inserted[each.table].grow()
             except (psycopg.Error, NotMeasured) as error:
                 reasons[each.table].append(f"inserts: {_said(error)}")
@@ -105,7 +112,7 @@ def _grow(
                     inserted.pop(each.table).close()
         due = [each for each in due if each.table in inserted]
         if growth + 1 >= _LEAST_GROWTHS:
-            due = [each for each in due if (each.inserts or each.updates) and not inserted[each.table].is_precise]
+            due = [each for each in due if each.is_written and not inserted[each.table].is_precise]
 
 
 def _bills(
