@@ -22,7 +22,7 @@ KEY_BITS = 30
 MOST_VALUES = 8_191
 """Longer lists count as this long."""
 KEY_MASK = (1 << KEY_BITS) - 1
-SAMPLES = 20 if PARAMETERS else 0
+SAMPLES = 50 if PARAMETERS else 0
 _MAX_SQL = 20_000
 _MOST_PLACES = 64
 """Further values of a list are not looked at: the first ones tell lists apart."""
