@@ -17,6 +17,7 @@ from perfloop.caching.core import Core
 from perfloop.caching.effects import Call, Load, Program, Sleep
 from perfloop.caching.encoding import KeyCodec, ValueCodec
 from perfloop.caching.flights import Start, Wait
+from perfloop.caching.insight import Insight
 from perfloop.caching.levels import MemoryLevel
 from perfloop.caching.limits import LoadLimit
 from perfloop.caching.local import LocalLevel
@@ -25,6 +26,7 @@ from perfloop.caching.search import SingleLoader
 from perfloop.caching.shared import SharedLevel, SimpleBreaker
 from perfloop.caching.stores import LRUStore
 from perfloop.exceptions import LevelFailed
+from perfloop.telemetry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,6 +125,7 @@ class World:
         self.crashed: list[Actor] = []
         self.stale_reads: list[str] = []
         self.options = options
+        self._registry = Registry()
         tokens = itertools.count()
         for number in range(nodes):
             self.nodes.append(self._node(number, local, lambda: str(next(tokens))))
@@ -151,6 +154,7 @@ class World:
             copies=False,
             weighs=False,
             limit=LoadLimit(100),
+            insight=Insight("world", [level.name for level in self.levels], self._registry, own.hits),
         )
         return Node(own, core)
 

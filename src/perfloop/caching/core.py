@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..clock import Clock
     from .effects import Program
+    from .insight import Insight
     from .limits import LoadLimit
     from .shared import Missed, SharedLevel
 
@@ -70,6 +71,7 @@ class Core:
         copies: bool,
         weighs: bool,
         limit: LoadLimit,
+        insight: Insight,
         lease_seconds: float = _LEASE_SECONDS,
     ) -> None:
         """A core.
@@ -82,12 +84,16 @@ class Core:
             copies: whether entries hold encoded values, so that each reader gets one of his own.
             weighs: whether the store must know how long the encoded values are.
             limit: how many loaders run at one time.
+            insight: counts.
         """
         self.local = local
         self.levels = levels
         self.flights = Flights(local)
         self.options = options
         self.limit = limit
+        self.insight = insight
+        for shared, counts in zip(levels, insight.levels, strict=True):
+            shared.counts = counts
         self.tasks: set[Any] = set()
         self._keys = keys
         self._values = values
@@ -118,7 +124,7 @@ class Core:
             missing = dict(fences)
             for shared in self.levels:
                 texts = list(missing)
-                answer = (yield from shared.ask(lambda level: level.read(texts))) if texts else None  # noqa: B023
+                answer = (yield from shared.read(texts, self.clock.now)) if texts else None
                 for text, stored in zip(texts, answer or (), strict=answer is not None and bool(texts)):
                     decoded = self.decoded(shared, text, stored) if stored is not None and stored.fresh > 0 else None
                     if stored is not None and decoded is not None:
@@ -185,6 +191,7 @@ class Core:
         timeout = options.hard_timeout if soft is None else soft
         if not (yield Wait(flight.future, timeout)):
             if soft is not None and stale is not None:
+                self.insight.stale.inc()
                 return self.given(stale)
             raise LoadTimedOut(
                 f"Expected the loader to return within {timeout} s; it goes on in the background",
@@ -234,6 +241,7 @@ class Core:
             flight.future.set_result(_DROPPED)
             return
         self._report.load_failed(text, error)
+        self.insight.load_failures.inc()
         now = self.clock.now()
         stale = self._stale(flight.fence.key)
         if stale is None and found is not None:
@@ -241,6 +249,7 @@ class Core:
         if stale is None or now >= stale.fresh_until + options.stale_on_error:
             flight.future.set_result(_Outcome(error=error))
             return
+        self.insight.stale.inc()
         # Kept for a moment, so that not every caller has the loader fail once more.
         again = Entry(
             stale.value,
@@ -363,7 +372,11 @@ class Core:
 
     def _current(self, key: Hashable) -> Entry | None:
         entry = self.local.store.get(key)
-        return entry if entry is not None and entry.deadline > self.clock.now() else None
+        if entry is None or entry.deadline <= self.clock.now():
+            self.insight.process.misses.inc()
+            return None
+        entry.hits += 1
+        return entry
 
     def _stale(self, key: Hashable) -> Entry | None:
         entry = self.local.store.get(key)

@@ -66,6 +66,7 @@ class LocalLevel:
         self._held: dict[Hashable, dict[str, float]] = {}
         self._held_tags: dict[str, dict[str, float]] = {}
         self._deaf = False
+        self._hits_of_gone = 0
         # Reentrant: a finaliser may remove an entry while this thread is inside.
         self._lock = RLock()
         renew_lock_in_forks(self)
@@ -97,12 +98,12 @@ class LocalLevel:
         with self._lock:
             if self._deaf or fence.void or not fence.removed_tags.isdisjoint(entry.tags) or self._is_held(key, entry):
                 return False
-            self._untag(key, self.store.get(key))
+            self._gone(key, self.store.get(key))
             for tag in entry.tags:
                 self._tagged.setdefault(tag, set()).add(key)
             kept = True
             for gone, evicted in self.store.put(key, entry):
-                self._untag(gone, evicted)
+                self._gone(gone, evicted)
                 kept = kept and evicted is not entry
             return kept
 
@@ -121,7 +122,7 @@ class LocalLevel:
             for key in keys:
                 for fence in self._fences.get(key, ()):
                     fence.void = True
-                self._untag(key, self.store.pop(key))
+                self._gone(key, self.store.pop(key))
 
     def expire(self, keys: Iterable[Hashable]) -> None:
         """Make entries stale; keep nothing that is being looked up for them."""
@@ -144,7 +145,7 @@ class LocalLevel:
                     fence.removed_tags |= gone
             for tag in gone:
                 for key in self._tagged.pop(tag, ()):
-                    self._untag(key, self.store.pop(key))
+                    self._gone(key, self.store.pop(key))
 
     def clear(self) -> None:
         """Remove everything, and keep nothing that is being looked up."""
@@ -153,6 +154,7 @@ class LocalLevel:
                 for fence in fences:
                     fence.void = True
             self._tagged.clear()
+            self._hits_of_gone += sum(entry.hits for _, entry in self.store.items())
             self.store.clear()
 
     def listen(self, *, heard: bool) -> None:
@@ -160,6 +162,11 @@ class LocalLevel:
         with self._lock:
             self._deaf = not heard
             self.clear()
+
+    def hits(self) -> int:
+        """How often an entry was given so far."""
+        with self._lock:
+            return self._hits_of_gone + sum(entry.hits for _, entry in self.store.items())
 
     def hold(self, keys: Sequence[Hashable], tags: Sequence[str], token: str, seconds: float) -> None:
         """Remove, and keep nothing for these until `release`, or for so many seconds."""
@@ -187,7 +194,8 @@ class LocalLevel:
         holds = [self._held.get(key, {}), *(self._held_tags.get(tag, {}) for tag in entry.tags)]
         return any(until > now for hold in holds for until in hold.values())
 
-    def _untag(self, key: Hashable, entry: Entry | None) -> None:
+    def _gone(self, key: Hashable, entry: Entry | None) -> None:
+        self._hits_of_gone += entry.hits if entry is not None else 0
         for tag in entry.tags if entry is not None else ():
             keys = self._tagged.get(tag)
             if keys is not None:

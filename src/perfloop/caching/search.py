@@ -90,7 +90,7 @@ class Search:
         shared = self._core.levels[depth]
         found: dict[str, Found] = {}
         if not self._anew:
-            answer = yield from shared.ask(lambda level: level.read(texts))
+            answer = yield from shared.read(texts, self._core.clock.now)
             for text, stored in zip(texts, answer or (), strict=answer is not None):
                 self._take(shared, text, stored, found)
         missing = [text for text in texts if text not in found]
@@ -185,6 +185,7 @@ class Search:
         finally:
             LOADING.set(before)
         took = core.clock.now() - began
+        core.insight.loaded(texts, took)
         return {text: core.made(values.get(key), self._options, took) for text, key in zip(texts, keys, strict=True)}
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from ..exceptions import LevelFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..clock import Clock
     from .effects import Program
-    from .levels import Level
+    from .insight import LevelCounts
+    from .levels import Level, Stored
 
 __all__ = ["Breaker", "Missed", "SharedLevel", "SimpleBreaker"]
 
@@ -93,7 +94,7 @@ class SharedLevel:
     def __init__(self, level: Level, breaker: Breaker, *, report: Callable[[str, LevelFailed], None]) -> None:
         self.level = level
         self.missed = Missed()
-        self.failures = 0
+        self.counts: LevelCounts | None = None
         self._catching_up = False
         self._breaker = breaker
         self._report = report
@@ -107,12 +108,25 @@ class SharedLevel:
                 yield from self._catch_up()
             answer = yield from question(self.level)
         except LevelFailed as error:
-            self.failures += 1
+            if self.counts is not None:
+                self.counts.failures.inc()
             self._breaker.failed()
             self._report(self.level.name, error)
             return None
         self._breaker.succeeded()
         return answer
+
+    def read(self, keys: Sequence[str], now: Callable[[], float]) -> Program[list[Stored | None] | None]:
+        """What the level has; None when it cannot answer."""
+        began = now()
+        found = yield from self.ask(lambda level: level.read(keys))
+        if self.counts is not None:
+            self.counts.seconds.inc(max(now() - began, 0.0))
+            if found is not None:
+                hits = sum(stored is not None and stored.fresh > 0 for stored in found)
+                self.counts.hits.inc(hits)
+                self.counts.misses.inc(len(found) - hits)
+        return found
 
     def change(
         self,
