@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence  # noqa: TC003  # a Struct's types are read at run time
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,13 @@ from .workload import place_in_words, saving_in_words
 if TYPE_CHECKING:
     from perfloop.records import AdviceRecord, AdvisedIndex, NPlusOne, Proof, QueryAdvice, WriteBill
 
-__all__ = ["AdviceEntry", "advice_entries", "advice_in_words", "not_worth_doing"]
+__all__ = ["AdviceEntry", "advice_entries", "advice_in_words", "not_looked_at", "not_worth_doing", "worth_checking"]
 
 _LONGEST_STATEMENT = 160
 _STATEMENTS_SHOWN = 3
+_CUT = 100
+"""Characters: a shorter statement is whole where it is named."""
+_NO_TABLE = re.compile(r"(.*): (it reads no table of this \w+|no SELECT, INSERT, UPDATE or DELETE)$", re.DOTALL)
 _WORTH = ("faster",)
 _JOINED = "each row is wider by the columns of what it belongs to"
 _AT_ONCE = "one statement with a list of keys, and all its rows in memory at once"
@@ -52,6 +56,8 @@ class AdviceEntry(Struct, frozen=True):
     """Statements to carry out, or what to write."""
     instead: Sequence[str] = ()
     """Other ways to the same end."""
+    brief: str = ""
+    """The gain in few words, where `gain` has many."""
 
 
 def advice_entries(record: AdviceRecord) -> list[AdviceEntry]:
@@ -60,7 +66,8 @@ def advice_entries(record: AdviceRecord) -> list[AdviceEntry]:
     if record.indexes is not None:
         whole = record.indexes.cost_before
         counted = record.indexes.checked_with == "executions"
-        found += [_index(each, whole, counted=counted) for each in record.indexes.advised]
+        waits = record.dialect == "postgresql"
+        found += [_index(each, whole, counted=counted, waits=waits) for each in record.indexes.advised]
         found += [
             AdviceEntry(
                 title=f"drop the {each.kind} index {figures.clean(each.name)} on {figures.clean(each.table)}",
@@ -70,9 +77,8 @@ def advice_entries(record: AdviceRecord) -> list[AdviceEntry]:
                 proof=[]
                 if each.workload_cost_change is None
                 else [f"without it the workload's cost changes by {figures.share(each.workload_cost_change)}"],
-                costs=[],
+                costs=[f"it comes back by {figures.clean(each.create_sql)}"],
                 do=[f"{each.drop_sql};"],
-                instead=[f"it comes back by {figures.clean(each.create_sql)}"],
             )
             for each in record.indexes.droppable
         ]
@@ -83,11 +89,49 @@ def advice_entries(record: AdviceRecord) -> list[AdviceEntry]:
     return [*map(_repeated, repeated), *(found[place] for place in order)]
 
 
+def worth_checking(record: AdviceRecord) -> list[str]:
+    """Statements that may answer another question than the one that was meant, each with what shows it."""
+    found = []
+    for each in record.queries:
+        if _is_doubtful(each) and each.proof is not None:
+            evidence = ": " + ", ".join(map(figures.clean, each.evidence)) if each.evidence else ""
+            ways = "".join(f". {figures.sentence(figures.clean(other.what))}" for other in each.alternatives)
+            found.append(
+                f"{_statement(each.fingerprint)}: {figures.clean(each.what)}{evidence}. NOT EXISTS would answer "
+                f"otherwise: {figures.clean(each.proof.reason.removeprefix('another answer: '))}{_counterexample(each)}"
+                f"{ways}"
+            )
+    return found
+
+
+def not_looked_at(record: AdviceRecord) -> list[str]:
+    """What was left out; statements that no database is needed for together, each statement once."""
+    alike: dict[str, list[str]] = {}
+    others = []
+    for line in record.left_out:
+        if found := _NO_TABLE.match(line):
+            alike.setdefault(found[2], []).append(found[1])
+        else:
+            others.append(line)
+    known = [text for texts in alike.values() for text in texts]
+    others = [line for line in others if not any(_is_of(line, text) for text in known)]
+    lines = []
+    for reason, texts in alike.items():
+        more = f" and {figures.plural(len(texts) - 1, 'other')}" if len(texts) > 1 else ""
+        lines.append(f"{_statement(texts[0])}{more}: {reason}")
+    return [*others, *lines]
+
+
+def _is_of(line: str, statement: str) -> bool:
+    """The line is of that statement, which may have been cut."""
+    return line.startswith(f"{statement}: ") or (len(statement) >= _CUT and line.startswith(statement))
+
+
 def not_worth_doing(record: AdviceRecord) -> list[str]:
     """What was tried and is not worth doing, or wrong, each with its reason; and what is right as it is."""
     found = []
     for each in record.queries:
-        if each.proof is not None and each.proof.verdict in _NOT_WORTH:
+        if each.proof is not None and each.proof.verdict in _NOT_WORTH and not _is_doubtful(each):
             judged = f"{each.proof.verdict}, {figures.clean(each.proof.reason)}{_counterexample(each)}"
             found.append(f"{_statement(each.fingerprint)}: {figures.clean(each.what)} – {judged}")
     if record.indexes is not None:
@@ -114,6 +158,11 @@ def _is_worth(each: QueryAdvice) -> bool:
     return each.proof is None or each.proof.verdict not in _NOT_WORTH
 
 
+def _is_doubtful(each: QueryAdvice) -> bool:
+    """NOT IN that NULLs make another question of: rejected, the rewrite is what was mostly meant."""
+    return each.rule == "not-in-nulls" and each.proof is not None and each.proof.verdict == "rejected"
+
+
 def _repeated(each: NPlusOne) -> AdviceEntry:
     proof = [f"issued at {place_in_words(each.place, shown=True) or 'no line of your own'}"]
     if each.loop is not None:
@@ -124,6 +173,7 @@ def _repeated(each: NPlusOne) -> AdviceEntry:
     return AdviceEntry(
         title=f"load {what} at once: N+1{route}",
         gain=saving_in_words(each),
+        brief=f"{figures.plural(each.statements_saved, 'statement')} less a request",
         share=None,
         why=f"{each.calls} × {_statement(each.statement)}",
         proof=proof,
@@ -132,7 +182,7 @@ def _repeated(each: NPlusOne) -> AdviceEntry:
     )
 
 
-def _index(each: AdvisedIndex, whole: float, *, counted: bool) -> AdviceEntry:
+def _index(each: AdvisedIndex, whole: float, *, counted: bool, waits: bool) -> AdviceEntry:
     share = (each.cost_before - each.cost_after) / whole if whole > 0 else None
     keys = ", ".join(map(figures.clean, each.keys))
     more = f" including {', '.join(map(figures.clean, each.include))}" if each.include else ""
@@ -155,6 +205,8 @@ def _index(each: AdvisedIndex, whole: float, *, counted: bool) -> AdviceEntry:
         f"{format_bytes(each.size_bytes)}, built in {format_duration(each.build_seconds)}",
         *_bill(each.write_bill),
     ]
+    if waits and "CONCURRENTLY" not in each.create_sql:
+        costs.insert(1, "writers of the table wait while it is built: a partitioned one takes no CONCURRENTLY")
     method = "" if each.method == "btree" else f" {figures.clean(each.method)}"
     return AdviceEntry(
         title=f"build a{method or 'n'} index on {figures.clean(each.table)} ({keys}){more}{where}",
@@ -258,4 +310,4 @@ def _counterexample(each: QueryAdvice) -> str:
 
 
 def _statement(text: str) -> str:
-    return figures.shorten(figures.clean(text), _LONGEST_STATEMENT)
+    return figures.statement(text, _LONGEST_STATEMENT)

@@ -32,6 +32,7 @@ __all__ = [
     "small_share",
     "spaced",
     "span",
+    "statement",
     "visible",
     "with_unit",
 ]
@@ -59,6 +60,9 @@ PART_NAMES = {
 _NO_FIGURE = "–"
 # All but the no-break space.
 _WHITE_SPACE = re.compile(r"[^\S\u00a0]+")
+_LIST = re.compile(r"(\?(?:, ?\?){2})(?:, ?\?)+")
+_SELECT = re.compile(r"SELECT (?:DISTINCT )?", re.IGNORECASE)
+_DEPTH = re.compile(r"""[()]| FROM |"[^"]*"|'[^']*'|`[^`]*`|\[\w[^\]]*\]""", re.IGNORECASE)
 _UNIT = re.compile(r"[^\d.,]+$")
 
 
@@ -156,6 +160,33 @@ def sentence(text: str) -> str:
 def shorten(text: str, most: int) -> str:
     """The text in at most `most` characters, cut with an ellipsis."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def statement(text: str, most: int) -> str:
+    """A statement in at most `most` characters or so: its columns give way first, then its lists, then its end.
+
+    What a statement asks by comes after its columns, of which an ORM writes all.
+    """
+    text = clean(text)
+    if len(text) > most:
+        text = _LIST.sub(r"\1, …", text)
+    if len(text) > most and (found := _SELECT.match(text)):
+        columns, rest = _until_from(text, found.end())
+        first, comma, _ = columns.partition(",")
+        if comma and rest and "(" not in first:
+            text = f"{found[0]}{first}, …{rest}"
+    return shorten(text, most)
+
+
+def _until_from(text: str, start: int) -> tuple[str, str]:
+    """The text up to the FROM outside all parentheses, and from there on; nothing there where there is none."""
+    depth = 0
+    for found in _DEPTH.finditer(text, start):
+        if found[0] in "()":
+            depth += 1 if found[0] == "(" else -1
+        elif depth == 0 and found[0][0] not in "\"'`[":
+            return text[start : found.start()], text[found.start() :]
+    return text[start:], ""
 
 
 def with_unit(value: float | None, unit: str, *, short: bool = False) -> str:

@@ -23,7 +23,7 @@ from perfloop.records import (
 from perfloop.units import format_bytes, format_duration
 
 from . import assets, capacity_pictures, figures, pictures
-from .advice import advice_entries, advice_in_words, not_worth_doing
+from .advice import advice_entries, advice_in_words, not_looked_at, not_worth_doing, worth_checking
 from .breakdown import parts_of, routes_in_order, slowest_name
 from .description import defaults_in_words, plan_in_words, server_count_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
@@ -290,7 +290,12 @@ def _advice_view(record: AdviceRecord, limits: _Limits) -> dict[str, Any]:
     entries = advice_entries(record)
     most = 2 * limits.findings
     notes = [*record.notes, *(record.indexes.notes if record.indexes is not None else [])]
-    lists = (("Not worth doing", not_worth_doing(record)), ("Not looked at", record.left_out), ("Notes", notes))
+    lists = (
+        ("Worth checking", worth_checking(record)),
+        ("Not worth doing", not_worth_doing(record)),
+        ("Not looked at", not_looked_at(record)),
+        ("Notes", notes),
+    )
     return {
         "summary": None,
         "charts": {},

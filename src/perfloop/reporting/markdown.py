@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from perfloop.records import AdviceRecord, CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord, WorkloadRecord
 
 from . import figures
-from .advice import advice_entries, advice_in_words, not_worth_doing
+from .advice import advice_entries, advice_in_words, not_worth_doing, worth_checking
 from .description import plan_in_words, server_count_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
 from .plan import explained_in_words, node_title, plan_rows
@@ -123,8 +123,10 @@ def _advice(record: AdviceRecord) -> list[str]:
         lines += [f"- costs: {_text(line)}" for line in entry.costs[:_ENTRIES_SHOWN]]
         lines += [f"- {_code(line)}" for line in entry.do[:_ENTRIES_SHOWN]]
         parts.append("\n".join([lines[0], "", *lines[1:]]))
-    refused = [f"- {_text(line)}" for line in not_worth_doing(record)[:_ENTRIES_SHOWN]]
-    return [*parts, *(["Not worth doing:", "\n".join(refused)] if refused else [])]
+    for title, found in (("Worth checking:", worth_checking(record)), ("Not worth doing:", not_worth_doing(record))):
+        if found:
+            parts += [title, "\n".join(f"- {_text(line)}" for line in found[:_ENTRIES_SHOWN])]
+    return parts
 
 
 def _plan(record: PlanRecord) -> list[str]:

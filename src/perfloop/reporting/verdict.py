@@ -277,7 +277,7 @@ def _advice(record: AdviceRecord) -> Verdict:
     if not entries:
         return Verdict("good", f"Nothing found that is worth doing for this workload{interrupted}")
     first, more = entries[0], len(entries) - 1
-    gain = f": {first.gain}" if first.gain else ""
+    gain = f": {first.brief or first.gain}" if first.gain else ""
     return Verdict(
         "warning",
         f"{figures.sentence(figures.shorten(first.title, 160))}{gain}{interrupted}",

@@ -176,6 +176,29 @@ def test_shortened_text_is_short(text: str, most: int) -> None:
     assert (short == text) == (len(text) <= most)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("SELECT a FROM t WHERE b = ?", "SELECT a FROM t WHERE b = ?"),
+        (f'SELECT "t"."a", {"b, " * 50} c FROM t WHERE d = ?', 'SELECT "t"."a", … FROM t WHERE d = ?'),
+        (
+            f"SELECT a, (SELECT max(x) FROM y), ' FROM ', {'b, ' * 50} c FROM t WHERE d = ?",
+            "SELECT a, … FROM t WHERE d = ?",
+        ),
+        (f"SELECT a FROM t WHERE b IN (?{', ?' * 99}) AND c = ?", "SELECT a FROM t WHERE b IN (?, ?, ?, …) AND c = ?"),
+        (f"SELECT {'b, ' * 50}c", f"SELECT {'b, ' * 23}b,…"),
+        (f"UPDATE t SET {'b = ?, ' * 50}c", f"UPDATE t SET {'b = ?, ' * 9}b =…"),
+    ],
+)
+def test_a_long_statement_keeps_what_it_asks_by(text: str, shown: str) -> None:
+    assert figures.statement(text, 80) == shown
+
+
+@given(st.text(alphabet="SELECT FROM(),?'\"ab"), st.integers(min_value=1, max_value=50))
+def test_a_shortened_statement_is_short(text: str, most: int) -> None:
+    assert len(figures.statement(text, most)) <= most
+
+
 def test_every_part_of_a_breakdown_has_words() -> None:
     assert set(figures.PART_NAMES) == set(CLIENT_PARTS)
     assert figures.part_name("some_later_part") == "some later part"

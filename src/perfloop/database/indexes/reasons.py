@@ -94,7 +94,7 @@ def sequential_scan(
             "every row is wanted: there is no condition on this table alone, and looking rows up one by one costs more"
         )
     elif share is not None and share >= _MANY_ROWS:
-        why = f"{share:.0%} of the rows are wanted: an index would lead to most pages one by one"
+        why = f"{share * 100:.0f} % of the rows are wanted: an index would lead to most pages one by one"
     else:
         why = "no index that was tried makes it cheaper"
     return SequentialScan(

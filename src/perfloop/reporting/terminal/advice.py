@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import figures
-from ..advice import advice_entries, advice_in_words, not_worth_doing
+from ..advice import advice_entries, advice_in_words, not_looked_at, not_worth_doing, worth_checking
 from ..verdict import summary_line, verdict
 from .load import STYLES
 
@@ -39,8 +39,9 @@ def print_advice(record: AdviceRecord, paper: Paper) -> None:
     if len(entries) > _ENTRIES_SHOWN:
         paper.blank()
         paper.line((f"and {len(entries) - _ENTRIES_SHOWN} more, in the record", "dim"))
+    _print_list("worth checking", worth_checking(record), paper)
     _print_list("not worth doing", not_worth_doing(record), paper)
-    _print_list("not looked at", record.left_out, paper)
+    _print_list("not looked at", not_looked_at(record), paper)
     _print_list("notes", _notes(record), paper)
     said = verdict(record)
     paper.blank()

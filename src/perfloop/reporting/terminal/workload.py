@@ -35,7 +35,7 @@ def print_workload(record: WorkloadRecord, paper: Paper) -> None:
         words = (row.total, "in all"), (row.mean, "each"), (row.rows, "rows")
         heads += [f"{text} {word}" for text, word in words if text]
         paper.line(*_spaced(heads))
-        paper.hanging("", figures.shorten(figures.clean(row.text), _LONGEST), label_width=2)
+        paper.hanging("", figures.statement(row.text, _LONGEST), label_width=2)
         if row.where:
             paper.hanging("", (figures.clean(row.where), "dim"), label_width=2)
     if len(rows) > _SHOWN:
