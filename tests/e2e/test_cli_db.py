@@ -36,7 +36,8 @@ async def app(scope, receive, send):
     if scope["type"] == "http":
         for number in range(1, 7):
             database.execute("SELECT name FROM item WHERE id = ?", (number,)).fetchone()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        status = 404 if scope["path"] == "/gone" else 200
+        await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b"."})
 """
 QUERY = "SELECT * FROM orders WHERE customer_id = 7"
@@ -114,10 +115,14 @@ def test_a_workload_is_captured_of_a_service_and_of_a_file(perfloop: Perfloop, w
 
     (workplace / "served.py").write_text(SERVED)
     command = ("--duration", "1s", "--", sys.executable, "-m", "uvicorn", "served:app", "--port", "0")
-    run = perfloop("db", "capture", "--request", "GET /", "--json", "--output", "served.json", *command)
+    asked = ("--request", "GET /", "--request", "GET /gone")
+    run = perfloop("db", "capture", *asked, "--json", "--output", "served.json", *command)
     assert run.returncode == 0, run.stderr
     found = msgspec.json.decode(run.stdout, type=WorkloadRecord)
     assert (found.source, found.dialect, found.requests > 0) == ("service", "sqlite", True)
+    assert [each.partition(":")[0] for each in found.left_out] == ["what failed requests would have asked (status 404)"]
+    assert "GET /gone" in found.left_out[0]
+    assert "GET / " not in found.left_out[0]
     statement = found.statements[0]
     assert statement.fingerprint == "SELECT name FROM item WHERE id = ?"
     assert (statement.calls, statement.rows) == (6 * found.requests, 6 * found.requests)

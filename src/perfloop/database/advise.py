@@ -16,7 +16,7 @@ from .migrations import SchemaChange
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..records import WorkloadRecord
+    from ..records import AdvisedIndex, WorkloadRecord
 
 __all__ = ["AdviseOptions", "advise", "schema_changes"]
 
@@ -162,7 +162,8 @@ def schema_changes(record: AdviceRecord) -> list[SchemaChange]:
     if record.indexes is None:
         return []
     built = [
-        SchemaChange(each.create_sql, each.drop_sql, f"{each.table}: {each.reason}") for each in record.indexes.advised
+        SchemaChange(each.create_sql, each.drop_sql, f"{each.table}: {each.reason}{_waits(each, record.dialect)}")
+        for each in record.indexes.advised
     ]
     dropped = [
         SchemaChange(each.drop_sql, _concurrently(each.create_sql, record.dialect), f"{each.kind}: {each.reason}")
@@ -178,6 +179,11 @@ def schema_changes(record: AdviceRecord) -> list[SchemaChange]:
     if record.dialect == "sqlite" and built:
         built.append(SchemaChange("ANALYZE", "", "statistics, by which SQLite chooses among its indexes"))
     return [*needed, *built, *dropped]
+
+
+def _waits(each: AdvisedIndex, dialect: str) -> str:
+    plain = dialect == "postgresql" and "CONCURRENTLY" not in each.create_sql
+    return "; writers wait while it is built: a partitioned table takes no CONCURRENTLY" if plain else ""
 
 
 def _concurrently(create_sql: str, dialect: str) -> str:

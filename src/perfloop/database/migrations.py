@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MIGRATION_FORMS", "SchemaChange", "alembic_migration", "django_migration", "sql_migration"]
 
+_MODELS = (
+    "# Declare the same in the models: to them it is a difference, which the next migration made of them turns back."
+)
+
 MIGRATION_FORMS = ("sql", "alembic", "django")
 
 
@@ -80,7 +84,7 @@ def alembic_migration(
         return block + "\n".join(lines)
 
     return (
-        f'"""{_text(title)}\n\nRevision ID: {revision}\n"""\n\nfrom alembic import op\n\n'
+        f'"""{_text(title)}\n\nRevision ID: {revision}\n"""\n\nfrom alembic import op\n\n{_MODELS}\n'
         f"revision = {revision!r}\ndown_revision = {heads[0] if heads else None!r}\nbranch_labels = None\n"
         "depends_on = None\n\n\n"
         f"def upgrade() -> None:\n{body([(change.why, change.do) for change in changes])}\n\n\n"
@@ -125,8 +129,8 @@ def django_migration(
     if any("CONCURRENTLY" in change.do for change in changes):
         alone = "    # Indexes are built CONCURRENTLY, which no transaction may hold.\n    atomic = False\n"
     return (
-        f'"""{_text(title)}"""\n\nfrom django.db import migrations\n\n\nclass Migration(migrations.Migration):\n'
-        f"{alone}"
+        f'"""{_text(title)}"""\n\nfrom django.db import migrations\n\n{_MODELS}\n\n\n'
+        f"class Migration(migrations.Migration):\n{alone}"
         f"    dependencies = [{dependencies}]\n    operations = [\n{operations}    ]\n"
     )
 

@@ -21,7 +21,7 @@ from ..sources import Sources
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..loadtest import Request
+    from ..loadtest import LoadOutcome, Request
     from ..monitoring.observations import Frame, Observations, RequestTrace, Sample
     from ..records import NPlusOne, WorkloadRecord
 
@@ -123,11 +123,12 @@ async def capture_service(
         startup_timeout=startup_timeout,
     ) as service:
         started = time.monotonic()
+        failed: list[str] = []
         if requests:
             options = LoadOptions(
                 url=service.url, requests=requests, connections=1, duration=seconds, insecure=True, warm_up="none"
             )
-            await run(options, stop=stop)
+            failed = _failed(await run(options, stop=stop), requests)
         else:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), seconds)
@@ -135,13 +136,27 @@ async def capture_service(
         observations = await service.observations(since=started)
         seconds = round(time.monotonic() - started, 1)
         record = workload_of(observations, Sources("."), seconds=seconds, values=values)
+        record.left_out.extend(failed)
     if not record.statements:
         raise ConfigurationError(
             f"Expected statements of the service, but saw none in {len(observations.requests)} requests",
+            got="; ".join(failed) or None,
             hint="name requests that use its database with --request; statements of sqlite3, aiosqlite, psycopg 3 and "
             "asyncpg are seen, by hand or through SQLAlchemy and Django",
         )
     return record
+
+
+def _failed(outcome: LoadOutcome, requests: Sequence[Request]) -> list[str]:
+    """What failed requests would have asked is not in the workload: which, how many, and how."""
+    summary, results = outcome.summary, outcome.results
+    if not summary.errors:
+        return []
+    how = ", ".join(each.kind for each in results.error_kinds)
+    counts = [(each.label, each.errors, each.requests) for each in results.endpoints if each.errors]
+    counts = counts or [(f"{requests[0].method} {requests[0].target}", summary.errors, summary.requests)]
+    which = ", ".join(f"{label} {errors:,} of {all_:,} times" for label, errors, all_ in counts)
+    return [f"what failed requests would have asked ({how}): {which}"]
 
 
 def _add(uses: _Uses, request: RequestTrace, observations: Observations) -> None:

@@ -275,6 +275,8 @@ def _advice(record: AdviceRecord) -> Verdict:
     entries = advice_entries(record)
     interrupted = " (interrupted)" if record.partial else ""
     if not entries:
+        if record.indexes is None and not record.partial:
+            return Verdict("warning", "Nothing found that is worth doing, but indexes could not be looked at")
         return Verdict("good", f"Nothing found that is worth doing for this workload{interrupted}")
     first, more = entries[0], len(entries) - 1
     gain = f": {first.brief or first.gain}" if first.gain else ""

@@ -41,6 +41,7 @@ def alembic(versions: dict[str, str]) -> str:
 def test_an_alembic_revision_follows_the_head() -> None:
     first = "revision = 'one'\ndown_revision = None\n"
     second = 'revision: str = "two"\ndown_revision: Union[str, None] = "one"\n'
+    assert "# Declare the same in the models" in alembic({})
     assert "down_revision = None" in alembic({})
     assert "down_revision = 'one'" in alembic({"a.py": first})
     assert "down_revision = 'two'" in alembic({"b.py": second, "a.py": first, "notes.txt": "revision = 'x'"})
@@ -59,6 +60,7 @@ def django(migrations: dict[str, str]) -> str:
 def test_a_django_migration_follows_the_last_one() -> None:
     first = "dependencies = []"
     second = 'dependencies = [("shop", "0001_initial"), ("other", "0002_more")]'
+    assert "# Declare the same in the models" in django({})
     assert "dependencies = []" in django({"__init__.py": ""})
     assert "dependencies = [('shop', '0001_initial')]" in django({"0001_initial.py": first})
     assert "dependencies = [('shop', '0002_more')]" in django({"0001_initial.py": first, "0002_more.py": second})

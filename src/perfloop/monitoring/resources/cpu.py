@@ -112,6 +112,7 @@ class Cpu:
     def start(self) -> None:
         """Count from here."""
         self._before = self._read()
+        self._limit.set(self._before.limit)  # until the first sample it would be 0
 
     def stop(self) -> None:
         """Nothing to give back."""

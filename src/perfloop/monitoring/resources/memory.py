@@ -77,6 +77,12 @@ class Memory:
         """Count from here."""
         self._since_pss = _PSS_EVERY_SECONDS
         self._before = self._first = self._read()
+        self._publish(self._first)
+
+    def _publish(self, reading: MemoryReading) -> None:
+        self._rss.set(reading.rss)
+        self._limit.set(reading.limit)
+        self._used.set(reading.used)
 
     def stop(self) -> None:
         """Nothing to give back."""
@@ -85,9 +91,7 @@ class Memory:
         """Publish what happened in the `elapsed` seconds since the last sample."""
         before, after = self._before, self._read()
         self._before = after
-        self._rss.set(after.rss)
-        self._limit.set(after.limit)
-        self._used.set(after.used)
+        self._publish(after)
         self._since_pss += elapsed
         if self._since_pss >= _PSS_EVERY_SECONDS:
             self._since_pss = 0.0

@@ -112,6 +112,7 @@ def test_memory(registry: Registry) -> None:
     asked: list[int] = []
     kind = Memory(registry, lambda: next(readings), lambda: asked.append(1) or 60)  # type: ignore[func-returns-value]
     kind.start()
+    assert values(registry)["container.memory.limit"] == 1000, "a scrape before the first sample reads no limit of 0"
     [use] = kind.sample(5.0)
     assert (use.utilisation, use.saturation, use.errors) == (0.25, 0.1, 2)
     assert values(registry) == {
