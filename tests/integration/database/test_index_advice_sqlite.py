@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from perfloop.database import clone_database, open_database
+from perfloop.database import capture_sql, clone_database, open_database
+from perfloop.database.advise import advise as advise_all
 from perfloop.database.indexes import IndexOptions, advise_indexes
 from perfloop.records import Parameter, WorkloadRecord, WorkloadStatement, current_environment
 
@@ -280,3 +281,15 @@ def test_a_full_scan_is_right_where_all_rows_are_wanted(advise: Advise) -> None:
     (scan,) = advice.sequential_scans
     assert (scan.table, scan.rows, scan.share) == ("orders", 12_000, None)
     assert scan.reason.startswith("every row is wanted")
+
+
+def test_an_older_library_is_called_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "old.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (a)")
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    workload = capture_sql("SELECT * FROM t WHERE a = 1", "sqlite")
+    with open_database(str(path)) as database:
+        record = advise_all(database, workload)
+    assert record.indexes is None
+    assert "indexes: Index advice needs SQLite 3.37 or newer" in record.left_out[0]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_sqlite_catalogue"]
 
+_OLDEST = (3, 37)
+"""Has `PRAGMA table_list`."""
 _SAMPLE = 10_000
 _MOST_COMMON = 20
 _BOUNDS = 100
@@ -36,8 +38,14 @@ def read_sqlite_catalogue(database: Database, collation: Callable[[str, str], st
         collation: of a table's column.
 
     Raises:
-        DatabaseFailed: it cannot be read.
+        DatabaseFailed: it cannot be read, or the library is too old to list its tables.
     """
+    if database.version < _OLDEST:
+        raise DatabaseFailed(
+            f"Index advice needs SQLite {'.'.join(map(str, _OLDEST))} or newer, which lists tables by their kind",
+            got=".".join(map(str, database.version)),
+            hint="it is the library of the Python that runs perfloop, not of the service: use a newer one",
+        )
     reader = _Reader(database, collation)
     tables: dict[tuple[str | None, str], Table] = {}
     left_out: list[str] = []
