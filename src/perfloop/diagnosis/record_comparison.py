@@ -59,7 +59,7 @@ def compare_records(a: AnyRecord, b: AnyRecord, *, name_a: str = "A", name_b: st
         name_a, name_b: what to call them, usually their files.
 
     Raises:
-        ConfigurationError: one of them is itself a comparison, or a capacity search.
+        ConfigurationError: one of them is of another kind.
     """
     for record, name in ((a, name_a), (b, name_b)):
         if not isinstance(record, _Measured):
@@ -68,6 +68,7 @@ def compare_records(a: AnyRecord, b: AnyRecord, *, name_a: str = "A", name_b: st
                 "capacity": "a capacity search, which has an interval of its own",
                 "advice": "advice on a database",
                 "plan": "a plan, which is compared with another plan",
+                "workload": "a workload, which says what was asked and not how fast requests were",
             }
             raise ConfigurationError(
                 "Expected the record of a load test or a diagnosis",

@@ -10,6 +10,7 @@ from perfloop.diagnosis.record_comparison import blocks
 from perfloop.exceptions import ConfigurationError
 from perfloop.records import (
     ComparisonRecord,
+    DiagnosisRecord,
     Figures,
     LoadPlan,
     LoadRecord,
@@ -21,6 +22,7 @@ from perfloop.records import (
 )
 
 from ..reporting.sample_capacities import capacity
+from ..reporting.sample_records import SAMPLES
 
 
 def record(p50: float, *, seconds: int = 32, rate: float = 200, errors: int = 0, seed: int = 0, **plan) -> LoadRecord:
@@ -198,3 +200,12 @@ def test_a_series_of_days_makes_a_bounded_number_of_blocks_in_a_bounded_number_o
     assert 5 <= len(steady) <= 500
     assert np.mean(steady) == pytest.approx(0.5, abs=0.01)
     assert len(blocks(generator.normal(0, 1, 300_000).cumsum().tolist())) < 50
+
+
+OTHERS = {name: record for name, record in SAMPLES.items() if not isinstance(record, LoadRecord | DiagnosisRecord)}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_record_of_another_kind_is_refused_in_words(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="Expected the record of a load test or a diagnosis"):
+        compare_records(OTHERS[name], record(1.0))
