@@ -131,6 +131,16 @@ AREAS = (
         },
     ),
     Area(
+        "invalidation",
+        "is any invalidation lost, whatever comes between, and would a loss be seen?",
+        {
+            "interleavings": (">=", 200_000),
+            "lost_invalidations": ("<=", 0),
+            "naive_lost": (">=", 1),
+            "twins_caught": (">=", 20),
+        },
+    ),
+    Area(
         "startup",
         "how long does it take to be there?",
         {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},

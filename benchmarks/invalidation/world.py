@@ -7,10 +7,12 @@ or a level's own atomicity.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import itertools
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from perfloop.caching.core import Core
@@ -22,16 +24,17 @@ from perfloop.caching.levels import MemoryLevel
 from perfloop.caching.limits import LoadLimit
 from perfloop.caching.local import LocalLevel
 from perfloop.caching.options import EntryOptions
-from perfloop.caching.search import SingleLoader
+from perfloop.caching.search import BatchLoader
 from perfloop.caching.shared import SharedLevel, SimpleBreaker
 from perfloop.caching.stores import LRUStore
-from perfloop.exceptions import LevelFailed
+from perfloop.exceptions import LevelFailed, LoadTimedOut
 from perfloop.telemetry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from perfloop.caching.backplane import Invalidation
+    from perfloop.caching.flights import Flight
 
 __all__ = ["Actor", "Node", "World"]
 
@@ -40,6 +43,7 @@ VALUES = ValueCodec(int)
 OPTIONS = EntryOptions(ttl=1e6, jitter=0, tags=("tag",))
 LONG = 1000.0
 """Longer than any lease or hold, shorter than any TTL."""
+HOLD = 30.0
 
 
 class Time:
@@ -72,12 +76,17 @@ class Actor:
     loading: bool = False
     context: contextvars.Context = field(default_factory=contextvars.Context)
     then: Callable[[Any], None] | None = None
+    number: int = 0
+    changes: bool = False
+    versions: dict[str, int] = field(default_factory=dict)
+    """What he who changes something has found in the source just before he told the cache."""
 
 
 @dataclass(eq=False)
 class Node:
     """One process."""
 
+    number: int
     local: LocalLevel
     core: Core
     inbox: deque[tuple[Invalidation, dict[str, int]]] = field(default_factory=deque)
@@ -95,7 +104,7 @@ class _Post:
         self._number = node_number
 
     def send(self, message: Invalidation) -> None:
-        versions = dict(self._world.source)
+        versions = self._world.versions_of_message(self._number)
         for number, node in enumerate(self._world.nodes):
             if number != self._number and node.alive:
                 node.inbox.append((message, versions))
@@ -107,36 +116,36 @@ class _Post:
 class World:
     """Nodes, shared levels, and what the values are loaded from: a version a key."""
 
-    def __init__(
-        self,
-        nodes: int,
-        levels: int,
-        *,
-        level: type[MemoryLevel] = MemoryLevel,
-        local: type[LocalLevel] = LocalLevel,
-        options: EntryOptions = OPTIONS,
-    ) -> None:
+    def __init__(self, nodes: int, levels: int, *, options: EntryOptions = OPTIONS) -> None:
         self.time = Time()
         self.source: dict[str, int] = {"a": 1, "b": 1}
-        self.levels = [level(f"level {number + 2}", clock=self.time) for number in range(levels)]
-        self.down: set[str] = set()
+        self.levels = [MemoryLevel(f"level {number + 2}", clock=self.time) for number in range(levels)]
+        self.cut: dict[tuple[Node, Any], bool] = {}
+        """(Node, way to a level) → whether what it asks is done there although no answer comes."""
         self.nodes: list[Node] = []
         self.actors: list[Actor] = []
-        self.crashed: list[Actor] = []
+        self.deserted: list[Actor] = []
+        """Look-ups that nobody waits for any more; they are to be cancelled."""
+        self._begun = 0
+        self.will_crash = False
+        """A process will die; then no other mishap may make it keep to itself what it has changed."""
+        self._going: Actor | None = None
+        self.trace: list[str] = []
+        """What has happened: two schedules are the same if their traces are."""
         self.stale_reads: list[str] = []
         self.options = options
         self._registry = Registry()
         tokens = itertools.count()
         for number in range(nodes):
-            self.nodes.append(self._node(number, local, lambda: str(next(tokens))))
+            self.nodes.append(self._node(number, lambda: str(next(tokens))))
 
-    def _node(self, number: int, local: type[LocalLevel], token: Callable[[], str]) -> Node:
+    def _node(self, number: int, token: Callable[[], str]) -> Node:
         post = _Post(self, number)
 
         def publish(invalidation: Invalidation) -> Program[None]:
             yield Call(post, invalidation)
 
-        own = local(LRUStore(max_entries=100), clock=self.time)
+        own = LocalLevel(LRUStore(max_entries=100), clock=self.time)
         shared = [
             SharedLevel(level, SimpleBreaker(self.time), report=lambda name, error: None) for level in self.levels
         ]
@@ -156,75 +165,119 @@ class World:
             limit=LoadLimit(100),
             insight=Insight("world", [level.name for level in self.levels], self._registry, own.hits),
         )
-        return Node(own, core)
+        return Node(number, own, core)
 
     # What is done
 
-    def read(self, node: Node, key: str) -> None:
+    def read(self, node: Node, keys: Sequence[str]) -> None:
         """A reader begins."""
-        least = node.seen.get(key, 0)
+        least = dict(node.seen)
+        program = node.core.get_or_load(keys, BatchLoader(self._load), self.options)
+        self._begin(node, f"read {keys}", program, lambda values: self._check(values, least))
 
-        def check(values: dict[str, int]) -> None:
-            if values[key] < least:
-                self.stale_reads.append(f"{key}: {values[key]} after {least}")
-
-        self._begin(node, node.core.get_or_load([key], SingleLoader(lambda: self.source[key]), self.options), check)
-
-    def peek(self, node: Node, key: str) -> None:
+    def peek(self, node: Node, keys: Sequence[str]) -> None:
         """A reader that does not load begins."""
-        least = node.seen.get(key, 0)
-
-        def check(values: dict[str, int]) -> None:
-            if values.get(key, least) < least:
-                self.stale_reads.append(f"{key}: {values[key]} after {least}")
-
-        self._begin(node, node.core.get([key], self.options), check)
+        least = dict(node.seen)
+        self._begin(node, f"peek {keys}", node.core.get(keys, self.options), lambda got: self._check(got, least))
 
     def refresh(self, node: Node, key: str) -> None:
         """A background refresh begins."""
-        loader = SingleLoader(lambda: self.source[key])
-        self._begin(node, node.core._refresh(key, loader, self.options))
+        self._begin(node, f"refresh {key}", node.core._refresh(key, BatchLoader(self._load), self.options))
 
-    def change(self, node: Node, key: str, how: Callable[[Core], Program[None]]) -> None:
+    def change(self, node: Node, key: str, kind: str) -> None:
         """A writer changes what a key is loaded from, then tells the cache."""
 
         def program() -> Program[None]:
             self.source[key] += 1
-            versions = dict(self.source)
-            yield from how(node.core)
-            if not any(shared.missed for shared in node.core.levels):
-                _raise(node.seen, {key: versions[key]})
+            version = self.source[key]
+            self._note()
+            yield from CHANGES[kind](node.core, key)
+            if kind != "expire":
+                self._known(node, {key: version})
 
-        self._begin(node, program())
+        self._begin(node, f"{kind} {key}", program(), changes=True)
 
     def write(self, node: Node, key: str, tags: Sequence[str] = ()) -> None:
         """A writer changes what a key is loaded from, inside `writing`; he may die at any step."""
 
         def program() -> Program[None]:
-            token = node.core.token()
-            keys = [] if tags else [key]
-            yield from node.core.hold(keys, tags, token, 30.0)
+            token, keys, began = node.core.token(), [] if tags else [key], self.time.now()
+            self._note()
+            yield from node.core.hold(keys, tags, token, HOLD)
             yield Sleep(0)
-            self.source[key] += 1
-            versions = dict(self.source)
+            if self.time.now() - began < HOLD:  # later his hold may have ended, and he must not change anything
+                self.source[key] += 1
+            version = self.source[key]
             yield Sleep(0)
+            self._note()
             yield from node.core.release(keys, tags, token)
-            if not any(shared.missed for shared in node.core.levels):
-                _raise(node.seen, versions if tags else {key: versions[key]})
+            self._known(node, {key: version})
 
-        self._begin(node, program())
+        self._begin(node, f"write {key} {tags}", program(), changes=True)
 
     def put(self, node: Node, key: str) -> None:
         """A writer who is alone changes what a key is loaded from, and puts the new value in."""
 
         def program() -> Program[None]:
             self.source[key] += 1
-            versions = dict(self.source)
-            yield from node.core.set({key: self.source[key]}, self.options)
-            if not any(shared.missed for shared in node.core.levels):
-                _raise(node.seen, {key: versions[key]})
+            version = self.source[key]
+            self._note()
+            yield from node.core.set({key: version}, self.options)
+            self._known(node, {key: version})
 
-        self._begin(node, program())
+        self._begin(node, f"put {key}", program(), changes=True)
+
+    def cut_off(self, node: Node, level: MemoryLevel, *, done: bool) -> None:
+        """The node cannot reach the level, or does not hear its answers."""
+        self.cut[node, level._transport] = done
+
+    def crash(self, node: Node) -> None:
+        """The process dies."""
+        node.alive = False
+        node.inbox.clear()
+        node.has_gap = False
+        self.actors = [actor for actor in self.actors if actor.node is not node]
+
+    def pass_time(self, seconds: float) -> None:
+        """So many seconds pass."""
+        self.time.seconds += seconds
+
+    def mend(self) -> None:
+        """All levels can be reached again."""
+        self.cut.clear()
+        self.time.seconds += 2.0
+
+    def cancel_deserted(self) -> None:
+        """Cancel look-ups that nobody waits for any more."""
+        while self.deserted:
+            actor = self.deserted.pop()
+            if actor in self.actors:
+                self.take(("cancel", actor))
+
+    def versions_of_message(self, number: int) -> dict[str, int]:
+        """What a reader who has had the message that is sent just now is to be given at least; nothing is known of
+        messages that wait until others of this node are sent, or are sent in another's place."""
+        waits = self.nodes[number].core._unsaid
+        return self._going.versions if self._going is not None and self._going.changes and not waits else {}
+
+    def _note(self) -> None:
+        if self._going is not None:
+            self._going.versions = dict(self.source)
+
+    def _load(self, keys: list[str]) -> dict[str, int]:
+        return {key: self.source[key] for key in keys}
+
+    def _check(self, values: dict[str, int], least: dict[str, int]) -> None:
+        for key, value in values.items():
+            if value < least.get(key, 0):
+                self.stale_reads.append(f"{key}: {value} after {least[key]}")
+
+    def _known(self, node: Node, versions: dict[str, int]) -> None:
+        """Who reads on this node from now on may not be given anything older, if every level has been told."""
+        shared = [shared for each in self.nodes for shared in each.core.levels]
+        if not self.cut and not any(each.missed or each._telling for each in shared):
+            for key, version in versions.items():
+                node.seen[key] = max(node.seen.get(key, 0), version)
 
     # Steps
 
@@ -238,129 +291,154 @@ class World:
     def take(self, step: tuple[str, Any]) -> None:
         """Let it happen."""
         kind, what = step
+        self.trace.append(f"{kind} {what.number}")
         if kind == "go":
             self._go(what)
+        elif kind == "fail":
+            what.loading = False
+            self._resume(what, OSError("the source is down"), raised=True)
+        elif kind == "time out":
+            self._resume(what, False)
+        elif kind == "cancel":
+            self._resume(what, asyncio.CancelledError(), raised=True)
+        elif kind == "do and cancel":
+            self._going = what
+            what.effect.run()
+            self._resume(what, asyncio.CancelledError(), raised=True)
         elif kind == "arrive":
             invalidation, versions = what.inbox.popleft()
             what.core.invalidate_here(invalidation)
-            if not what.has_gap and not self.down and not self._anywhere_missed():
+            if not what.has_gap:
                 everything = invalidation.all or invalidation.tags
-                _raise(what.seen, versions if everything else {key: versions[key] for key in invalidation.keys})
-        elif kind == "notice":
-            what.has_gap = False
-            what.local.clear()
+                told = versions if everything else invalidation.keys
+                self._known(what, {key: versions[key] for key in told if key in versions})
         elif kind == "lose":
             what.inbox.popleft()
             what.has_gap = True
-        elif kind == "crash":
-            what.alive = False
-            what.inbox.clear()
-            what.has_gap = False
-            self.crashed += [actor for actor in self.actors if actor.node is what]
-            self.actors = [actor for actor in self.actors if actor.node is not what]
-        elif kind == "down":
-            self._cut(what)
-        elif kind == "up":
-            self._mend(what)
-            self.time.seconds += 2.0
+        else:
+            self.close_gap(what)
+
+    def close_gap(self, node: Node) -> None:
+        """It has noticed that it has missed something."""
+        node.has_gap = False
+        node.local.clear()
 
     def settle(self) -> None:
         """Everything that is under way ends, every loss is noticed, what a dead one held ends."""
-        for level in self.levels:
-            self._mend(level)
+        self.mend()
         for _ in range(3):
             self.time.seconds += LONG
             for node in self.nodes:
                 if node.alive:
-                    self.peek(node, "none")
+                    self.peek(node, ["none"])
             while steps := self.steps():
                 self.take(steps[0])
-        for node in self.nodes:
-            if node.has_gap:
-                node.local.clear()
+            self.cancel_deserted()
 
     def out_of_date(self) -> list[str]:
-        """Where an old version is still given, after `settle`."""
-        old = []
+        """Where an old version is still taken for fresh, after `settle`."""
+        old, now = [], self.time.now()
         for node in self.nodes:
             for key, version in self.source.items() if node.alive else ():
                 entry = node.local.store.get(key)
-                if entry is not None and entry.value != version:
-                    old.append(f"{key}: {entry.value} of {version} in a process")
+                if entry is not None and entry.value != version and entry.fresh_until > now:
+                    old.append(f"{key}: {entry.value} of {version} in process {node.number}")
         for level in self.levels:
             texts = list(self.source)
             for key, stored in zip(texts, _answer(level.read(texts)), strict=True):
-                if stored is not None and VALUES.decode(stored.data).value != self.source[key]:
-                    old.append(f"{key}: {VALUES.decode(stored.data).value} of {self.source[key]} at {level.name}")
+                value = None if stored is None or stored.fresh <= 0 else VALUES.decode(stored.data).value
+                if value not in (None, self.source[key]):
+                    old.append(f"{key}: {value} of {self.source[key]} at {level.name}")
         return old
 
-    def _begin(self, node: Node, program: Program[Any], then: Callable[[Any], None] | None = None) -> None:
-        if node.alive:
-            actor = Actor(node, program, then=then)
-            self.actors.append(actor)
-            self._resume(actor, None)
+    def _begin(
+        self,
+        node: Node,
+        name: str,
+        program: Program[Any],
+        then: Callable[[Any], None] | None = None,
+        *,
+        changes: bool = False,
+        context: contextvars.Context | None = None,
+    ) -> Actor | None:
+        if not node.alive:
+            return None
+        self._begun += 1
+        self.trace.append(f"{name} on {node.number}")
+        actor = Actor(node, program, then=then, number=self._begun, changes=changes)
+        if context is not None:
+            actor.context = context
+        self.actors.append(actor)
+        self._resume(actor, None)
+        return actor
 
     def _go(self, actor: Actor) -> None:
         effect = actor.effect
-        if isinstance(effect, Load) and not actor.loading:
-            actor.half, actor.loading = effect.loader(*effect.arguments), True
-            return
         if isinstance(effect, Load):
-            actor.loading = False
-            self._resume(actor, actor.half)
-        elif isinstance(effect, Wait):
-            self._resume(actor, True)
-        elif isinstance(effect, Start):
-            self._begin(actor.node, effect.program)
-            self._resume(actor, None)
-        elif isinstance(effect, Sleep):
-            self._resume(actor, None)
-        else:
-            try:
-                answer = effect.run()
-            except LevelFailed as error:
-                self._resume(actor, error, raised=True)
+            if actor.loading:
+                actor.loading = False
+                self._resume(actor, actor.half)
             else:
-                self._resume(actor, answer)
+                actor.half, actor.loading = effect.loader(*effect.arguments), True
+        elif isinstance(effect, Call):
+            done = self.cut.get((actor.node, effect.transport))
+            self._going = actor
+            if done is None:
+                self._resume(actor, effect.run())
+                return
+            if done:
+                effect.run()
+            self._resume(actor, LevelFailed("no answer"), raised=True)
+        else:  # a wait is over
+            self._resume(actor, True)
 
     def _resume(self, actor: Actor, answer: Any, *, raised: bool = False) -> None:
-        send = actor.program.throw if raised else actor.program.send
-        try:
-            actor.effect = actor.context.run(send, answer)
-        except StopIteration as end:
-            if actor in self.actors:
-                self.actors.remove(actor)
-            if actor.then is not None:
-                actor.then(end.value)
+        """On to its next effect. What takes no time happens at once."""
+        while True:
+            send = actor.program.throw if raised else actor.program.send
+            raised = False
+            self._going = actor
+            try:
+                actor.effect = effect = actor.context.run(send, answer)
+            except StopIteration as end:
+                self._end(actor)
+                if actor.then is not None:
+                    actor.then(end.value)
+                return
+            except (OSError, asyncio.CancelledError, LoadTimedOut):
+                self._end(actor)
+                return
+            if isinstance(effect, Start):
+                context = actor.context.copy()
+                led = self._begin(actor.node, "lead", effect.program, context=context)
+                if not effect.detached and led is not None:
+                    for flight in effect.flights:
+                        flight.cancel = partial(self._desert, led, effect.flights)
+                answer = None
+            elif isinstance(effect, Wait) and effect.future.done():
+                answer = True
+            else:
+                return
 
-    def _cut(self, level: MemoryLevel) -> None:
-        self.down.add(level.name)
-        level._transport = _Down()  # type: ignore[assignment]
+    def _end(self, actor: Actor) -> None:
+        if actor in self.actors:
+            self.actors.remove(actor)
 
-    def _mend(self, level: MemoryLevel) -> None:
-        if level.name in self.down:
-            self.down.discard(level.name)
-            level._transport = type(self.levels[0])("", clock=self.time)._transport
-
-    def _anywhere_missed(self) -> bool:
-        return any(shared.missed for node in self.nodes for shared in node.core.levels)
+    def _desert(self, actor: Actor, flights: Sequence[Flight]) -> None:
+        if actor in self.actors and all(flight.deserted for flight in flights):
+            self.deserted.append(actor)
 
 
-class _Down:
-    def send(self, request: Any) -> Any:
-        raise LevelFailed("down")
-
-    async def send_async(self, request: Any) -> Any:
-        raise LevelFailed("down")
+CHANGES: dict[str, Callable[[Core, str], Program[None]]] = {
+    "delete": lambda core, key: core.delete([key]),
+    "expire": lambda core, key: core.expire([key]),
+    "tags": lambda core, key: core.remove_tags(["tag"]),
+    "clear": lambda core, key: core.clear(),
+}
 
 
 def _ready(actor: Actor) -> bool:
     return not isinstance(actor.effect, Wait) or actor.effect.future.done()
-
-
-def _raise(seen: dict[str, int], versions: dict[str, int]) -> None:
-    for key, version in versions.items():
-        seen[key] = max(seen.get(key, 0), version)
 
 
 def _answer(program: Program[Any]) -> Any:

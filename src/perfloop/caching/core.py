@@ -6,15 +6,15 @@ takes the fence or lease of each level before it looks into the one below; a cha
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-import msgspec
 
 from ..exceptions import LoadTimedOut, ReentrantLoad
 from .backplane import Invalidation
 from .encoding import Decoded, KeyCodec, Undecodable, ValueCodec
-from .flights import Flight, Flights, Start, Wait
+from .flights import WAITS, Flight, Flights, Outcome, Start, Wait
 from .levels import Level, Stored
 from .local import Entry, LocalLevel
 from .options import EntryOptions, lifetime, refresh_early
@@ -33,8 +33,8 @@ __all__ = ["Core", "Report"]
 
 T = TypeVar("T")
 _LEASE_SECONDS = 30.0
-_DROPPED = object()
-"""In the place of an outcome: whoever led the look-up has given up, and somebody else is to begin anew."""
+_AGAIN = object()
+"""In the place of a value: it is to be looked up anew."""
 
 
 class Report(Protocol):
@@ -43,13 +43,6 @@ class Report(Protocol):
     def level_failed(self, level: str, error: Exception) -> None: ...
     def undecodable(self, level: str, key: str, error: Exception) -> None: ...
     def load_failed(self, key: str, error: BaseException) -> None: ...
-
-
-class _Outcome(msgspec.Struct, frozen=True):
-    """How a flight ended."""
-
-    value: Any = None
-    error: BaseException | None = None
 
 
 class Core:
@@ -102,6 +95,7 @@ class Core:
         self.token = token
         self._report = report
         self._publish = publish
+        self._unsaid: deque[Invalidation] = deque()
         self._copies = copies
         self._encodes = copies or weighs or bool(levels)
         self.lease_seconds = lease_seconds
@@ -121,6 +115,7 @@ class Core:
                     values[key] = self.given(entry)
                 else:
                     fences.append((self._keys.encode(key), self.local.begin(key)))
+            yield from self._say()
             missing = dict(fences)
             for shared in self.levels:
                 texts = list(missing)
@@ -141,9 +136,11 @@ class Core:
         """The values of all keys; one call of the loader for those that nobody has and nobody loads."""
         values: dict[Any, Any] = {}
         missing = list(dict.fromkeys(keys))
+        loading = LOADING.get(frozenset())
+        yield from self._say()
         while missing:
             for key in missing:
-                if (id(self), key) in LOADING.get(frozenset()):
+                if any(flight.owner is self.flights and flight.fence.key == key for flight in loading):
                     raise ReentrantLoad("Expected a loader that does not ask the cache for the key it loads", got=key)
                 self._keys.encode(key)
             missing = yield from self._get_or_load_once(missing, loader, options, values)
@@ -171,25 +168,32 @@ class Core:
                 later = all(self._may_wait(stale, options) for flight, stale in joined if flight in mine)
                 detached = later or options.soft_timeout is not None or options.hard_timeout is not None
                 yield Start(self._lead(mine, loader, options), mine, detached, self.tasks)
+            loading = LOADING.get(frozenset())
             for flight, stale in joined:
-                outcome = yield from self._outcome(flight, stale, options)
-                if outcome is _DROPPED:
+                waiting = WAITS.waiting(loading, flight) if loading else contextlib.nullcontext()
+                with waiting:
+                    outcome = yield from self._outcome(flight, stale, options, leads=flight in mine)
+                if outcome is _AGAIN:
                     again.append(flight.fence.key)
                 else:
                     values[flight.fence.key] = outcome
         finally:
             for flight, _ in joined:
+                if flight in mine and not flight.begun and flight.loop is None:  # no thread could be had
+                    self.flights.give_up(flight)
                 self.flights.leave(flight)
         return again
 
-    def _outcome(self, flight: Flight, stale: Entry | None, options: EntryOptions) -> Program[Any]:
+    def _outcome(self, flight: Flight, stale: Entry | None, options: EntryOptions, *, leads: bool) -> Program[Any]:
         """What a flight brings, or a stale value in its place."""
         now = self.clock.now()
         if stale is not None and self._may_wait(stale, options) and not flight.future.done():
             return self.given(stale)
         soft = options.soft_timeout if stale is not None and now < stale.fresh_until + options.stale_on_error else None
         timeout = options.hard_timeout if soft is None else soft
-        if not (yield Wait(flight.future, timeout)):
+        if not (yield Wait(flight.future, timeout, lambda: flight.is_stranded)):
+            if flight.is_stranded:
+                return _AGAIN
             if soft is not None and stale is not None:
                 self.insight.stale.inc()
                 return self.given(stale)
@@ -199,8 +203,8 @@ class Core:
                 hint="raise hard_timeout, or allow a stale value with stale_on_error and soft_timeout",
             )
         outcome = flight.future.result()
-        if outcome is _DROPPED:
-            return _DROPPED
+        if outcome.dropped and not (leads and outcome.error is not None):
+            return _AGAIN
         if outcome.error is not None:
             raise outcome.error
         return self._values.decode(outcome.value).value if self._copies else outcome.value
@@ -209,9 +213,10 @@ class Core:
         self, flights: Sequence[Flight], loader: Loader, options: EntryOptions, *, anew: bool = False
     ) -> Program[None]:
         """Look up and load for all who wait for these flights."""
+        for flight in flights:
+            flight.begun = True
         by_text = {self._keys.encode(flight.fence.key): flight for flight in flights}
-        keys = {text: flight.fence.key for text, flight in by_text.items()}
-        search = Search(self, loader, options, keys, anew=anew)
+        search = Search(self, loader, options, by_text, anew=anew)
         try:
             found = yield from search.descend(0, list(by_text))
         except BaseException as error:
@@ -224,12 +229,10 @@ class Core:
                 entry = self._entry(found[text], options)
                 if found[text].keep:
                     self.local.keep(flight.fence, entry)
-                flight.future.set_result(_Outcome(entry.value))
+                flight.land(Outcome(entry.value))
         finally:
             for flight in flights:
-                self.flights.end(flight)
-                if not flight.future.done():
-                    flight.future.set_result(_DROPPED)
+                self.flights.give_up(flight)
         for text in search.outdated:
             yield from self._refresh(by_text[text].fence.key, loader, options)
 
@@ -237,8 +240,11 @@ class Core:
         self, text: str, flight: Flight, error: BaseException, found: Found | None, options: EntryOptions
     ) -> None:
         """Give those who wait the stale value if there is one that may be given, else the error."""
-        if isinstance(error, LoadedElsewhere) or not isinstance(error, Exception):
-            flight.future.set_result(_DROPPED)
+        if isinstance(error, LoadedElsewhere):
+            flight.land(Outcome(dropped=True))
+            return
+        if not isinstance(error, Exception):  # for who leads; the others have their own loaders
+            flight.land(Outcome(error=error, dropped=True))
             return
         self._report.load_failed(text, error)
         self.insight.load_failures.inc()
@@ -247,7 +253,7 @@ class Core:
         if stale is None and found is not None:
             stale = self._entry(found, options)
         if stale is None or now >= stale.fresh_until + options.stale_on_error:
-            flight.future.set_result(_Outcome(error=error))
+            flight.land(Outcome(error=error))
             return
         self.insight.stale.inc()
         # Kept for a moment, so that not every caller has the loader fail once more.
@@ -260,7 +266,7 @@ class Core:
             weight=stale.weight,
         )
         self.local.keep(flight.fence, again)
-        flight.future.set_result(_Outcome(stale.value))
+        flight.land(Outcome(stale.value))
 
     def _refresh(self, key: Hashable, loader: Loader, options: EntryOptions) -> Program[None]:
         """Load anew in the background, unless somebody does."""
@@ -277,15 +283,21 @@ class Core:
         made = {self._keys.encode(key): self.made(value, options, 0.0) for key, value in values.items()}
         texts, entries = list(made), {text: each.stored for text, each in made.items()}
         written = False
-        for shared in reversed(self.levels):
+
+        def request(level: Level) -> Program[None]:
+            nonlocal written
             if written:
-                yield from shared.change(lambda level: level.delete(texts), texts)
+                yield from level.delete(texts)
             else:
-                written = yield from shared.change(lambda level: level.write(entries), texts)
-        # Where there are shared levels the next reader takes it from them: it may be that somebody holds the key.
-        for key, each in zip(values, made.values(), strict=True):
-            self.local.replace(key, None if self.levels else self._entry(each, options))
-        yield from self._publish(Invalidation(tuple(texts)))
+                yield from level.write(entries)
+                written = True
+
+        def here() -> None:
+            # Where there are shared levels the next reader takes it from them: it may be that somebody holds the key.
+            for key, each in zip(values, made.values(), strict=True):
+                self.local.replace(key, None if self.levels else self._entry(each, options))
+
+        yield from self._change(request, Invalidation(tuple(texts)), here)
 
     def delete(self, keys: Sequence[Hashable]) -> Program[None]:
         """Remove."""
@@ -343,7 +355,13 @@ class Core:
     def _texts(self, keys: Iterable[Hashable]) -> tuple[str, ...]:
         return tuple(map(self._keys.encode, keys))
 
-    def _change(self, request: Callable[[Level], Program[None]], invalidation: Invalidation) -> Program[None]:
+    def _change(
+        self,
+        request: Callable[[Level], Program[None]],
+        invalidation: Invalidation,
+        here: Callable[[], None] | None = None,
+    ) -> Program[None]:
+        """Tell the levels, do it `here`, and tell the other processes."""
         untold = list(reversed(self.levels))
         keys, tags = (*invalidation.keys, *invalidation.expired), invalidation.tags
         try:
@@ -352,9 +370,35 @@ class Core:
                 del untold[0]
         finally:
             for shared in untold:  # we are cancelled: they hear of it before they are asked again
-                shared.missed.add(keys, tags, everything=invalidation.all)
-            self.invalidate_here(invalidation)
-        yield from self._publish(invalidation)
+                shared.miss(keys, tags, everything=invalidation.all)
+            if here is None:
+                self.invalidate_here(invalidation)
+            else:
+                here()
+            self._unsaid.append(invalidation)
+        yield from self._say()
+
+    def _say(self) -> Program[None]:
+        """Tell the other processes what they have not been told: who was about to may have been cancelled."""
+        while self._unsaid:
+            try:
+                invalidation = self._unsaid.popleft()
+            except IndexError:  # another thread has taken it
+                return
+            said = False
+            try:
+                yield from self._publish(invalidation)
+                said = True
+            finally:
+                if not said:
+                    self._unsaid.appendleft(invalidation)
+
+    def begin_in_fork(self) -> None:
+        """Whatever other threads had under way is not in this process."""
+        self.limit.begin_in_fork()
+        self._unsaid.clear()
+        for shared in self.levels:
+            shared.begin_in_fork()
 
     def _told_late(self, depth: int, missed: Missed) -> Program[None]:
         """A level has heard only now of changes: who read it until then may have put old values in above it."""
@@ -362,7 +406,8 @@ class Core:
             yield from shared.change(missed.tell, missed.keys, missed.tags, everything=missed.everything)
         invalidation = Invalidation(tuple(missed.keys), tuple(missed.tags), missed.everything)
         self.invalidate_here(invalidation)
-        yield from self._publish(invalidation)
+        self._unsaid.append(invalidation)
+        yield from self._say()
 
     # Entries
 

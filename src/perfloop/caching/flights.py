@@ -4,35 +4,67 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
+import math
 import os
 import threading
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..exceptions import ReentrantLoad
+from ..telemetry.forks import renew_lock_in_forks
 from .effects import Program, run, run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable, Iterator
 
     from .local import Fence, LocalLevel
 
-__all__ = ["Flight", "Flights", "Start", "Wait"]
+__all__ = ["WAITS", "Flight", "Flights", "Outcome", "Start", "Wait"]
+
+_LOOK_EVERY = 1.0
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a flight ended."""
+
+    value: Any = None
+    error: BaseException | None = None
+    dropped: bool = False
+    """Whoever led the look-up has given up, and somebody else is to begin anew."""
 
 
 class Flight:
     """A look-up under way, and who waits for it."""
 
-    def __init__(self, fence: Fence) -> None:
+    def __init__(self, fence: Fence, owner: Flights | None = None) -> None:
         self.fence = fence
+        self.owner = owner
         self.future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         # Waiters that are cancelled must not cancel it.
         self.future.set_running_or_notify_cancel()
         self.waiters = 0
+        self.begun = False
         self.deserted = False
         self.cancel: Callable[[], None] | None = None
-        """Ends the look-up, when nobody wants it any more."""
+        """Ends the look-up, when nobody wants it any more; without it the look-up goes on."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop it is led in."""
+        self.waits_for: list[Flight] = []
+        """What its loader waits for."""
+
+    @property
+    def is_stranded(self) -> bool:
+        """Whether the event loop it is led in was closed: it will never land."""
+        return self.loop is not None and self.loop.is_closed() and not self.future.done()
+
+    def land(self, outcome: Outcome) -> None:
+        """Tell those who wait, unless they have been told."""
+        if not self.future.done():
+            self.future.set_result(outcome)
 
 
 class Flights:
@@ -50,9 +82,9 @@ class Flights:
                 self._process = os.getpid()
                 self._flights.clear()
             flight = self._flights.get(key)
-            leads = flight is None or flight.fence.touched or flight.deserted
+            leads = flight is None or flight.fence.touched or flight.deserted or flight.is_stranded
             if flight is None or leads:
-                flight = self._flights[key] = Flight(self._local.begin(key))
+                flight = self._flights[key] = Flight(self._local.begin(key), self)
             flight.waiters += 1
             return flight, leads
 
@@ -60,7 +92,7 @@ class Flights:
         """One waiter less; without any the look-up ends."""
         with self._local.lock:
             flight.waiters -= 1
-            flight.deserted = flight.waiters == 0
+            flight.deserted = flight.waiters == 0 and flight.cancel is not None
             cancel = flight.cancel if flight.deserted and not flight.future.done() else None
         if cancel is not None:
             cancel()
@@ -72,8 +104,55 @@ class Flights:
                 del self._flights[flight.fence.key]
             self._local.end(flight.fence)
 
+    def give_up(self, flight: Flight) -> None:
+        """It lands without having brought anything, unless it has."""
+        self.end(flight)
+        flight.land(Outcome(dropped=True))
+
     def __len__(self) -> int:
         return len(self._flights)
+
+
+class Waits:
+    """Which look-ups wait for which others, because their loaders ask the cache."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        renew_lock_in_forks(self)
+
+    @contextlib.contextmanager
+    def waiting(self, loading: Collection[Flight], flight: Flight) -> Iterator[None]:
+        """While the loader of all these waits for this one.
+
+        Raises:
+            ReentrantLoad: that one waits for one of these: nobody would ever be done.
+        """
+        with self._lock:
+            if _reaches(flight, loading):
+                raise ReentrantLoad("Expected loaders that do not wait for each other's keys", got=flight.fence.key)
+            for each in loading:
+                each.waits_for.append(flight)
+        try:
+            yield
+        finally:
+            with self._lock:
+                for each in loading:
+                    each.waits_for.remove(flight)
+
+
+WAITS = Waits()
+"""Of all caches of this process: their loaders may ask each other's."""
+
+
+def _reaches(flight: Flight, others: Collection[Flight]) -> bool:
+    seen, to_see = {flight}, [flight]
+    while to_see:
+        each = to_see.pop()
+        if each in others:
+            return True
+        to_see += [further for further in each.waits_for if further not in seen]
+        seen.update(to_see)
+    return False
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -81,15 +160,28 @@ class Wait(msgspec.Struct, frozen=True):
 
     future: concurrent.futures.Future[Any]
     timeout: float | None = None
+    in_vain: Callable[[], bool] = lambda: False
+    """Looked at now and then: whether it will never be done. Then the wait ends, too."""
 
     def run(self) -> bool:
-        return bool(concurrent.futures.wait([self.future], self.timeout).done)
+        return any(concurrent.futures.wait([self.future], seconds).done for seconds in self._slices())
 
     async def run_async(self) -> bool:
         if self.future.done():
             return True
-        done, _ = await asyncio.wait([asyncio.wrap_future(self.future)], timeout=self.timeout)
-        return bool(done)
+        future = asyncio.wrap_future(self.future)
+        for seconds in self._slices():
+            if (await asyncio.wait([future], timeout=seconds))[0]:
+                return True
+        return False
+
+    def _slices(self) -> Iterator[float]:
+        left = math.inf if self.timeout is None else self.timeout
+        while not self.in_vain():
+            yield min(left, _LOOK_EVERY)
+            left -= _LOOK_EVERY
+            if left <= 0:
+                return
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -122,13 +214,21 @@ class Start(msgspec.Struct, frozen=True):
     async def run_async(self) -> None:
         task = asyncio.create_task(run_async(self.program))
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._done)
         loop = asyncio.get_running_loop()
-        if not self.detached:
-            for flight in self.flights:
+        for flight in self.flights:
+            flight.loop = loop
+            if not self.detached:
                 flight.cancel = lambda: _cancel(self.flights, task, loop)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        for flight in self.flights:
+            if not flight.begun and flight.owner is not None:  # cancelled before its first step
+                flight.owner.give_up(flight)
 
 
 def _cancel(flights: list[Flight], task: asyncio.Task[None], loop: asyncio.AbstractEventLoop) -> None:
-    if all(flight.deserted for flight in flights) and not loop.is_closed():
-        loop.call_soon_threadsafe(task.cancel)
+    if all(flight.deserted for flight in flights):
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(task.cancel)

@@ -59,6 +59,12 @@ class LoadLimit:
             self.leave()  # it was our turn already
             raise
 
+    def begin_in_fork(self) -> None:
+        """Whoever was loading or waiting is not in this process."""
+        with self._lock:
+            self.running = 0
+            self._waiting.clear()
+
     def leave(self) -> None:
         """Give the turn to who waits longest."""
         with self._lock:

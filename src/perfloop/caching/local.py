@@ -8,7 +8,7 @@ microseconds.
 from __future__ import annotations
 
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .stores import Store
 
 __all__ = ["Entry", "Fence", "LocalLevel"]
+
+T = TypeVar("T")
 
 
 class Entry(msgspec.Struct, eq=False):
@@ -42,12 +44,15 @@ class Entry(msgspec.Struct, eq=False):
 class Fence:
     """A look-up under way for one key, and what was changed since it began."""
 
-    __slots__ = ("key", "removed_tags", "void")
+    __slots__ = ("held", "held_tags", "key", "removed_tags", "void")
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
         self.void = False
         self.removed_tags: set[str] = set()
+        self.held = False
+        self.held_tags: frozenset[str] = frozenset()
+        """What was held when it began: what it finds may be old, even if the hold has ended by itself meanwhile."""
 
     @property
     def touched(self) -> bool:
@@ -81,11 +86,16 @@ class LocalLevel:
         fence = Fence(key)
         with self._lock:
             self._fences.setdefault(key, set()).add(fence)
+            if self._held or self._held_tags:
+                now = self._clock.now()
+                fence.held = _lasts(self._held.get(key), now)
+                fence.held_tags = frozenset(tag for tag, holds in self._held_tags.items() if _lasts(holds, now))
         return fence
 
     def end(self, fence: Fence) -> None:
-        """It is over, with or without a value."""
+        """It is over, with or without a value: nothing is kept for it any more."""
         with self._lock:
+            fence.void = True
             fences = self._fences.get(fence.key)
             if fences is not None:
                 fences.discard(fence)
@@ -96,7 +106,10 @@ class LocalLevel:
         """Keep what was looked up; False if it was changed meanwhile."""
         key = fence.key
         with self._lock:
-            if self._deaf or fence.void or not fence.removed_tags.isdisjoint(entry.tags) or self._is_held(key, entry):
+            out_of_date = fence.removed_tags | fence.held_tags
+            if self._deaf or fence.void or fence.held or not out_of_date.isdisjoint(entry.tags):
+                return False
+            if self._is_held(key, entry):
                 return False
             self._gone(key, self.store.get(key))
             for tag in entry.tags:
@@ -170,8 +183,10 @@ class LocalLevel:
 
     def hold(self, keys: Sequence[Hashable], tags: Sequence[str], token: str, seconds: float) -> None:
         """Remove, and keep nothing for these until `release`, or for so many seconds."""
-        until = self._clock.now() + seconds
+        now = self._clock.now()
+        until = now + seconds
         with self._lock:
+            self._held, self._held_tags = _lasting(self._held, now), _lasting(self._held_tags, now)
             for key in keys:
                 self._held.setdefault(key, {})[token] = until
             for tag in tags:
@@ -191,8 +206,8 @@ class LocalLevel:
         if not self._held and not self._held_tags:
             return False
         now = self._clock.now()
-        holds = [self._held.get(key, {}), *(self._held_tags.get(tag, {}) for tag in entry.tags)]
-        return any(until > now for hold in holds for until in hold.values())
+        holds = [self._held.get(key), *(self._held_tags.get(tag) for tag in entry.tags)]
+        return any(_lasts(hold, now) for hold in holds)
 
     def _gone(self, key: Hashable, entry: Entry | None) -> None:
         self._hits_of_gone += entry.hits if entry is not None else 0
@@ -202,6 +217,14 @@ class LocalLevel:
                 keys.discard(key)
                 if not keys:
                     del self._tagged[tag]
+
+
+def _lasts(holds: dict[str, float] | None, now: float) -> bool:
+    return holds is not None and max(holds.values(), default=now) > now
+
+
+def _lasting(held: dict[T, dict[str, float]], now: float) -> dict[T, dict[str, float]]:
+    return {name: holds for name, holds in held.items() if _lasts(holds, now)}
 
 
 def _let_go(held: dict[Any, dict[str, float]], names: Sequence[Any], token: str) -> None:

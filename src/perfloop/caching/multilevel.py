@@ -126,7 +126,7 @@ class MultiLevelCache(Generic[K, V]):
         )
         if backplane is not None:
             self._local.listen(heard=False)
-            _listeners.add(self)
+        _caches.add(self)
 
     def get(self, key: K, default: V | None = None) -> V | None:
         """The value if there is a fresh one at any level, else `default`."""
@@ -285,10 +285,12 @@ class MultiLevelCache(Generic[K, V]):
                 self._core.invalidate_here, lambda: local.listen(heard=True), lambda: local.listen(heard=False)
             )
 
-    def _deafen(self) -> None:
+    def _begin_in_fork(self) -> None:
         """In a forked process nobody listens yet, and what the parent kept may be out of date."""
-        self._listening = False
-        self._local.listen(heard=False)
+        self._core.begin_in_fork()
+        if self._backplane is not None:
+            self._listening = False
+            self._local.listen(heard=False)
 
     def _publish(self, invalidation: Invalidation) -> Program[None]:
         if self._backplane is None:
@@ -372,12 +374,12 @@ def _token() -> str:
     return secrets.token_hex(12)
 
 
-_listeners: weakref.WeakSet[MultiLevelCache[Any, Any]] = weakref.WeakSet()
+_caches: weakref.WeakSet[MultiLevelCache[Any, Any]] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    for cache in list(_listeners):
-        cache._deafen()
+    for cache in list(_caches):
+        cache._begin_in_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks

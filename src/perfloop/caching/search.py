@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from .core import Core
+    from .flights import Flight
     from .shared import SharedLevel
 
 __all__ = ["LOADING", "BatchLoader", "Found", "LoadedElsewhere", "Loader", "Search", "SingleLoader"]
 
 _POLL_FIRST, _POLL_MOST = 0.002, 0.05
-LOADING: contextvars.ContextVar[frozenset[tuple[int, Hashable]]] = contextvars.ContextVar("LOADING")
-"""The caches and keys that whoever runs just now is a loader of."""
+LOADING: contextvars.ContextVar[frozenset[Flight]] = contextvars.ContextVar("LOADING")
+"""The look-ups, of whatever cache, that whoever runs just now is a loader of."""
 
 
 class Loader(Protocol):
@@ -69,12 +70,12 @@ class Search:
     """One look-up down the levels, and up again with what was found or loaded."""
 
     def __init__(
-        self, core: Core, loader: Loader, options: EntryOptions, keys: Mapping[str, Hashable], *, anew: bool = False
+        self, core: Core, loader: Loader, options: EntryOptions, flights: Mapping[str, Flight], *, anew: bool = False
     ) -> None:
         self._core = core
         self._loader = loader
         self._options = options
-        self._keys = keys
+        self._flights = flights
         self._anew = anew
         self._token = core.token()
         self._poisoned: set[str] = set()
@@ -97,7 +98,13 @@ class Search:
         until, pause = self._core.clock.now() + self._core.lease_seconds, _POLL_FIRST
         while missing:
             busy = []
-            leases = yield from self._lease(shared, missing)
+            try:
+                leases = yield from self._lease(shared, missing)
+            except GeneratorExit:
+                raise
+            except BaseException:  # it may be that they were given, and nobody else would load until they end
+                yield from self._abandon(shared, missing)
+                raise
             for text, lease in leases.items():
                 if lease is not None and not self._anew and text not in self._poisoned:
                     self._take(shared, text, lease.stored, found)
@@ -105,6 +112,8 @@ class Search:
                     if self._anew:
                         raise LoadedElsewhere
                     busy.append(text)
+            unused = [text for text, lease in leases.items() if text in found and _granted(lease)]
+            yield from self._abandon(shared, unused)
             below = {text: leases[text] for text in missing if text not in found and text not in busy}
             if below:
                 found.update((yield from self._from_below(depth, below)))
@@ -148,7 +157,7 @@ class Search:
     def _from_below(self, depth: int, leases: Mapping[str, Lease | None]) -> Program[dict[str, Found]]:
         """What is found below this level; filled in here under the leases."""
         shared = self._core.levels[depth]
-        granted = [text for text, lease in leases.items() if lease is not None and lease.state is LeaseState.GRANTED]
+        granted = [text for text, lease in leases.items() if _granted(lease)]
         try:
             found = yield from self.descend(depth + 1, list(leases))
         except GeneratorExit:
@@ -172,21 +181,29 @@ class Search:
 
     def _load(self, texts: Sequence[str]) -> Program[dict[str, Found]]:
         core = self._core
-        keys = [self._keys[text] for text in texts]
+        flights = [self._flights[text] for text in texts]
+        keys = [flight.fence.key for flight in flights]
         before = LOADING.get(frozenset())
-        LOADING.set(before | {(id(core), key) for key in keys})
+        # A loader that asks for another key goes on in its own turn: if it waited for one, it might be for itself.
+        has_turn = any(flight.owner is core.flights for flight in before)
+        LOADING.set(before.union(flights))
         try:
-            yield from core.limit.enter()
+            yield from _nothing() if has_turn else core.limit.enter()
             try:
                 began = core.clock.now()
                 values = yield from self._loader.ask(keys)
             finally:
-                core.limit.leave()
+                if not has_turn:
+                    core.limit.leave()
         finally:
             LOADING.set(before)
         took = core.clock.now() - began
         core.insight.loaded(texts, took)
         return {text: core.made(values.get(key), self._options, took) for text, key in zip(texts, keys, strict=True)}
+
+
+def _granted(lease: Lease | None) -> bool:
+    return lease is not None and lease.state is LeaseState.GRANTED
 
 
 def _nothing() -> Program[None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..exceptions import LevelFailed
+from ..telemetry.forks import renew_lock_in_forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -95,17 +97,25 @@ class SharedLevel:
         self.level = level
         self.missed = Missed()
         self.counts: LevelCounts | None = None
-        self._catching_up = False
+        self._telling: Missed | None = None
         self._breaker = breaker
         self._report = report
+        self._lock = RLock()
+        renew_lock_in_forks(self)
 
     def ask(self, question: Callable[[Level], Program[T]]) -> Program[T | None]:
         """Ask the level; None when it cannot answer, or has not been told yet of all it missed."""
-        if self._catching_up or not self._breaker.allows():
+        if self._telling is not None or not self._breaker.allows():
             return None
+        with self._lock:
+            if self._telling is not None:
+                return None
+            missed = self.missed
+            if missed:
+                self._telling, self.missed = missed, Missed()
         try:
-            if self.missed:
-                yield from self._catch_up()
+            if missed:
+                yield from self._catch_up(missed)
             answer = yield from question(self.level)
         except LevelFailed as error:
             if self.counts is not None:
@@ -142,21 +152,32 @@ class SharedLevel:
             told = yield from self.ask(lambda level: _told(request(level)))
         finally:
             if not told:
-                self.missed.add(keys, tags, everything=everything)
+                self.miss(keys, tags, everything=everything)
         return bool(told)
 
-    def _catch_up(self) -> Program[None]:
-        missed, self.missed = self.missed, Missed()
-        self._catching_up = True
+    def miss(self, keys: Iterable[str] = (), tags: Iterable[str] = (), *, everything: bool = False) -> None:
+        """Have it told of a change before it is asked again."""
+        with self._lock:
+            self.missed.add(keys, tags, everything=everything)
+
+    def begin_in_fork(self) -> None:
+        """Whoever was telling it what it missed is not in this process."""
+        with self._lock:
+            missed, self._telling = self._telling, None
+            if missed is not None:
+                self.missed.add(missed.keys, missed.tags, everything=missed.everything)
+
+    def _catch_up(self, missed: Missed) -> Program[None]:
         told = False
         try:
             yield from missed.tell(self.level)
             yield from self.told_late(missed)
             told = True
         finally:
-            if not told:
-                self.missed.add(missed.keys, missed.tags, everything=missed.everything)
-            self._catching_up = False
+            with self._lock:
+                if not told:
+                    self.missed.add(missed.keys, missed.tags, everything=missed.everything)
+                self._telling = None
 
 
 def _told(program: Program[None]) -> Program[bool]:

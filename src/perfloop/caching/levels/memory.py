@@ -29,6 +29,7 @@ class _LeaseHeld(msgspec.Struct, frozen=True):
     token: str
     until: float
     since: int
+    at: float
 
 
 class _AtOnce:
@@ -159,8 +160,8 @@ class MemoryLevel:
         lease = self._leases.get(key)
         if lease is not None and lease.token != token and lease.until > now:
             return Lease(LeaseState.BUSY, stored)
-        since = lease.since if lease is not None and lease.token == token else self._changes
-        self._leases[key] = _LeaseHeld(token, now + seconds, since)
+        since, at = (lease.since, lease.at) if lease is not None and lease.token == token else (self._changes, now)
+        self._leases[key] = _LeaseHeld(token, now + seconds, since, at)
         return Lease(LeaseState.GRANTED, stored)
 
     def _fill(self, key: str, stored: Stored, token: str) -> bool:
@@ -169,7 +170,7 @@ class MemoryLevel:
             return False
         del self._leases[key]
         late = lease.until <= self._clock.now()
-        if late or self._is_held(key, stored.tags) or self._removed_since(stored.tags, lease.since):
+        if late or self._is_held(key, stored.tags, lease.at) or self._removed_since(stored.tags, lease.since):
             return False
         self._put(key, stored, lease.since)
         return True
@@ -190,7 +191,8 @@ class MemoryLevel:
     def _removed_since(self, tags: Sequence[str], since: int) -> bool:
         return self._cleared > since or any(self._removed.get(tag, 0) > since for tag in tags)
 
-    def _is_held(self, key: str, tags: Sequence[str]) -> bool:
-        now = self._clock.now()
+    def _is_held(self, key: str, tags: Sequence[str], since: float | None = None) -> bool:
+        """Whether it is now, or was at any time since."""
+        at = self._clock.now() if since is None else since
         holds = [self._held_keys.get(key, {}), *(self._held_tags.get(tag, {}) for tag in tags)]
-        return any(until > now for hold in holds for until in hold.values())
+        return any(until > at for hold in holds for until in hold.values())

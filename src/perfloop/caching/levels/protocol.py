@@ -6,7 +6,8 @@ The rules that keep an invalidation from being lost are here, for every level al
   below. Whatever changes the key meanwhile (`write`, `delete`, `expire`, a removal of one of its tags, `clear`) voids
   the lease, and the fill is refused (Nishtala et al., Scaling Memcache at Facebook, NSDI 2013, 3.2.1).
 - While somebody **holds** a key or a tag, because he is about to change what it is loaded from, nothing is filled in.
-  If he dies, his hold ends by itself.
+  If he dies, his hold ends by itself; what was looked up while it lasted is not filled in afterwards either (of a
+  held tag nobody knew when the lease was given that the key would have it).
 - Order among several levels: a change goes from the lowest level up, a fill too, a look-up from the highest down.
 - Ages are told by the level's own clock, never by the reader's.
 

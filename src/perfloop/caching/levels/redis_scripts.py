@@ -3,9 +3,10 @@
 Keys of a namespace, after its prefix (which has the length of the namespace's name, so that no two collide):
 
 - `v<key>`: a head (`HEAD`), the tags as a MessagePack array, the value.
-- `l<key>`: a hash with the lease (`t` token, `u` until, `s` changes when given, `e` epoch) and the key's holds
-  (`h<token>` until).
-- `k<tag>`: a hash with the holds of a tag.
+- `l<key>`: a hash with the lease (`t` token, `b` when given, `u` until, `s` changes when given, `e` epoch) and the key's
+  holds (`h<token>` until).
+- `k<tag>`: a hash with the holds of a tag, those that ended by themselves within a day too: what was looked up while
+  they lasted is not filled in afterwards either.
 - `f`: the fence (`FENCE`). Whatever has another epoch, or was looked up before the last clear, is not there.
 - `g`: a hash with the change that last removed each tag (`t<tag>`), and which fence it belongs to (`m`).
 
@@ -100,23 +101,24 @@ local function remove(tags)
   save()
 end
 
-local function running(hash)
+local function running(hash, at)
   local fields = redis.call('HGETALL', hash)
   for i = 1, #fields, 2 do
-    if string.sub(fields[i], 1, 1) == 'h' and tonumber(fields[i + 1]) > now then return true end
+    if string.sub(fields[i], 1, 1) == 'h' and tonumber(fields[i + 1]) > at then return true end
   end
   return false
 end
 
-local function held(key, tags)
-  if running(prefix .. 'l' .. key) then return true end
+-- Whether it is now, or was at any time since.
+local function held(key, tags, since)
+  if running(prefix .. 'l' .. key, now) then return true end
   for _, tag in ipairs(tags) do
-    if running(prefix .. 'k' .. tag) then return true end
+    if running(prefix .. 'k' .. tag, since) then return true end
   end
   return false
 end
 
-local function void(key) redis.call('HDEL', prefix .. 'l' .. key, 't', 'u', 's', 'e') end
+local function void(key) redis.call('HDEL', prefix .. 'l' .. key, 't', 'b', 'u', 's', 'e') end
 
 local function delete(key)
   void(key)
@@ -154,15 +156,16 @@ for i = 6, #ARGV do
   local hash, left, state = prefix .. 'l' .. key, fresh_until(key), 'granted'
   if left and left > now and not anyway then
     state = 'fresh'
-  elseif running(hash) then
+  elseif running(hash, now) then
     state = 'held'
   else
-    local lease = redis.call('HMGET', hash, 't', 'u', 'e', 's')
+    local lease = redis.call('HMGET', hash, 't', 'u', 'e', 's', 'b')
     local runs = lease[1] and tonumber(lease[2]) > now and lease[3] == epoch and tonumber(lease[4]) >= cleared
     if runs and lease[1] ~= token then
       state = 'busy'
     else
-      redis.call('HSET', hash, 't', token, 'u', till, 's', runs and lease[4] or changes, 'e', epoch)
+      redis.call('HSET', hash, 't', token, 'u', till, 's', runs and lease[4] or changes, 'e', epoch,
+        'b', runs and lease[5] or now)
       keep(hash, till)
       save()
     end
@@ -178,13 +181,14 @@ local token, answers, full = ARGV[3], {}, no_room()
 if full then return full end
 for i = 4, #ARGV, 5 do
   local key, tags = ARGV[i], ARGV[i + 4]
-  local lease = redis.call('HMGET', prefix .. 'l' .. key, 't', 'u', 'e', 's')
+  local lease = redis.call('HMGET', prefix .. 'l' .. key, 't', 'u', 'e', 's', 'b')
   local answer = 0
   if lease[1] == token then
     void(key)
     local names, since = unpacked(tags), tonumber(lease[4])
     local gone = #names > 0 and removed(names, since)
-    if lease[3] == epoch and tonumber(lease[2]) > now and since >= cleared and not gone and not held(key, names) then
+    local lasts = lease[3] == epoch and tonumber(lease[2]) > now and since >= cleared
+    if lasts and not gone and not held(key, names, tonumber(lease[5])) then
       put(key, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tags, since)
       answer = 1
     end
@@ -204,7 +208,7 @@ end
 local full = no_room()
 for i = 3, #ARGV, 5 do
   delete(ARGV[i])
-  if not full and not held(ARGV[i], unpacked(ARGV[i + 4])) then
+  if not full and not held(ARGV[i], unpacked(ARGV[i + 4]), now) then
     put(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], changes)
   end
 end
@@ -242,22 +246,22 @@ save()
     # token, ms (absent to release), number of keys, keys, tags
     "hold": """
 local till, keys, tags = now + ARGV[4], tonumber(ARGV[5]), {}
-local function hold(hash)
+local function hold(hash, remembered)
   local fields = redis.call('HGETALL', hash)
   for i = 1, #fields, 2 do
-    local ended = string.sub(fields[i], 1, 1) == 'h' and tonumber(fields[i + 1]) <= now
+    local ended = string.sub(fields[i], 1, 1) == 'h' and tonumber(fields[i + 1]) <= now - remembered
     if ended then redis.call('HDEL', hash, fields[i]) end
   end
   redis.call('HSET', hash, 'h' .. ARGV[3], till)
-  keep(hash, till)
+  keep(hash, till + remembered)
 end
 for i = 6, 5 + keys do
   delete(ARGV[i])
-  hold(prefix .. 'l' .. ARGV[i])
+  hold(prefix .. 'l' .. ARGV[i], 0)
 end
 for i = 6 + keys, #ARGV do
   tags[#tags + 1] = ARGV[i]
-  hold(prefix .. 'k' .. ARGV[i])
+  hold(prefix .. 'k' .. ARGV[i], DAY)
 end
 if #tags > 0 then remove(tags) end
 renew()

@@ -85,10 +85,12 @@ class Statements:
         )
         # id, key, token, seconds, seconds, namespace, [id], 1 if even when fresh
         self.lease = (
-            f"INSERT INTO {t} AS e (id, namespace, key, token, leased, lease_until, lease_since, ends)"
-            f" SELECT ?, n.namespace, {blob}, ?, {now}, {now} + ?, n.changes, {now} + ?"
+            f"INSERT INTO {t} AS e (id, namespace, key, token, leased, lease_at, lease_until, lease_since, ends)"
+            f" SELECT ?, n.namespace, {blob}, ?, {now}, {now}, {now} + ?, n.changes, {now} + ?"
             f" FROM {t}_namespaces n WHERE n.namespace = ? AND NOT {held}"
             " ON CONFLICT (id) DO UPDATE SET token = excluded.token, leased = excluded.leased,"
+            f" lease_at = CASE WHEN e.token = excluded.token AND e.lease_since >= {cleared} THEN e.lease_at"
+            " ELSE excluded.lease_at END,"
             " lease_until = excluded.lease_until, lease_since = CASE WHEN e.token = excluded.token"
             f" AND e.lease_since >= {cleared} THEN e.lease_since ELSE excluded.lease_since END,"
             " ends = CASE WHEN e.ends > excluded.ends THEN e.ends ELSE excluded.ends END"
@@ -111,7 +113,8 @@ class Statements:
             f"UPDATE {t} AS e SET data = ?, tags = ?, tag_ids = {texts}, fresh_until = {now} + ?,"
             f" kept_until = {now} + ?, ends = {now} + ?, written = {now}, since = e.lease_since, token = NULL"
             f" FROM {t}_namespaces n WHERE n.namespace = e.namespace AND e.id = ? AND e.key = ? AND e.token = ?"
-            f" AND e.lease_until > {now} AND e.lease_since >= n.cleared AND NOT {held} AND NOT EXISTS"
+            f" AND e.lease_until > {now} AND e.lease_since >= n.cleared AND n.held_until <= {now} AND NOT EXISTS"
+            f" (SELECT 1 FROM {t}_holds h WHERE h.target {listed} AND h.until > e.lease_at) AND NOT EXISTS"
             f" (SELECT 1 FROM {t}_tags f WHERE f.tag {listed} AND f.removed > e.lease_since) RETURNING id"
         )
         # id, token
@@ -160,7 +163,10 @@ class Statements:
             f" (SELECT k.kept + k.leased FROM {t}_known k WHERE k.namespace = ?)"
             f" AND NOT EXISTS (SELECT 1 FROM {t} WHERE ends <= {now}) ORDER BY at LIMIT ?{dialect.skip_locked})"
         )
-        self.forget_holds = f"DELETE FROM {t}_holds WHERE until <= {now}"
+        # One that has ended by itself is remembered until the leases given while it lasted are over.
+        self.forget_holds = (
+            f"DELETE FROM {t}_holds WHERE until <= {now} - 1 - COALESCE((SELECT MAX(leased) FROM {t}_known), 0)"
+        )
         # After its clock was put back, a hold would last for as long as that was; it begins anew.
         self.shorten_holds = f"UPDATE {t}_holds SET until = {now} + seconds WHERE until > {now} + seconds + 1"
 
@@ -178,7 +184,8 @@ def _create(dialect: Dialect, t: str) -> tuple[str, ...]:
         f" leased {number} NOT NULL, held {number} NOT NULL)",
         f"CREATE {unlogged} TABLE {t} (id TEXT NOT NULL PRIMARY KEY, namespace TEXT NOT NULL, key {blob} NOT NULL,"
         f" data {blob}, tags {blob}, tag_ids {dialect.texts_type}, fresh_until {number}, kept_until {number},"
-        f" written {number}, since BIGINT, token TEXT, leased {number}, lease_until {number}, lease_since BIGINT,"
+        f" written {number}, since BIGINT, token TEXT, leased {number}, lease_at {number},"
+        f" lease_until {number}, lease_since BIGINT,"
         f" ends {number} NOT NULL)",
         f"CREATE INDEX {index}_ends ON {t} (ends)",
         f"CREATE {unlogged} TABLE {t}_tags (tag TEXT NOT NULL PRIMARY KEY, namespace TEXT NOT NULL,"

@@ -1,0 +1,76 @@
+"""Situations that chance would seldom bring about: what has happened, and what is still to come in any order."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from perfloop.caching.effects import Sleep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .world import Node, World
+
+__all__ = ["SITUATIONS", "Event", "crash", "pass_time"]
+
+Event: TypeAlias = tuple[str, "Callable[[], None]"]
+
+
+def crash(world: World, node: Node) -> Event:
+    """The process is to die."""
+    world.will_crash = True
+    return f"crash {node.number}", partial(world.crash, node)
+
+
+def pass_time(world: World, seconds: float) -> Event:
+    """Time is to pass."""
+    return f"{seconds} s pass", partial(world.pass_time, seconds)
+
+
+def _read(world: World, node: Node) -> Event:
+    return "", partial(world.read, node, ["a"])
+
+
+def _hold(world: World, node: Node, tags: Sequence[str] = ()) -> None:
+    """Somebody has said that he will change the key, and has not done so yet."""
+    world.write(node, "a", tags)
+    actor = world.actors[-1]
+    while not isinstance(actor.effect, Sleep):
+        world.take(("go", actor))
+
+
+def _hold_outlived(world: World) -> list[Event]:
+    writer, reader, _ = world.nodes
+    _hold(world, writer, ["tag"])
+    return [_read(world, reader), pass_time(world, 5.0), pass_time(world, 28.0), crash(world, writer)]
+
+
+def _two_holds(world: World) -> list[Event]:
+    one, other, reader = world.nodes
+    _hold(world, one)
+    _hold(world, other)
+    return [_read(world, reader), _read(world, one), crash(world, other)]
+
+
+def _message_lost(world: World) -> list[Event]:
+    writer, reader, _ = world.nodes
+    _hold(world, writer)
+    world.take(("lose", reader))
+    return [_read(world, reader), crash(world, writer)]
+
+
+def _one_process(world: World) -> list[Event]:
+    node = world.nodes[0]
+    return [_read(world, node), _read(world, node), ("", partial(world.change, node, "a", "delete"))]
+
+
+SITUATIONS: list[tuple[int, Callable[[World], list[Event]]]] = [
+    (0, _hold_outlived),
+    (1, _hold_outlived),
+    (1, _two_holds),
+    (1, _message_lost),
+    (0, _one_process),
+    (1, _one_process),
+]
+"""The number of shared levels, and what makes the situation and gives what is to come."""

@@ -1,0 +1,247 @@
+"""What somebody leaves behind who is cancelled, dies, or is forked in the middle: nobody waits for it for ever, and no
+change is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from perfloop.caching import EntryOptions, MemoryLevel, MultiLevelCache
+from perfloop.caching.effects import run
+from perfloop.caching.flights import Flights
+from perfloop.caching.levels import LeaseState, Stored
+from perfloop.caching.limits import LoadLimit
+from perfloop.caching.local import Entry, LocalLevel
+from perfloop.caching.shared import SharedLevel, SimpleBreaker
+from perfloop.caching.stores import LRUStore
+from perfloop.exceptions import ReentrantLoad
+
+if TYPE_CHECKING:
+    from perfloop.caching import Invalidation
+    from perfloop.caching.effects import Program
+
+
+class Time:
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def now(self) -> float:
+        return self.seconds
+
+
+def entry(value: int = 1, tags: tuple[str, ...] = ()) -> Entry:
+    return Entry(value, deadline=1e9, fresh_until=1e9, kept_until=1e9, tags=tags)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def local(time: Time) -> LocalLevel:
+    return LocalLevel(LRUStore(max_entries=10), clock=time)
+
+
+@pytest.mark.parametrize(("keys", "tags"), [(["k"], []), ([], ["t"])])
+def test_what_was_looked_up_during_a_hold_is_not_kept_after_it(
+    local: LocalLevel, time: Time, keys: list[str], tags: list[str]
+) -> None:
+    local.hold(keys, tags, "dead", 30)
+    fence = local.begin("k")
+    time.seconds += 31
+    assert not local.keep(fence, entry(tags=("t",)))
+    assert local.keep(local.begin("k"), entry(tags=("t",)))
+
+
+def test_what_was_looked_up_during_the_hold_of_a_tag_is_not_filled_in_after_it(time: Time) -> None:
+    level = MemoryLevel(clock=time)
+    run(level.hold([], ["t"], "dead", 30))
+    time.seconds += 5
+    assert run(level.lease(["k"], "mine", 30))[0].state is LeaseState.GRANTED
+    time.seconds += 26
+    assert run(level.fill({"k": Stored(b"old", 60, 60, ("t",))}, "mine")) == [False]
+
+
+def test_a_look_up_that_has_ended_keeps_nothing(local: LocalLevel) -> None:
+    fence = local.begin("k")
+    local.end(fence)
+    assert not local.keep(fence, entry())
+
+
+def make(**how: Any) -> MultiLevelCache[str, int]:
+    return MultiLevelCache(int, **how)
+
+
+class Cut(BaseException):
+    """As KeyboardInterrupt comes: anywhere."""
+
+
+class Line:
+    """A backplane whose first message is cut off."""
+
+    name = "line"
+
+    def __init__(self) -> None:
+        self.heard: list[Invalidation] = []
+        self.cuts = 1
+
+    def listen(self, on_message: Any, on_gap: Any, on_deaf: Any) -> None:
+        on_gap()
+
+    def publish(self, invalidation: Invalidation) -> Program[None]:
+        if self.cuts:
+            self.cuts -= 1
+            raise Cut
+        self.heard.append(invalidation)
+        return
+        yield
+
+    def close(self) -> None: ...
+
+
+def test_a_message_that_was_cut_off_is_sent_with_the_next_question() -> None:
+    line = Line()
+    cache = make(backplane=line)
+    with pytest.raises(Cut):
+        cache.delete("k")
+    assert cache.get("other") is None
+    assert [message.keys for message in line.heard] == [("k",)]
+
+
+def test_a_set_that_was_cut_off_is_told_to_all_levels(time: Time) -> None:
+    upper, lower = MemoryLevel("upper", clock=time), MemoryLevel("lower", clock=time)
+    cache = make(levels=[upper, lower], clock=time)
+    cache.set("k", 1)
+    cache.get_or_load("k", lambda: 0)
+    program = cache._core.set({"k": 2}, EntryOptions())
+    program.send(next(program).run())  # written below, about to be told above
+    with pytest.raises(Cut):
+        program.throw(Cut)
+    assert cache.get("k") == 2
+
+
+def test_many_readers_of_a_stale_value_have_it_loaded_once(time: Time) -> None:
+    cache, go, calls = make(clock=time), threading.Event(), []
+    options = EntryOptions(ttl=10, jitter=0, stale_while_revalidate=60)
+
+    def load() -> int:
+        calls.append(1)
+        go.wait(10)
+        return 2
+
+    cache.get_or_load("k", lambda: 1, options)
+    time.seconds += 11
+    try:
+        assert [cache.get_or_load("k", load, options) for _ in range(5)] == [1] * 5
+    finally:
+        go.set()
+        for thread in list(cache._core.tasks):
+            thread.join(10)
+    assert len(calls) == 1
+
+
+def test_loaders_that_wait_for_each_other_are_told_so() -> None:
+    cache, both = make(), threading.Barrier(2)
+    errors: list[BaseException] = []
+
+    def load(other: str) -> int:
+        both.wait(10)
+        return cache.get_or_load(other, lambda: 7)
+
+    def ask(key: str, other: str) -> None:
+        try:
+            cache.get_or_load(key, lambda: load(other))
+        except ReentrantLoad as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=ask, args=names, daemon=True) for names in (("a", "b"), ("b", "a"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    assert errors
+
+
+def test_a_loader_that_asks_for_another_key_needs_no_second_turn() -> None:
+    cache = make(max_loads=1)
+    assert cache.get_or_load("a", lambda: cache.get_or_load("b", lambda: 1) + 1) == 2
+
+
+def test_a_look_up_in_a_loop_that_was_closed_is_begun_anew() -> None:
+    cache, loop = make(), asyncio.new_event_loop()
+
+    async def load() -> int:
+        await asyncio.sleep(60)
+        return 1
+
+    async def begin() -> None:
+        cache._core.tasks.add(asyncio.ensure_future(cache.aget_or_load("k", load)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    loop.run_until_complete(begin())
+    left = list(cache._core.tasks)
+    loop.close()
+    assert cache.get_or_load("k", lambda: 2) == 2
+    for task in left:
+        task._log_destroy_pending = False
+
+
+async def test_a_loader_that_says_it_was_cancelled_is_not_called_for_ever() -> None:
+    cache = make()
+
+    async def load() -> int:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await cache.aget_or_load("k", load)
+
+
+async def test_a_look_up_cancelled_before_its_first_step_leaves_nothing() -> None:
+    cache = make()
+    task = asyncio.create_task(cache.aget_or_load("k", lambda: 1))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not cache._local._fences
+
+
+def test_no_thread_to_be_had_is_told_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, options = make(), EntryOptions(hard_timeout=5)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            cache.get_or_load("k", lambda: 1, options)
+    assert not cache._local._fences
+    assert cache.get_or_load("k", lambda: 1, options) == 1
+
+
+def test_a_child_does_not_wait_for_its_parents_loaders(local: LocalLevel, time: Time) -> None:
+    limit, flights = LoadLimit(1), Flights(local)
+    run(limit.enter())
+    flights.join("k")
+    shared = SharedLevel(MemoryLevel(clock=time), SimpleBreaker(time), report=lambda name, error: None)
+    shared.told_late = lambda missed: iter(())  # type: ignore[assignment,return-value]
+    shared.miss(["k"])
+    next(shared.ask(lambda level: level.read(["k"])))  # somebody is telling it what it missed
+    child = os.fork()
+    if child == 0:
+        limit.begin_in_fork()
+        shared.begin_in_fork()
+        good = limit.running == 0 and flights.join("k")[1] and shared.missed.keys == {"k"}
+        good = good and run(shared.ask(lambda level: level.read(["k"]))) == [None]
+        os._exit(0 if good else 1)
+    assert os.waitpid(child, 0)[1] == 0
