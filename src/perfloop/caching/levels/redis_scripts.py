@@ -3,8 +3,8 @@
 Keys of a namespace, after its prefix (which has the length of the namespace's name, so that no two collide):
 
 - `v<key>`: a head (`HEAD`), the tags as a MessagePack array, the value.
-- `l<key>`: a hash with the lease (`t` token, `b` when given, `u` until, `s` changes when given, `e` epoch) and the key's
-  holds (`h<token>` until).
+- `l<key>`: a hash with the lease (`t` token, `b` when given, `u` until, `s` changes when given, `e` epoch) and the
+  key's holds (`h<token>` until).
 - `k<tag>`: a hash with the holds of a tag, those that ended by themselves within a day too: what was looked up while
   they lasted is not filled in afterwards either.
 - `f`: the fence (`FENCE`). Whatever has another epoch, or was looked up before the last clear, is not there.

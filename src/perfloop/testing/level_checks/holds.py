@@ -40,6 +40,14 @@ def a_held_tag_is_not_filled_in(scene: Scene) -> Program[None]:
     expect("read", (yield from scene.data("key", "other")), [None, b"value"])
 
 
+def what_was_loaded_while_a_tag_was_held_is_not_filled_in_later(scene: Scene) -> Program[None]:
+    yield from scene.level.hold([], ["tag"], "holder", 2 * SHORT)
+    yield from scene.asked("key", "one")
+    yield from scene.passes(4 * SHORT)
+    expect("fill", (yield from scene.fill("key", "one", value(b"old", "tag"))), False)
+    expect("read", (yield from scene.data("key")), [None])
+
+
 def what_is_held_is_not_written(scene: Scene) -> Program[None]:
     yield from scene.level.hold(["key"], ["tag"], "holder", LONG)
     yield from scene.level.write({"tagged": value(b"old"), "other": value(b"other", "a")})
@@ -138,6 +146,7 @@ CHECKS = (
     a_hold_deletes_and_removes_tags,
     a_held_key_is_not_leased,
     a_held_tag_is_not_filled_in,
+    what_was_loaded_while_a_tag_was_held_is_not_filled_in_later,
     what_is_held_is_not_written,
     a_release_ends_the_hold,
     what_was_loaded_before_the_release_is_not_filled_in,
