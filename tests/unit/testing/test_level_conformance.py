@@ -102,12 +102,12 @@ class LeaseRenewsItsView(MemoryLevel):
 
 
 class NoHolds(MemoryLevel):
-    def _is_held(self, key: str, tags: Sequence[str]) -> bool:
+    def _is_held(self, key: str, tags: Sequence[str], since: float | None = None) -> bool:
         return False
 
 
 class HoldsOfKeysOnly(MemoryLevel):
-    def _is_held(self, key: str, tags: Sequence[str]) -> bool:
+    def _is_held(self, key: str, tags: Sequence[str], since: float | None = None) -> bool:
         return super()._is_held(key, ())
 
 
