@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -21,7 +21,7 @@ from .reasons import reason, scanned_tables, sequential_scan
 from .scopes import Unparsable
 from .selection import borne_out, select_borne_out, select_indexes
 from .unused import droppable
-from .values import executions
+from .values import executions, sampler
 from .what_if import WhatIf
 from .workload_pages import WorkloadPages
 from .write_bill import WrittenTable, measure_write_bills
@@ -33,14 +33,13 @@ if TYPE_CHECKING:
 
     from ...records.workload import WorkloadRecord
     from ..connections import Database
-    from .access import Use
     from .catalogue import Catalogue, Table
     from .definition import IndexDefinition
     from .options import IndexOptions
     from .planner_statistics import ColumnStatistics
     from .values import Execution
 
-__all__ = ["advise_on_postgresql", "sampler"]
+__all__ = ["advise_on_postgresql"]
 
 # Of the workload's pages: what a plan saves less than, another sample of statistics may turn.
 _LEAST_SAVED = 0.0005
@@ -53,7 +52,6 @@ _MOST_AT_ONCE = 120
 _TIERS = 3
 # Times the seconds for choosing: what all rounds may take, executions included.
 _LONGEST_PROOF = 4
-_SAMPLED_VALUES = 200
 _MOST_LEFT_OUT = 50
 _MOST_STATEMENTS_OF_AN_INDEX = 10
 
@@ -79,25 +77,6 @@ def advise_on_postgresql(
             return _Advisor(used, statistics, workload, what_if, options).advise()
         finally:
             what_if.close()
-
-
-def sampler(connection: psycopg.Connection[Any]) -> Any:
-    """Values of an expression over a table, for parameters that statistics say nothing of; most frequent first."""
-    import psycopg
-
-    def sample(use: Use) -> list[str]:
-        if not use.expression:
-            return []
-        query = (
-            f"SELECT v FROM (SELECT ({use.expression})::text AS v FROM {use.table.sql} LIMIT {_SAMPLED_VALUES}) s"
-            " WHERE v IS NOT NULL GROUP BY v ORDER BY count(*) DESC, v"
-        )
-        try:
-            return [row[0] for row in connection.execute(query.encode()).fetchall()]
-        except psycopg.Error:
-            return []
-
-    return sample
 
 
 class _Advisor:

@@ -16,15 +16,18 @@ from .placeholders import parse_placeholders
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import psycopg
+
     from ...records.workload import Parameter, WorkloadStatement
     from .access import Analysis, Use
     from .catalogue import Column
     from .definition import Dialect
 
-__all__ = ["Execution", "Sampler", "executions", "literal", "sampled"]
+__all__ = ["Execution", "Sampler", "executions", "literal", "sampled", "sampler"]
 
 Sampler = "Callable[[Use], Sequence[str]]"
 _MOST_SAMPLES = 3
+_SAMPLED_VALUES = 200
 _LIMITS = {"limit": "20", "offset": "0"}
 _OF_TYPE = (
     (("int", "bigint", "smallint", "serial", "numeric", "decimal", "real", "double", "float", "number"), "1"),
@@ -207,3 +210,22 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def sampler(connection: psycopg.Connection[Any]) -> Any:
+    """Values of an expression over a table, for parameters that statistics say nothing of; most frequent first."""
+    import psycopg
+
+    def sample(use: Use) -> list[str]:
+        if not use.expression:
+            return []
+        query = (
+            f"SELECT v FROM (SELECT ({use.expression})::text AS v FROM {use.table.sql} LIMIT {_SAMPLED_VALUES}) s"
+            " WHERE v IS NOT NULL GROUP BY v ORDER BY count(*) DESC, v"
+        )
+        try:
+            return [row[0] for row in connection.execute(query.encode()).fetchall()]
+        except psycopg.Error:
+            return []
+
+    return sample
