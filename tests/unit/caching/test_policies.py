@@ -151,17 +151,21 @@ def test_nobody_waits_longer_than_the_hard_timeout(kind: str) -> None:
 
 def test_a_hot_key_is_loaded_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.random", lambda: 1 - 1e-9)  # the earliest moment that is ever drawn
-    time = Time()
+    time, go = Time(), threading.Event()
     cache = MultiLevelCache(int, clock=time)
     options = EntryOptions(ttl=100, jitter=0, refresh_early=1)
 
     def load() -> int:
+        go.wait(10)
         time.seconds += 2
         return int(time.seconds)
 
+    go.set()
     assert cache.get_or_load("k", load, options) == 2
     time.seconds = 70
+    go.clear()
     assert cache.get_or_load("k", load, options) == 2  # still given, and loaded anew in the background
+    go.set()
     eventually(lambda: cache.get("k") == 72)
 
 
