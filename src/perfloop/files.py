@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .units import format_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
 __all__ = ["read_within", "write_whole"]
@@ -25,7 +26,7 @@ def read_within(source: str | os.PathLike[str] | BinaryIO, most: int) -> bytes:
         OSError: it cannot be read, or holds more (EFBIG).
     """
     if isinstance(source, str | os.PathLike):
-        with Path(source).open("rb") as file:
+        with _named(source), Path(source).open("rb") as file:
             return read_within(file, most)
     data = source.read(most + 1)
     if len(data) > most:
@@ -43,9 +44,19 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
         OSError: it cannot be written; names the path.
     """
     try:
-        _write(Path(path), data)
+        with _named(path):
+            _write(Path(path), data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextlib.contextmanager
+def _named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Take a path that is the name of no file, for a NUL or half a character in it, as any other that is not there."""
+    try:
+        yield
+    except ValueError as error:
+        raise OSError(errno.EINVAL, f"no file can have this name: {error}", str(path)) from error
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -88,3 +88,10 @@ def test_reading_has_a_limit(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="more than 4 B") as caught:
             read_within(endless, 4)
         assert caught.value.filename == str(endless)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_what_is_no_name_of_a_file_is_a_file_that_is_not_there(name: str) -> None:
+    for use in (lambda: read_within(name, 10), lambda: write_whole(name, b"")):
+        with pytest.raises(OSError, match="no file can have this name"):
+            use()
