@@ -215,3 +215,18 @@ def test_a_repeated_statement_keeps_its_place_until_it_comes_from_another(
     sites = request_in_hand.events[6 :: ev.WIDTH]
     assert len(set(sites[:20])) == 1
     assert sites[0] != sites[-1]
+
+
+def test_rows_are_counted_though_a_collection_of_garbage_falls_into_the_recording(
+    module: Any, request_in_hand: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = module.connect(":memory:")
+    plain = hook.get_ident
+
+    def interrupted() -> int:
+        request_in_hand.add(ev.GC, 1, 1, 1)
+        return plain()
+
+    monkeypatch.setattr(hook, "get_ident", interrupted)
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert statements(request_in_hand) == [("SELECT ?", 1)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import PARAMETERS
 from ..active import ACTIVE
 from ..channel import CHANNEL
-from ..events import KEY_SHIFT, STATEMENT, STEP, TRANSACTION_CLOSED, TRANSACTION_OPEN, VALUES_SHIFT
+from ..events import KEY_SHIFT, STATEMENT, STEP, TRANSACTION_CLOSED, TRANSACTION_OPEN, VALUES_SHIFT, WIDTH
 from ..explain import SLOW, Explainer
 from ..originals import get_ident
 from ..parameters import sample
@@ -292,10 +292,13 @@ def _note(
             if keys.samples and type(sql) is str:
                 sample(statement, sql, keys, parameters)
         events += (STATEMENT, get_ident(), start, duration, cpu, x, site, z)
-        # Two threads of one request may append at once: make sure the place is this event's.
-        if events[at + 2] == start:
+        # Another thread of the request, or a collection of garbage in this one, may have added an event meanwhile.
+        place = len(events) - WIDTH
+        while place > at and events[place + 2] != start:
+            place -= WIDTH
+        if events[place + 2] == start:
             # What the thread's CPU clock showed when the statement began, less the time until then.
-            cursor._perfloop = (request, events, at, before - start, sql, parameters)
+            cursor._perfloop = (request, events, place, before - start, sql, parameters)
         if duration >= SLOW:
             explainer.consider(statement, duration, cursor.connection, sql, parameters)
     except Exception as error:
