@@ -24,7 +24,7 @@ class IndexOptions:
     write_rounds: int = 31
     write_growths: int = 40
     """How often, at most, a table that the workload writes grows for its write bill; the others do so three times."""
-    write_seconds: float = 45.0
+    write_seconds: float = 30.0
     """For all tables' growths: what is not begun until then is not measured."""
     most_statements: int = 200
     """The dearest of the workload; the others are left out, and said to be."""
