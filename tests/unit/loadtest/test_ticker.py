@@ -76,11 +76,12 @@ def test_an_armed_wake_up_comes_once_and_not_early(kind, delay, loop) -> None:
 
 
 def test_the_best_ticker_of_the_system_is_used_and_leaves_no_descriptor(loop) -> None:
-    before = descriptors()
+    open_ticker(loop, lambda: None).close()  # what the loop itself opens at its first use stays
+    before = len(descriptors())
     ticker = open_ticker(loop, lambda: None)
     assert isinstance(ticker, KINDS[-1])
     ticker.close()
-    assert descriptors() <= before
+    assert len(descriptors()) <= before
 
 
 def test_a_system_without_timerfd_falls_back_to_the_loop(loop, monkeypatch) -> None:
