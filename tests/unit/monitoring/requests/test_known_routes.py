@@ -131,7 +131,7 @@ def test_each_request_counts_where_the_first_did(make: Any, labels: Any, root_pa
 
 
 def test_what_lies_under_no_mount_is_known_included_routers_too() -> None:
-    app, _ = watched(fastapi_application())
+    app, _ = watched(fastapi_application(), clock=Ticks())
     under_mounts = ("/tenants", "/other", "/static")
     plain = [path for path in FASTAPI_LABELS if not path.startswith(under_mounts)]
     call_in_turn(app, FASTAPI_LABELS, times=1)
