@@ -85,7 +85,9 @@ def test_a_run_is_seen_from_its_beginning_to_its_end(browser: Browser, service: 
         assert "status 500 × " in said(page, "errors")
         assert page.locator("#chart-rate .line").count() == 2
         assert page.locator("#chart-latency .line").count() == 2
-        assert page.locator("#chart-waiting").is_hidden()
+        # Shown only where requests had to wait, as they may have on a busy machine.
+        waiting = page.locator("#chart-waiting")
+        assert waiting.is_hidden() or waiting.locator("path").count() > 0
         page.locator("#chart-rate svg").hover(position={"x": 80, "y": 50})
         assert re.match(r"at [123] s · ", page.locator("#chart-rate .values").inner_text())
 
