@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from perfloop.caching.effects import Sleep
 
+from .world import is_ready
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -60,6 +62,47 @@ def _message_lost(world: World) -> list[Event]:
     return [_read(world, reader), crash(world, writer)]
 
 
+def _untold(world: World) -> list[Event]:
+    """Somebody has changed the key, could not tell a level, and does nothing more."""
+    writer, reader, other = world.nodes
+    _read_now(world, other)
+    world.cut_off(writer, world.levels[0], done=False)
+    world.change(writer, "a", "delete")
+    actor = world.actors[-1]
+    while actor in world.actors:
+        world.take(("go", actor))
+    return [_read(world, reader), _read(world, other)]
+
+
+def _read_meanwhile(world: World) -> list[Event]:
+    """Whoever did not hear that the lowest level was not told fills the one above from it."""
+    writer, reader, _ = world.nodes
+    _read_now(world, reader)
+    world.cut_off(writer, world.levels[-1], done=False)
+    world.change(writer, "a", "delete")
+    actor = world.actors[-1]
+    while actor in world.actors:
+        world.take(("go", actor))
+    world.take(("lose", reader))
+    world.take(("notice", reader))
+    _read_now(world, reader)
+    return [_read(world, reader), ("mend", world.mend)]
+
+
+def _left_idle(world: World) -> list[Event]:
+    return [*_untold(world), ("mend", world.mend)]
+
+
+def _left_dead(world: World) -> list[Event]:
+    return [*_untold(world), crash(world, world.nodes[0])]
+
+
+def _read_now(world: World, node: Node) -> None:
+    world.read(node, ["a"])
+    while world.actors:
+        world.take(("go", next(actor for actor in world.actors if is_ready(actor))))
+
+
 def _one_process(world: World) -> list[Event]:
     node = world.nodes[0]
     return [_read(world, node), _read(world, node), ("", partial(world.change, node, "a", "delete"))]
@@ -70,6 +113,11 @@ SITUATIONS: list[tuple[int, Callable[[World], list[Event]]]] = [
     (1, _hold_outlived),
     (1, _two_holds),
     (1, _message_lost),
+    (2, _read_meanwhile),
+    (1, _left_idle),
+    (2, _left_idle),
+    (1, _left_dead),
+    (2, _left_dead),
     (0, _one_process),
     (1, _one_process),
 ]

@@ -165,6 +165,8 @@ TWINS: dict[str, list[_Patch]] = {
     "a hold forgotten at its end in the process": [(LocalLevel, "begin", _begin_unheld)],
     "who releases ends all holds": [(MemoryLevel, "release", _release_all)],
     "what a level missed is forgotten": [(Missed, "add", _forget)],
+    "an idle process tells nobody what was missed": [(World, "may_recover", lambda world, node: False)],
+    "what a dead one could not tell is told by nobody": [(Core, "heard", Core.invalidate_here)],
     "nobody above is told late": [(Core, "_told_late", _tell_nobody_late)],
     "a message cut off is forgotten": [(Core, "_say", _say_once)],
     "who comes later joins an old look-up": [(Fence, "touched", False)],

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from perfloop.caching.backplane import Invalidation
     from perfloop.caching.flights import Flight
 
-__all__ = ["Actor", "Node", "World"]
+__all__ = ["Actor", "Node", "World", "is_ready"]
 
 KEYS: KeyCodec[str] = KeyCodec(str)
 VALUES = ValueCodec(int)
@@ -78,6 +78,7 @@ class Actor:
     then: Callable[[Any], None] | None = None
     number: int = 0
     changes: bool = False
+    recovers: bool = False
     versions: dict[str, int] = field(default_factory=dict)
     """What he who changes something has found in the source just before he told the cache."""
 
@@ -92,8 +93,15 @@ class Node:
     inbox: deque[tuple[Invalidation, dict[str, int]]] = field(default_factory=deque)
     has_gap: bool = False
     alive: bool = True
+    recovers: bool = False
+    """Its worker tells somebody what was missed."""
     seen: dict[str, int] = field(default_factory=dict)
     """The least version a reader that begins now may be given."""
+
+
+class _Breaker(SimpleBreaker):
+    def would_allow(self) -> bool:
+        return self._until is None or self._clock.now() >= self._until
 
 
 class _Post:
@@ -146,9 +154,7 @@ class World:
             yield Call(post, invalidation)
 
         own = LocalLevel(LRUStore(max_entries=100), clock=self.time)
-        shared = [
-            SharedLevel(level, SimpleBreaker(self.time), report=lambda name, error: None) for level in self.levels
-        ]
+        shared = [SharedLevel(level, _Breaker(self.time), report=lambda name, error: None) for level in self.levels]
         core = Core(
             own,
             shared,
@@ -283,9 +289,10 @@ class World:
 
     def steps(self) -> list[tuple[str, Any]]:
         """What can happen next."""
-        ready: list[tuple[str, Any]] = [("go", actor) for actor in self.actors if _ready(actor)]
+        ready: list[tuple[str, Any]] = [("go", actor) for actor in self.actors if is_ready(actor)]
         ready += [("arrive", node) for node in self.nodes if node.inbox]
         ready += [("notice", node) for node in self.nodes if node.has_gap]
+        ready += [("recover", node) for node in self.nodes if self.may_recover(node)]
         return ready
 
     def take(self, step: tuple[str, Any]) -> None:
@@ -307,7 +314,7 @@ class World:
             self._resume(what, asyncio.CancelledError(), raised=True)
         elif kind == "arrive":
             invalidation, versions = what.inbox.popleft()
-            what.core.invalidate_here(invalidation)
+            what.core.heard(invalidation)
             if not what.has_gap:
                 everything = invalidation.all or invalidation.tags
                 told = versions if everything else invalidation.keys
@@ -315,8 +322,17 @@ class World:
         elif kind == "lose":
             what.inbox.popleft()
             what.has_gap = True
+        elif kind == "recover":
+            what.recovers = True
+            self._begin(what, "recover", what.core.recover(), recovers=True)
         else:
             self.close_gap(what)
+
+    def may_recover(self, node: Node) -> bool:
+        """Whether its worker has something to tell, and its breakers let it."""
+        behind = [shared for shared in node.core.levels if shared.missed and shared._telling is None]
+        may_tell = any(shared._breaker.would_allow() for shared in behind)  # type: ignore[attr-defined]
+        return node.alive and not node.recovers and (may_tell or bool(node.core._unsaid))
 
     def close_gap(self, node: Node) -> None:
         """It has noticed that it has missed something."""
@@ -328,9 +344,6 @@ class World:
         self.mend()
         for _ in range(3):
             self.time.seconds += LONG
-            for node in self.nodes:
-                if node.alive:
-                    self.peek(node, ["none"])
             while steps := self.steps():
                 self.take(steps[0])
             self.cancel_deserted()
@@ -359,13 +372,14 @@ class World:
         then: Callable[[Any], None] | None = None,
         *,
         changes: bool = False,
+        recovers: bool = False,
         context: contextvars.Context | None = None,
     ) -> Actor | None:
         if not node.alive:
             return None
         self._begun += 1
         self.trace.append(f"{name} on {node.number}")
-        actor = Actor(node, program, then=then, number=self._begun, changes=changes)
+        actor = Actor(node, program, then=then, number=self._begun, changes=changes, recovers=recovers)
         if context is not None:
             actor.context = context
         self.actors.append(actor)
@@ -423,6 +437,8 @@ class World:
     def _end(self, actor: Actor) -> None:
         if actor in self.actors:
             self.actors.remove(actor)
+        if actor.recovers:
+            actor.node.recovers = False
 
     def _desert(self, actor: Actor, flights: Sequence[Flight]) -> None:
         if actor in self.actors and all(flight.deserted for flight in flights):
@@ -437,7 +453,8 @@ CHANGES: dict[str, Callable[[Core, str], Program[None]]] = {
 }
 
 
-def _ready(actor: Actor) -> bool:
+def is_ready(actor: Actor) -> bool:
+    """Whether it may take its next step."""
     return not isinstance(actor.effect, Wait) or actor.effect.future.done()
 
 

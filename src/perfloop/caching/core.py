@@ -11,6 +11,8 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from msgspec import structs
+
 from ..exceptions import LoadTimedOut, ReentrantLoad
 from .backplane import Invalidation
 from .encoding import Decoded, KeyCodec, Undecodable, ValueCodec
@@ -99,8 +101,11 @@ class Core:
         self._copies = copies
         self._encodes = copies or weighs or bool(levels)
         self.lease_seconds = lease_seconds
+        self.fell_behind: Callable[[], None] = lambda: None
+        """Called when a level or the other processes have missed something."""
         for depth, shared in enumerate(levels):
             shared.told_late = partial(self._told_late, depth)
+            shared.fell_behind = lambda: self.fell_behind()
 
     # Looking up
 
@@ -344,6 +349,14 @@ class Core:
             local.expire(expired)
             local.remove_tags(invalidation.tags)
 
+    def heard(self, invalidation: Invalidation) -> None:
+        """Another process has changed something. What it could not tell a level is ours to tell, too: it may die."""
+        for shared in self.levels:
+            if shared.level.name in invalidation.missed:
+                keys = (*invalidation.keys, *invalidation.expired)
+                shared.miss(keys, invalidation.tags, everything=invalidation.all)
+        self.invalidate_here(invalidation)
+
     def _known(self, texts: Iterable[str]) -> list[Hashable] | None:
         """The keys; None if there is one that cannot be read."""
         try:
@@ -360,22 +373,28 @@ class Core:
         request: Callable[[Level], Program[None]],
         invalidation: Invalidation,
         here: Callable[[], None] | None = None,
+        *,
+        above: int | None = None,
     ) -> Program[None]:
-        """Tell the levels, do it `here`, and tell the other processes."""
-        untold = list(reversed(self.levels))
+        """Tell the levels, or those `above` one, do it `here`, and tell the other processes."""
+        untold, missed = list(reversed(self.levels if above is None else self.levels[:above])), list[str]()
         keys, tags = (*invalidation.keys, *invalidation.expired), invalidation.tags
         try:
             while untold:
-                yield from untold[0].change(request, keys, tags, everything=invalidation.all)
+                if not (yield from untold[0].change(request, keys, tags, everything=invalidation.all)):
+                    missed.append(untold[0].level.name)
                 del untold[0]
         finally:
             for shared in untold:  # we are cancelled: they hear of it before they are asked again
                 shared.miss(keys, tags, everything=invalidation.all)
+                missed.append(shared.level.name)
             if here is None:
                 self.invalidate_here(invalidation)
             else:
                 here()
-            self._unsaid.append(invalidation)
+            self._unsaid.append(structs.replace(invalidation, missed=tuple(missed)) if missed else invalidation)
+            if untold:
+                self.fell_behind()
         yield from self._say()
 
     def _say(self) -> Program[None]:
@@ -392,6 +411,22 @@ class Core:
             finally:
                 if not said:
                     self._unsaid.appendleft(invalidation)
+                    self.fell_behind()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a level or the other processes have missed something."""
+        return bool(self._unsaid) or any(shared.is_behind for shared in self.levels)
+
+    def recover(self, *, anyway: bool = False) -> Program[None]:
+        """Tell them, as far as they can be told now.
+
+        Args:
+            anyway: though a breaker says no.
+        """
+        for shared in reversed(self.levels):
+            yield from shared.recover(anyway=anyway)
+        yield from self._say()
 
     def begin_in_fork(self) -> None:
         """Whatever other threads had under way is not in this process."""
@@ -402,12 +437,8 @@ class Core:
 
     def _told_late(self, depth: int, missed: Missed) -> Program[None]:
         """A level has heard only now of changes: who read it until then may have put old values in above it."""
-        for shared in reversed(self.levels[:depth]):
-            yield from shared.change(missed.tell, missed.keys, missed.tags, everything=missed.everything)
         invalidation = Invalidation(tuple(missed.keys), tuple(missed.tags), missed.everything)
-        self.invalidate_here(invalidation)
-        self._unsaid.append(invalidation)
-        yield from self._say()
+        yield from self._change(missed.tell, invalidation, above=depth)
 
     # Entries
 

@@ -23,6 +23,7 @@ from .insight import CacheStatistics, Insight
 from .limits import LoadLimit
 from .local import LocalLevel
 from .options import EntryOptions
+from .recovery import Recovery
 from .reports import LoggedReport
 from .search import BatchLoader, SingleLoader
 from .shared import Breaker, SharedLevel, SimpleBreaker
@@ -124,6 +125,8 @@ class MultiLevelCache(Generic[K, V]):
             limit=LoadLimit(max_loads),
             insight=Insight(name, [level.name for level in levels], registry or DEFAULT_REGISTRY, self._local.hits),
         )
+        self._recovery = Recovery(name, self._core.recover, lambda: self._core.is_behind)
+        self._core.fell_behind = self._recovery.wake
         if backplane is not None:
             self._local.listen(heard=False)
         _caches.add(self)
@@ -273,7 +276,9 @@ class MultiLevelCache(Generic[K, V]):
         return self._find, attrgetter("value") if self._shareable else self._core.given, self._now
 
     def close(self) -> None:
-        """Leave the other processes. The levels stay open: whoever made them closes them."""
+        """Leave the other processes. Levels are told what they missed, if two seconds suffice for it; they stay open:
+        whoever made them closes them."""
+        self._recovery.stop()
         if self._backplane is not None:
             self._backplane.close()
 
@@ -282,12 +287,13 @@ class MultiLevelCache(Generic[K, V]):
             self._listening = True
             local = self._local
             self._backplane.listen(
-                self._core.invalidate_here, lambda: local.listen(heard=True), lambda: local.listen(heard=False)
+                self._core.heard, lambda: local.listen(heard=True), lambda: local.listen(heard=False)
             )
 
     def _begin_in_fork(self) -> None:
         """In a forked process nobody listens yet, and what the parent kept may be out of date."""
         self._core.begin_in_fork()
+        self._recovery.begin_in_fork()
         if self._backplane is not None:
             self._listening = False
             self._local.listen(heard=False)

@@ -92,6 +92,8 @@ class SharedLevel:
 
     told_late: Callable[[Missed], Program[None]]
     """Told again, to whoever may have taken it from this level since: the levels above, other processes."""
+    fell_behind: Callable[[], None] = staticmethod(lambda: None)
+    """Called when it has missed something."""
 
     def __init__(self, level: Level, breaker: Breaker, *, report: Callable[[str, LevelFailed], None]) -> None:
         self.level = level
@@ -103,9 +105,18 @@ class SharedLevel:
         self._lock = RLock()
         renew_lock_in_forks(self)
 
-    def ask(self, question: Callable[[Level], Program[T]]) -> Program[T | None]:
-        """Ask the level; None when it cannot answer, or has not been told yet of all it missed."""
-        if self._telling is not None or not self._breaker.allows():
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has not been told of all it missed."""
+        return bool(self.missed) or self._telling is not None
+
+    def ask(self, question: Callable[[Level], Program[T]], *, anyway: bool = False) -> Program[T | None]:
+        """Ask the level; None when it cannot answer, or has not been told yet of all it missed.
+
+        Args:
+            anyway: though the breaker says no.
+        """
+        if self._telling is not None or not (anyway or self._breaker.allows()):
             return None
         with self._lock:
             if self._telling is not None:
@@ -159,6 +170,16 @@ class SharedLevel:
         """Have it told of a change before it is asked again."""
         with self._lock:
             self.missed.add(keys, tags, everything=everything)
+        self.fell_behind()
+
+    def recover(self, *, anyway: bool = False) -> Program[None]:
+        """Tell it what it missed, if it can be told now.
+
+        Args:
+            anyway: though the breaker says no.
+        """
+        if self.missed:
+            yield from self.ask(_nothing, anyway=anyway)
 
     def begin_in_fork(self) -> None:
         """Whoever was telling it what it missed is not in this process."""
@@ -178,6 +199,13 @@ class SharedLevel:
                 if not told:
                     self.missed.add(missed.keys, missed.tags, everything=missed.everything)
                 self._telling = None
+            if not told:
+                self.fell_behind()
+
+
+def _nothing(level: Level) -> Program[None]:
+    return
+    yield
 
 
 def _told(program: Program[None]) -> Program[bool]:

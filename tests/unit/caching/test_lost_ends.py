@@ -104,15 +104,6 @@ class Line:
     def close(self) -> None: ...
 
 
-def test_a_message_that_was_cut_off_is_sent_with_the_next_question() -> None:
-    line = Line()
-    cache = make(backplane=line)
-    with pytest.raises(Cut):
-        cache.delete("k")
-    assert cache.get("other") is None
-    assert [message.keys for message in line.heard] == [("k",)]
-
-
 def test_a_set_that_was_cut_off_is_told_to_all_levels(time: Time) -> None:
     upper, lower = MemoryLevel("upper", clock=time), MemoryLevel("lower", clock=time)
     cache = make(levels=[upper, lower], clock=time)

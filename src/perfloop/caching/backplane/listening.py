@@ -139,7 +139,7 @@ class ListeningBackplane:
             return
         lists = {"keys": whole.keys, "tags": whole.tags, "expired": whole.expired}
         if sum(map(len, lists.values())) <= 1:
-            yield Invalidation(all=True)
+            yield Invalidation(all=True, missed=whole.missed)
             return
         for half in (0, 1):
             parts = {name: names[half::2] for name, names in lists.items()}

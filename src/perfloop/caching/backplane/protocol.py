@@ -35,6 +35,8 @@ class Invalidation(msgspec.Struct, frozen=True, omit_defaults=True):
     """The token of who is about to change what the keys and tags are loaded from, or has done so."""
     held_for: float = 0.0
     """Seconds for which nothing is kept for them, unless he says before that he has done so; 0: he says it."""
+    missed: tuple[str, ...] = ()
+    """The names of the levels that could not be told: whoever hears this tells them as well, should he die first."""
 
 
 @runtime_checkable

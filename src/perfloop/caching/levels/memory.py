@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ...clock import MONOTONIC, Clock
+from ...telemetry.forks import renew_lock_in_forks
 from ..effects import Call, Program
 from .protocol import Lease, LeaseState, Stored
 
@@ -35,15 +37,20 @@ class _LeaseHeld(msgspec.Struct, frozen=True):
 class _AtOnce:
     """Each request is a function of the level, called in one step."""
 
+    def __init__(self) -> None:
+        self._lock = RLock()
+        renew_lock_in_forks(self)
+
     def send(self, request: Callable[[], Any]) -> Any:
-        return request()
+        with self._lock:
+            return request()
 
     async def send_async(self, request: Callable[[], Any]) -> Any:
-        return request()
+        return self.send(request)
 
 
 class MemoryLevel:
-    """The rules of `Level` written down once more, as plainly as possible. Not bounded, not for several threads."""
+    """The rules of `Level` written down once more, as plainly as possible. Not bounded."""
 
     def __init__(self, name: str = "memory", *, clock: Clock = MONOTONIC) -> None:
         self.name = name
