@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Core", "Report"]
 
 T = TypeVar("T")
-_LEASE_SECONDS = 30.0
 _AGAIN = object()
 """In the place of a value: it is to be looked up anew."""
 
@@ -67,7 +66,7 @@ class Core:
         weighs: bool,
         limit: LoadLimit,
         insight: Insight,
-        lease_seconds: float = _LEASE_SECONDS,
+        lease_seconds: float = 30.0,
     ) -> None:
         """A core.
 

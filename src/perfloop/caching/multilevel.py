@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import random
 import secrets
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import msgspec
 
 from ..clock import MONOTONIC, Clock
-from ..exceptions import LevelFailed
+from ..exceptions import InvalidValue, LevelFailed
 from ..telemetry import DEFAULT_REGISTRY, Registry
 from .core import Core
 from .effects import Program, run, run_async
@@ -68,6 +69,7 @@ class MultiLevelCache(Generic[K, V]):
         breaker: Callable[[Level], Breaker] | None = None,
         backplane: Backplane | None = None,
         max_loads: int = 100,
+        lease_seconds: float = 30.0,
         registry: Registry | None = None,
         clock: Clock = MONOTONIC,
     ) -> None:
@@ -89,11 +91,15 @@ class MultiLevelCache(Generic[K, V]):
             backplane: the way to the other processes. Without one what they change is seen here only when an entry
                 ends: set `local_ttl` to what you can bear. While it does not hear, this process keeps nothing.
             max_loads: how many loaders run at one time in this process; the others wait.
+            lease_seconds: for how long other processes wait for the one that loads, whether it is slow or has died.
             registry: where hits, misses and loads are counted for exporters; the default one unless given.
 
         Raises:
-            InvalidValue: no bound, or one below 1; an unknown policy; a type that msgspec does not know.
+            InvalidValue: no bound, or one below 1; an unknown policy; no time for a lease; a type that msgspec does not
+                know.
         """
+        if not 0 < lease_seconds < math.inf:
+            raise InvalidValue("Expected lease_seconds above 0", got=lease_seconds)
         self.name = name
         self._options = options or EntryOptions()
         self._clock = clock
@@ -123,6 +129,7 @@ class MultiLevelCache(Generic[K, V]):
             copies=not self._shareable,
             weighs=max_weight is not None,
             limit=LoadLimit(max_loads),
+            lease_seconds=lease_seconds,
             insight=Insight(name, [level.name for level in levels], registry or DEFAULT_REGISTRY, self._local.hits),
         )
         self._recovery = Recovery(name, self._core.recover, lambda: self._core.is_behind)

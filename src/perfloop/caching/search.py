@@ -79,6 +79,9 @@ class Search:
         self._anew = anew
         self._token = core.token()
         self._poisoned: set[str] = set()
+        self._held: set[str] = set()
+        """What a level has said is about to change: one below that says nothing of it may have missed that, so it is
+        loaded, whatever is there, and kept nowhere."""
         self.stale: dict[str, Found] = {}
         """What is no longer fresh, but better than an error."""
         self.outdated: list[str] = []
@@ -90,16 +93,18 @@ class Search:
             return (yield from self._load(texts))
         shared = self._core.levels[depth]
         found: dict[str, Found] = {}
-        if not self._anew:
-            answer = yield from shared.read(texts, self._core.clock.now)
-            for text, stored in zip(texts, answer or (), strict=answer is not None):
+        held = [text for text in texts if text in self._held]
+        asked = [text for text in texts if text not in self._held]
+        if asked and not self._anew:
+            answer = yield from shared.read(asked, self._core.clock.now)
+            for text, stored in zip(asked, answer or (), strict=answer is not None):
                 self._take(shared, text, stored, found)
-        missing = [text for text in texts if text not in found]
+        missing = [text for text in asked if text not in found]
         until, pause = self._core.clock.now() + self._core.lease_seconds, _POLL_FIRST
-        while missing:
+        while missing or held:
             busy = []
             try:
-                leases = yield from self._lease(shared, missing)
+                leases = (yield from self._lease(shared, missing)) if missing else {}
             except GeneratorExit:
                 raise
             except BaseException:  # it may be that they were given, and nobody else would load until they end
@@ -112,9 +117,13 @@ class Search:
                     if self._anew:
                         raise LoadedElsewhere
                     busy.append(text)
+                if lease is not None and lease.state is LeaseState.HELD:
+                    self._held.add(text)
             unused = [text for text, lease in leases.items() if text in found and _granted(lease)]
             yield from self._abandon(shared, unused)
             below = {text: leases[text] for text in missing if text not in found and text not in busy}
+            below |= dict.fromkeys(held)
+            held = []
             if below:
                 found.update((yield from self._from_below(depth, below)))
             missing = [text for text in busy if text not in found]

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from perfloop.caching import EntryOptions, Invalidation, MemoryLevel, MultiLevelCache
+from perfloop.caching.effects import run
 from perfloop.exceptions import InvalidValue, ReentrantLoad
 
 if TYPE_CHECKING:
@@ -87,6 +88,36 @@ def test_nothing_is_kept_while_somebody_writes(make: Callable[..., MultiLevelCac
         assert other.get_or_load("k", loader) == 2
         assert other.get_or_load("k", loader) == 3
     assert [other.get_or_load("k", loader) for _ in range(2)] == [4, 4]
+
+
+def test_what_one_level_knows_to_be_held_is_not_taken_from_another_that_does_not(
+    make: Callable[..., MultiLevelCache[str, int]], levels: list[MemoryLevel]
+) -> None:
+    make().get_or_load("k", lambda: 1)
+    run(levels[0].hold(["k"], [], "writer", 30.0))  # the one below could not be reached
+    reader, asked = make(), []
+
+    def load(keys: list[str]) -> dict[str, int]:
+        asked.append(keys)
+        return dict.fromkeys(keys, 2)
+
+    assert reader.get_or_load_many(["k", "free"], load) == {"k": 2, "free": 2}
+    run(levels[1].delete(["k"]))
+    assert reader.get_or_load_many(["k", "free"], load) == {"k": 2, "free": 2}
+    assert asked == [["free", "k"], ["k"]]
+    assert run(levels[1].read(["k"])) == [None]
+
+
+def test_others_wait_for_who_loads_as_long_as_a_lease_lasts(levels: list[MemoryLevel]) -> None:
+    class Passing(Time):
+        def now(self) -> float:
+            self.seconds += 1.0
+            return self.seconds
+
+    run(levels[0].lease(["k"], "of a process that was killed", 30.0))
+    cache = MultiLevelCache(int, levels=levels, clock=Passing(), lease_seconds=2.0)
+    assert cache.get_or_load("k", lambda: 7) == 7
+    assert run(levels[0].read(["k"])) == [None]
 
 
 def test_one_call_of_the_loader_for_all_that_is_missing(make: Callable[..., MultiLevelCache[str, int]]) -> None:
@@ -216,6 +247,7 @@ def test_what_cannot_be_changed_is_shared() -> None:
     ("call", "words"),
     [
         (lambda: MultiLevelCache(int, max_entries=0), "max_entries of 1 or more"),
+        (lambda: MultiLevelCache(int, lease_seconds=0), "lease_seconds above 0"),
         (lambda: MultiLevelCache(int).get(5), "key that is a str"),
         (lambda: MultiLevelCache(int, key=int).get(True), "got `bool`"),
         (lambda: MultiLevelCache(int).get("x" * 20_000), "at most 10,000"),
