@@ -138,6 +138,8 @@ AREAS = (
             "lost_invalidations": ("<=", 0),
             "naive_lost": (">=", 1),
             "twins_caught": (">=", 20),
+            "stale_reads_beyond_bound": ("<=", 0),
+            "naive_stale_reads": (">=", 1),
         },
     ),
     Area(

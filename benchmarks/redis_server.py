@@ -20,8 +20,9 @@ __all__ = ["RedisServer", "redis_server"]
 class RedisServer:
     """A server that can be killed and come back on the same port."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, *options: str) -> None:
         self._program = program
+        self._options = options
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
@@ -33,6 +34,7 @@ class RedisServer:
     def start(self) -> None:
         """Start, and wait until it answers."""
         command = [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        command += self._options
         self._process = subprocess.Popen(
             on_core(server_core(), command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -59,8 +61,11 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def redis_server() -> Iterator[RedisServer]:
+def redis_server(*options: str) -> Iterator[RedisServer]:
     """A server that runs until the block ends.
+
+    Args:
+        options: of its command line.
 
     Raises:
         RuntimeError: redis-server is not installed, or does not answer.
@@ -68,7 +73,7 @@ def redis_server() -> Iterator[RedisServer]:
     program = shutil.which("redis-server")
     if program is None:
         raise RuntimeError("redis-server is not installed: run `make setup`")
-    server = RedisServer(program)
+    server = RedisServer(program, *options)
     server.start()
     try:
         yield server

@@ -8,6 +8,12 @@ than what he who began it could know to be there, or if an old value is still ta
 - `lost_invalidations`: those of them that lost something;
 - `naive_lost`: as many of a cache without any defence, out of `naive_interleavings`;
 - `twins`, `twins_caught`: caches that lack one defence each, and those of them that were seen to lose something.
+
+Then four real processes share a Redis and a PostgreSQL for a minute (see `killing`), and are killed, cut off and
+started anew, as are the servers. A write's promise is checked against every read (see `killing.checker`).
+
+- `stale_reads_beyond_bound`: reads that were staler than promised; `bound_s` is the longest that is promised;
+- `naive_stale_reads`: as many of a cache-aside without any defence, a quarter of the time.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..progress import say
+from .killing import supervisor
 from .schedules import enumerate_schedules, run_schedule
 from .twins import NAIVE, TWINS, without
 
@@ -33,14 +40,17 @@ _SCHEDULES = 205_000
 _NAIVE_SCHEDULES = 2_000
 _TWIN_TRIES = 10_000
 _CHUNK = 1_000
+_KILLING_SECONDS = 60.0
+_NAIVE_SECONDS = 15.0
 
 
 def run(full: bool) -> dict[str, Any]:
     """Try them all.
 
     Args:
-        full: ten times as many at random.
+        full: ten times as many at random, and killing for ten times as long.
     """
+    killed = supervisor.figures(_KILLING_SECONDS * (10 if full else 1), _NAIVE_SECONDS)
     chunks = [range(first, first + _CHUNK) for first in range(0, _SCHEDULES * (10 if full else 1), _CHUNK)]
     traces: set[int] = set()
     lost: list[str] = []
@@ -64,6 +74,7 @@ def run(full: bool) -> dict[str, Any]:
             "naive_interleavings": _NAIVE_SCHEDULES,
             "twins": len(TWINS),
             "twins_caught": sum(tries is not None for tries in caught.values()),
+            **killed,
         },
         "peers": {f"tries until a loss, {name}": tries for name, tries in caught.items()},
     }
