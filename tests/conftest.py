@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -21,6 +22,15 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each worker a session of its own: Linux shares the processors fairly between sessions (its autogroups).
+
+    So what one worker computes does not hold up the load generator of another, whose figures then cannot be trusted.
+    """
+    if hasattr(config, "workerinput"):
+        os.setsid()
 
 
 @pytest.fixture(scope="session", autouse=True)

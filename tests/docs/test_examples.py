@@ -31,6 +31,7 @@ pytestmark = pytest.mark.timeout(4 * LONGEST)
 SCENARIOS = REPOSITORY / "examples" / "scenarios"
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
+FILES = {name: text for page in PAGES for name, text in files(page).items()}
 SHORT = """\
 [load]
 duration = "1s"
@@ -85,15 +86,15 @@ def serve_shops(shop_database: Path) -> Iterator[Callable[[list[int]], None]]:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop_database: Path) -> Path:
+def workplace(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop_database: Path) -> Path:
     (tmp_path / "perfloop.toml").write_text(SHORT)
-    for page in PAGES:
-        for name, text in files(page).items():
-            (tmp_path / name).write_text(text)
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
     for file in SCENARIOS.iterdir():
         if file.is_file():
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    shutil.copy(shop_database, tmp_path / "shop.sqlite3")
+    if "shop.sqlite3" in block.code:  # 30 MB
+        shutil.copy(shop_database, tmp_path / "shop.sqlite3")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHOP_DATABASE", str(shop_database))
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
