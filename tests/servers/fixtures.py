@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,7 +37,10 @@ def shop_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shop's database without any fix, for SHOP_DATABASE."""
     from examples.shop.seed import ensure_database  # half a second that other tests need not spend
 
-    path = tmp_path_factory.mktemp("shop") / "shop.sqlite3"
+    directory = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        directory = directory.parent  # of all workers: who comes first makes it, and nobody writes to it
+    path = directory / "shop.sqlite3"
     ensure_database(path)
     return path
 

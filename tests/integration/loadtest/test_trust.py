@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 
+import psutil
 import pytest
 
 GENERATOR = """
@@ -25,14 +26,12 @@ GENERATOR = """
 class Generator:
     """A load test in a process of its own, under way when the constructor returns."""
 
-    def __init__(self, url: str, cpus: set[int] | None = None, **options: object) -> None:
+    def __init__(self, url: str, **options: object) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(GENERATOR), url, json.dumps(options)],
             stdout=subprocess.PIPE,
             text=True,
         )
-        if cpus is not None:
-            os.sched_setaffinity(self.process.pid, cpus)
         assert self.process.stdout.readline() == "going\n"
 
     def result(self) -> dict:
@@ -60,15 +59,19 @@ def test_a_starved_generator_says_so(service) -> None:
     """Others share its processor, and it gets a small part of it."""
     target = service()
     cpu = {max(os.sched_getaffinity(0))}
-    spinners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(6)]
+    generator = Generator(target.url, rate=4000, connections=16, duration=2)
+    spinners = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(6)]
     try:
         for spinner in spinners:
             os.sched_setaffinity(spinner.pid, cpu)
-        summary = Generator(target.url, cpu, rate=4000, connections=16, duration=2).result()
+        for thread in psutil.Process(generator.process.pid).threads():
+            os.sched_setaffinity(thread.id, cpu)
+        time.sleep(2)
     finally:
         for spinner in spinners:
             spinner.kill()
             spinner.wait()
+    summary = generator.result()
     assert not summary["trustworthy"]
     assert summary["reasons"]
 
