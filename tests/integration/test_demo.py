@@ -14,9 +14,6 @@ from ..servers.uvicorn import REPOSITORY
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.alone
-
-
 # Each demo itself tries a step three times on a machine that is busy with other work.
 DEMOS = 3
 
@@ -31,6 +28,7 @@ def run_demo(*arguments: str, timeout: float = 280) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_the_demo_finds_fixes_and_proves(tmp_path: Path) -> None:
     for _ in range(DEMOS):

@@ -8,11 +8,10 @@ from perfloop.diagnosis.rules import RULES
 from tests.zoo.catalogue import EXHIBITS, SERVICES
 from tests.zoo.keeper import examine
 
-pytestmark = pytest.mark.alone
-
 SUBSET = ("n_plus_one_orm", "n_plus_one_django", "missing_index", "cpu_in_async", "sleep_in_async", "cpu_bound_json")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("exhibit", [each for each in EXHIBITS if each.name in SUBSET], ids=lambda each: each.name)
 def test_names_what_is_planted(exhibit, tmp_path) -> None:
     for _ in range(4):

@@ -42,7 +42,7 @@ class ServiceProcess:
         self.url = f"http://127.0.0.1:{self.process.stdout.readline().strip()}/"
 
     def seen(self) -> list[tuple[float, float]]:
-        """The arrival (on the clock both share) and the delay of each request, in order of arrival."""
+        """The arrival (on the clock both share) of each request and how long it took, in order of arrival."""
         with urllib.request.urlopen(f"{self.url}seen", timeout=10) as response:
             return json.load(response)
 

@@ -1,7 +1,7 @@
 """A small HTTP service in a process of its own, to be stopped, continued and asked what it saw.
 
-Run with a distribution of delays: `none`, `constant`, `bimodal`, `pareto`. `GET /seen` answers with the delay and the
-arrival time of every other request, as JSON.
+Run with a distribution of delays: `none`, `constant`, `bimodal`, `pareto`. `GET /seen` answers with the arrival time of
+every other request and how long it really took to answer, as JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DELAYS = {
 
 
 class Service(asyncio.Protocol):
-    seen: ClassVar[list[tuple[float, float]]] = []
+    seen: ClassVar[list[list[float]]] = []
     rng = random.Random(1)
     delay = staticmethod(DELAYS[sys.argv[1] if len(sys.argv) > 1 else "none"])
 
@@ -34,11 +34,16 @@ class Service(asyncio.Protocol):
             self.answer(json.dumps(self.seen).encode())
             return
         delay = self.delay(self.rng)
-        self.seen.append((time.monotonic(), delay))
+        served = [time.monotonic(), 0.0]
+        self.seen.append(served)
         if delay:
-            asyncio.get_running_loop().call_later(delay, self.answer, b"ok")
+            asyncio.get_running_loop().call_later(delay, self.serve, served)
         else:
-            self.answer(b"ok")
+            self.serve(served)
+
+    def serve(self, served):
+        served[1] = time.monotonic() - served[0]
+        self.answer(b"ok")
 
     def answer(self, body):
         self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))

@@ -54,7 +54,6 @@ def test_a_generator_that_was_stopped_says_so(service, options) -> None:
     assert any("stopped or starved for" in reason for reason in summary["reasons"])
 
 
-@pytest.mark.alone
 def test_a_starved_generator_says_so(service) -> None:
     """Others share its processor, and it gets a small part of it."""
     target = service()
@@ -76,7 +75,6 @@ def test_a_starved_generator_says_so(service) -> None:
     assert summary["reasons"]
 
 
-@pytest.mark.alone
 def test_a_paused_service_does_not_make_the_generator_untrustworthy(service) -> None:
     target = service()
     generator = Generator(target.url, rate=200, connections=4, duration=2)

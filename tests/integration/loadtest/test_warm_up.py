@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from perfloop.loadtest import LoadOutcome
     from perfloop.records import LoadSummary
 
-pytestmark = pytest.mark.alone
-
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 COLD, SLOW, USUAL = 1.0, 0.1, 0.01
 
