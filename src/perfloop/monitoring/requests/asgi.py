@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PerformanceMiddleware"]
 
-_new = object.__new__
 _KEPT = 10_000
 _HIGH_WATER = 65_536
 """Beyond so many bytes a server makes the application wait for its client: the last byte is out when `send` returns."""
@@ -111,9 +110,9 @@ class PerformanceMiddleware:
         kind = self._trace
         if kind is not None:
             begin = self._begin
-            trace = _new(kind)
+            trace = kind()
             begin(trace)
-        exchange = _new(self._exchange_for(scope) if self._server_timing else _AsgiExchange)
+        exchange = self._exchange_kind(scope)() if self._server_timing else _AsgiExchange()
         exchange.status = exchange.received = exchange.sent = 0
         exchange.first = exchange.last = 0.0
         exchange.usual = True
@@ -140,12 +139,14 @@ class PerformanceMiddleware:
                 except KeyError:
                     pass
                 last = exchange.last
+                first_byte = exchange.first - started
+                duration = last - started
                 series = None
                 if (
-                    last
-                    and exchange.usual
+                    exchange.usual
                     and ended - last < NOTEWORTHY_AFTER
-                    and ended - started < self._slow_threshold
+                    # What lacks a head or an end has negative ones, as has a clock that jumps.
+                    and 0 <= first_byte <= duration < self._slow_threshold
                     and not notes
                     and "app_root_path" not in scope
                 ):
@@ -157,12 +158,12 @@ class PerformanceMiddleware:
                     self._end(scope, notes, exchange, ended, trace)
                 else:
                     pending = series.pending
-                    pending += (started, exchange.first, last, exchange.sent)
+                    pending += (duration, first_byte, exchange.sent)
                     if len(pending) >= FULL:
                         series.settle(wait=False)
                     if self._logs:
                         exchange.status = status_code(exchange.status)
-                        self._watch.report(exchange, scope["method"], series.route, last - started, ended, trace, scope)
+                        self._watch.report(exchange, scope["method"], series.route, duration, ended, trace, scope)
                 if trace is not None:
                     trace.live = False
             except Exception:
@@ -172,7 +173,7 @@ class PerformanceMiddleware:
         """The last 100 slow requests of all middlewares with this registry, the newest first; from any thread."""
         return self._watch.tally.slow_requests()
 
-    def _exchange_for(self, scope: Scope) -> type[_AsgiExchange]:
+    def _exchange_kind(self, scope: Scope) -> type[_AsgiExchange]:
         return _TimedExchange if self._watch.wants_server_timing(self._server_timing, scope) else _AsgiExchange
 
     def _route(self, scope: Scope, notes: list[str]) -> str:

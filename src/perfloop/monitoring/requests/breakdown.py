@@ -72,7 +72,7 @@ class ThreadTrace(Trace, Protocol):
 def begin_trace() -> tuple[type[Any], Callable[[Any], object]]:
     """The kind of traces, and what begins one for the request of a context; hooks are applied without injected agent.
 
-    A trace is made by `object.__new__`, without a call of Python.
+    A trace is made without a call of Python: its class has no `__init__` of its own.
     """
     return (_InjectedTrace, _InjectedTrace.begin) if _INJECTED in sys.modules else _light()
 
@@ -149,6 +149,7 @@ def _light() -> tuple[type[Any], Callable[[Any], object]]:
         """A request whose fields are made when a hook has something to say: most never are."""
 
         __slots__ = ()
+        __init__ = object.__init__
 
         def __getattr__(self, name: str) -> Any:
             if name not in Request.__slots__:

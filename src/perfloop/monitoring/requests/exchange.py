@@ -21,20 +21,26 @@ class Exchange:
 
     __slots__ = ("disconnected", "first", "last", "raised", "received", "sent", "started", "status")
 
-    def __init__(self, started: float) -> None:
-        """A request that arrived at `started`."""
+    started: float
+    status: int
+    first: float
+    """When the response's head was handed to the server."""
+    last: float
+    """When the last byte of the body was."""
+    received: int
+    """Bytes of the request's body."""
+    sent: int
+    """Bytes of the response's body."""
+    disconnected: bool
+    raised: type[BaseException] | None
+
+    def begin(self, started: float) -> None:
+        """A request arrived at `started`."""
         self.started = started
-        self.status = 0
-        self.first = 0.0
-        """When the response's head was handed to the server."""
-        self.last = 0.0
-        """When the last byte of the body was."""
-        self.received = 0
-        """Bytes of the request's body."""
-        self.sent = 0
-        """Bytes of the response's body."""
+        self.status = self.received = self.sent = 0
+        self.first = self.last = 0.0
         self.disconnected = False
-        self.raised: type[BaseException] | None = None
+        self.raised = None
 
     def outcome(self) -> tuple[int, str]:
         """The status code, and OpenTelemetry's `error.type`: empty for a request that went well.

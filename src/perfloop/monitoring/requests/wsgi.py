@@ -97,7 +97,7 @@ class _Request(Exchange):
 
     def __init__(self, middleware: WSGIPerformanceMiddleware, environ: Environ, start_response: StartResponse) -> None:
         self.watch = middleware.watch
-        super().__init__(self.watch.now())
+        self.begin(self.watch.now())
         self._middleware = middleware
         self._start_response = start_response
         self.environ = environ
