@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import collections
 import contextlib
 import logging
 import os
@@ -181,6 +182,7 @@ class _Thread:
         self._now = clock.now
         self._ending = threading.Event()
         self._told, self._watch = listener, self._new_watch()
+        self._untold: list[Event] = []
         self._said: set[str] = set()
         self._thread = threading.Thread(target=self._run, name=f"perfloop backplane {name}", daemon=True)
         self._thread.start()
@@ -215,7 +217,7 @@ class _Thread:
         beat = ticked = heard = self._now()
         while not self._ending.is_set():
             if self._told is not self.listener:  # who listens from now on has to be told once more that it hears
-                self._told, self._watch = self.listener, self._new_watch()
+                self._told, self._watch, self._untold = self.listener, self._new_watch(), []
                 self._watch.connected(self._now())
                 beat = self._now()
             if self._now() >= beat:
@@ -244,11 +246,18 @@ class _Thread:
     def _tell(self, events: list[Event]) -> None:
         if self._told is None:
             return
-        for event in events:
+        to_tell = collections.deque([*self._untold, *events])
+        self._untold = []
+        while to_tell:
+            event = to_tell.popleft()
             try:
                 self._told.tell(event)
             except Exception:
-                _LOG.exception("backplane %s: a listener failed at %s", self._name, event)
+                _LOG.exception("backplane %s: a listener failed at %s, which counts as a gap", self._name, event)
+                if event is Signal.DEAF and self._watch.deaf:
+                    self._untold = [event]
+                else:
+                    to_tell.extend(self._watch.failed(event))
 
     def _new_watch(self) -> Watch:
         return Watch(self.publisher, deaf_after=self._deaf_after)

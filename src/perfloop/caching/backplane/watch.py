@@ -155,6 +155,13 @@ class Watch:
         """Something has come that is no message."""
         return self._after([Signal.GAP])
 
+    def failed(self, event: Event) -> list[Event]:
+        """The listener could not take what it was told, so that it has missed it.
+
+        One that cannot take a gap still has what may be stale: it is deaf until the next message of this process' own.
+        """
+        return self._turn_deaf() if event is Signal.GAP else self.undecodable() if event is not Signal.DEAF else []
+
     def tick(self, now: float) -> list[Event]:
         """Time has passed; asked several times a second."""
         if self.deaf:

@@ -143,3 +143,10 @@ def test_what_has_no_publisher_is_told_and_never_missed() -> None:
     assert watch.heard(Message("", 0, Kind.INVALIDATION, 0.0, said), 0.1) == [said]
     watch.heard(Message("me", 0, Kind.HEARTBEAT, 9.0), 9.0)
     assert watch.tick(9.1) == []
+
+
+def test_what_a_listener_cannot_take_is_a_gap_unless_it_is_deaf_anyway(watch: Watch) -> None:
+    assert watch.failed(Invalidation(("k",))) == [Signal.GAP]
+    assert watch.failed(Signal.GAP) == [Signal.DEAF]
+    assert watch.failed(Invalidation(("k",))) == []
+    assert watch.failed(Signal.DEAF) == []
