@@ -122,13 +122,13 @@ class Core:
             yield from self._say()
             missing = dict(fences)
             for shared in self.levels:
-                texts = list(missing)
+                texts, at = list(missing), self.clock.now()
                 answer = (yield from shared.read(texts, self.clock.now)) if texts else None
                 for text, stored in zip(texts, answer or (), strict=answer is not None and bool(texts)):
                     decoded = self.decoded(shared, text, stored) if stored is not None and stored.fresh > 0 else None
                     if stored is not None and decoded is not None:
                         fence = missing.pop(text)
-                        found = Found(decoded.value, stored, decoded.load_seconds)
+                        found = Found(decoded.value, stored, decoded.load_seconds, at)
                         self.local.keep(fence, self._entry(found, options))
                         values[fence.key] = decoded.value
         finally:
@@ -470,7 +470,7 @@ class Core:
         life = lifetime(options, value, self.draw())
         tags = tuple(options.tags(value)) if callable(options.tags) else options.tags
         data = self._values.encode(value, load_seconds) if self._encodes else b""
-        return Found(value, Stored(data, life.fresh, life.kept, tags), load_seconds)
+        return Found(value, Stored(data, life.fresh, life.kept, tags), load_seconds, self.clock.now())
 
     def decoded(self, shared: SharedLevel, text: str, stored: Stored) -> Decoded | None:
         """The value a level has; None, and reported, if it is none."""
@@ -481,13 +481,13 @@ class Core:
             return None
 
     def _entry(self, found: Found, options: EntryOptions) -> Entry:
-        now, stored = self.clock.now(), found.stored
+        at, stored = found.at, found.stored
         fresh = stored.fresh if options.local_ttl is None else min(stored.fresh, options.local_ttl)
         return Entry(
             stored.data if self._copies else found.value,
-            deadline=now + fresh - refresh_early(options, found.load_seconds, 1 - self.draw()),
-            fresh_until=now + fresh,
-            kept_until=now + stored.kept,
+            deadline=at + fresh - refresh_early(options, found.load_seconds, 1 - self.draw()),
+            fresh_until=at + fresh,
+            kept_until=at + stored.kept,
             tags=stored.tags,
             weight=len(stored.data) or 1,
         )

@@ -6,6 +6,7 @@ import contextvars
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+from msgspec import structs
 
 from .effects import Load, Program, Sleep
 from .levels import Lease, LeaseState, Stored
@@ -62,8 +63,15 @@ class Found(msgspec.Struct):
     value: Any
     stored: Stored
     load_seconds: float
+    at: float
+    """The moment that the times of `stored` count from."""
     keep: bool = True
     """Whether every level below that can be reached has it, so that one above may keep it too."""
+
+    def left(self, now: float) -> Stored:
+        """What is to be stored now: others of the same look-up may have taken long since."""
+        passed = now - self.at
+        return structs.replace(self.stored, fresh=self.stored.fresh - passed, kept=self.stored.kept - passed)
 
 
 class Search:
@@ -96,13 +104,14 @@ class Search:
         held = [text for text in texts if text in self._held]
         asked = [text for text in texts if text not in self._held]
         if asked and not self._anew:
+            at = self._core.clock.now()
             answer = yield from shared.read(asked, self._core.clock.now)
             for text, stored in zip(asked, answer or (), strict=answer is not None):
-                self._take(shared, text, stored, found)
+                self._take(shared, text, stored, at, found)
         missing = [text for text in asked if text not in found]
         until, pause = self._core.clock.now() + self._core.lease_seconds, _POLL_FIRST
         while missing or held:
-            busy = []
+            busy, at = [], self._core.clock.now()
             try:
                 leases = (yield from self._lease(shared, missing)) if missing else {}
             except GeneratorExit:
@@ -112,7 +121,7 @@ class Search:
                 raise
             for text, lease in leases.items():
                 if lease is not None and not self._anew and text not in self._poisoned:
-                    self._take(shared, text, lease.stored, found)
+                    self._take(shared, text, lease.stored, at, found)
                 if lease is not None and lease.state is LeaseState.BUSY and self._core.clock.now() < until:
                     if self._anew:
                         raise LoadedElsewhere
@@ -132,15 +141,15 @@ class Search:
                 pause = min(pause * 2, _POLL_MOST)
         return found
 
-    def _take(self, shared: SharedLevel, text: str, stored: Stored | None, found: dict[str, Found]) -> None:
-        """Note what a level has: it is found, or stale, or of no use."""
+    def _take(self, shared: SharedLevel, text: str, stored: Stored | None, at: float, found: dict[str, Found]) -> None:
+        """Note what a level has, asked `at` that moment: it is found, or stale, or of no use."""
         if stored is None:
             return
         decoded = self._core.decoded(shared, text, stored)
         if decoded is None:
             self._poisoned.add(text)
             return
-        each = Found(decoded.value, stored, decoded.load_seconds)
+        each = Found(decoded.value, stored, decoded.load_seconds, at)
         if stored.fresh > -self._options.stale_while_revalidate:
             found[text] = each
             early = refresh_early(self._options, decoded.load_seconds, 1 - self._core.draw())
@@ -174,7 +183,8 @@ class Search:
         except BaseException:
             yield from self._abandon(shared, granted)
             raise
-        good = {text: found[text].stored for text in granted if found[text].keep}
+        now = self._core.clock.now()
+        good = {text: found[text].left(now) for text in granted if found[text].keep}
         filled = yield from shared.ask(lambda level: level.fill(good, self._token)) if good else _nothing()
         kept = dict(zip(good, filled or (), strict=False))
         yield from self._abandon(shared, [text for text in granted if text not in good])

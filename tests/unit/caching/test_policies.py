@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfloop.caching import EntryOptions, MemoryLevel, MultiLevelCache
+from perfloop.caching.effects import run
 from perfloop.caching.options import lifetime, refresh_early
 from perfloop.exceptions import InvalidValue, LoadTimedOut
 
@@ -179,3 +180,20 @@ def test_a_process_looks_below_after_its_local_ttl() -> None:
     assert one.get("k") == 1
     time.seconds = 6
     assert one.get_or_load("k", lambda: 3, options) == 2
+
+
+def test_what_was_found_does_not_last_longer_because_others_had_to_be_loaded() -> None:
+    time = Time()
+    second, third = MemoryLevel("second", clock=time), MemoryLevel("third", clock=time)
+    options = EntryOptions(ttl=10, jitter=0)
+    MultiLevelCache(int, levels=[third], clock=time, options=options).set("found", 1)
+    cache = MultiLevelCache(int, levels=[second, third], clock=time, options=options)
+
+    def load(keys: list[str]) -> dict[str, int]:
+        time.seconds += 6
+        return dict.fromkeys(keys, 2)
+
+    assert cache.get_or_load_many(["found", "loaded"], load) == {"found": 1, "loaded": 2}
+    time.seconds += 5
+    assert cache.get_many(["found", "loaded"]) == {"loaded": 2}
+    assert [stored is not None and stored.fresh for stored in run(second.read(["found", "loaded"]))] == [False, 5]
