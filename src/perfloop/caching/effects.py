@@ -46,10 +46,14 @@ def run(program: Program[T]) -> T:
         return result
 
 
-async def run_async(program: Program[T]) -> T:
-    """Carry a program out in this task, and give what it returns; a cancellation is raised where it waits."""
+async def run_async(program: Program[T], first: Effect | None = None) -> T:
+    """Carry a program out in this task, and give what it returns; a cancellation is raised where it waits.
+
+    Args:
+        first: what it has asked for, if it has been begun.
+    """
     try:
-        effect = next(program)
+        effect = next(program) if first is None else first
         while True:
             try:
                 answer = await effect.run_async()

@@ -261,8 +261,8 @@ class MultiLevelCache(Generic[K, V]):
         process dies inside, that lasts `seconds` and ends by itself; so the change should not take longer.
         """
         names, token = list(tags), _token()
-        self._run(self._core.hold(keys, names, token, seconds))
         try:
+            self._run(self._core.hold(keys, names, token, seconds))
             yield
         finally:
             self._run(self._core.release(keys, names, token))
@@ -271,11 +271,16 @@ class MultiLevelCache(Generic[K, V]):
     async def awriting(self, *keys: K, tags: Iterable[str] = (), seconds: float = _HOLD_SECONDS) -> AsyncIterator[None]:
         """As `writing`."""
         names, token = list(tags), _token()
+        holding = self._begin(self._core.hold(keys, names, token, seconds))
         try:
-            await self._shielded(self._core.hold(keys, names, token, seconds))
+            await asyncio.shield(holding)
             yield
         finally:
-            await self._shielded(self._core.release(keys, names, token))
+            release = self._core.release(keys, names, token)
+            if holding.done():
+                await self._shielded(release)
+            else:  # we are cancelled, and a release that overtakes the hold would leave it
+                await asyncio.shield(self._kept(asyncio.create_task(self._after(holding, release))))
 
     @property
     def fast_path(self) -> tuple[Callable[[K], Entry | None], Callable[[Entry], V], Callable[[], float]]:
@@ -324,11 +329,29 @@ class MultiLevelCache(Generic[K, V]):
 
     async def _shielded(self, program: Program[T]) -> T:
         """Carry it out to its end, even if the caller is cancelled meanwhile."""
+        return await asyncio.shield(self._begin(program))
+
+    def _begin(self, program: Program[T]) -> asyncio.Future[T]:
+        """Begin it at once, and have a task do the rest: cancelled before its first step, it forgets nothing."""
         self._listen()
-        task = asyncio.create_task(run_async(program))
+        try:
+            first = next(program)
+        except StopIteration as end:
+            done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            done.set_result(end.value)
+            return done
+        task = self._kept(asyncio.create_task(run_async(program, first)))
+        task.add_done_callback(lambda _: program.close())
+        return task
+
+    async def _after(self, other: asyncio.Future[Any], program: Program[None]) -> None:
+        await asyncio.wait([other])
+        await self._begin(program)
+
+    def _kept(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
         self._core.tasks.add(task)
         task.add_done_callback(self._core.tasks.discard)
-        return await asyncio.shield(task)
+        return task
 
     def statistics(self) -> CacheStatistics:
         """What it has done since it was made, level by level, and whether each pays."""

@@ -116,6 +116,69 @@ def test_a_set_that_was_cut_off_is_told_to_all_levels(time: Time) -> None:
     assert cache.get("k") == 2
 
 
+class SlowToHold(MemoryLevel):
+    """One whose holds begin only when they may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may = asyncio.Event(), asyncio.Event()
+
+    def hold(self, *arguments: Any) -> Program[None]:
+        yield Until(self.asked, self.may)
+        yield from super().hold(*arguments)
+
+
+class Until:
+    def __init__(self, asked: asyncio.Event, may: asyncio.Event) -> None:
+        self.asked, self.may = asked, may
+
+    def run(self) -> None: ...
+
+    async def run_async(self) -> None:
+        self.asked.set()
+        await self.may.wait()
+
+
+async def test_a_block_that_is_cancelled_while_it_begins_to_hold_leaves_no_hold() -> None:
+    level = SlowToHold()
+    cache = make(levels=[level])
+
+    async def write() -> None:
+        async with cache.awriting("k", tags=["t"]):
+            raise AssertionError("it was cancelled before")
+
+    task = asyncio.create_task(write())
+    await level.asked.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()  # even twice
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    level.may.set()
+    await asyncio.gather(*cache._core.tasks)
+    assert run(level.lease(["k"], "mine", 30))[0].state is LeaseState.GRANTED
+    assert run(level.fill({"k": Stored(b"", 60, 60, ("t",))}, "mine")) == [True]
+
+
+def test_a_change_in_a_loop_that_ends_at_once_is_not_forgotten() -> None:
+    level = MemoryLevel()
+    cache = make(levels=[level])
+    cache.set("k", 1)
+
+    async def change() -> None:
+        task = asyncio.create_task(cache.adelete("k"))
+        await asyncio.sleep(0)
+        for each in asyncio.all_tasks() - {asyncio.current_task()}:
+            each.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(change())
+    assert cache.get("k") is None
+    cache.close()
+    assert run(level.read(["k"])) == [None]
+
+
 def test_many_readers_of_a_stale_value_have_it_loaded_once(time: Time) -> None:
     cache, go, calls = make(clock=time), threading.Event(), []
     options = EntryOptions(ttl=10, jitter=0, stale_while_revalidate=60)
