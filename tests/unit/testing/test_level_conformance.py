@@ -140,6 +140,17 @@ class WritesThroughHolds(MemoryLevel):
             self._put(key, stored, self._changes)
 
 
+class WritesInOneRequest(MemoryLevel):
+    def write(self, entries: Mapping[str, Stored]) -> Program[None]:
+        def request() -> None:
+            self._delete(list(entries))
+            for key, stored in entries.items():
+                if not self._is_held(key, stored.tags):
+                    self._put(key, stored, self._changes)
+
+        return self._ask(request)
+
+
 class FillsAsOfNow(MemoryLevel):
     """Takes an entry for as new as its fill, not as its look-up."""
 

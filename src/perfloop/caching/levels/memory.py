@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import msgspec
 from ...clock import MONOTONIC, Clock
 from ...telemetry.forks import renew_lock_in_forks
 from ..effects import Call, Program
-from .protocol import Lease, LeaseState, Stored
+from .protocol import WRITE_SECONDS, Lease, LeaseState, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -93,13 +94,15 @@ class MemoryLevel:
         return self._ask(request)
 
     def write(self, entries: Mapping[str, Stored]) -> Program[None]:
-        def request() -> None:
-            for key, stored in entries.items():
-                self._delete([key])
-                if not self._is_held(key, stored.tags):
-                    self._put(key, stored, self._changes)
+        token = secrets.token_hex(12)
 
-        return self._ask(request)
+        def claim() -> None:
+            now = self._clock.now()
+            self._delete(list(entries))
+            self._leases |= {key: _LeaseHeld(token, now + WRITE_SECONDS, self._changes, now) for key in entries}
+
+        yield from self._ask(claim)
+        yield from self.fill(entries, token)
 
     def delete(self, keys: Sequence[str]) -> Program[None]:
         return self._ask(lambda: self._delete(keys))

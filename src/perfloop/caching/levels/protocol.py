@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from ..effects import Program
 
-__all__ = ["Lease", "LeaseState", "Level", "Stored"]
+__all__ = ["WRITE_SECONDS", "Lease", "LeaseState", "Level", "Stored"]
+
+WRITE_SECONDS = 5.0
+"""For how long others wait for a value that is being put in, should it not come."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -90,7 +93,11 @@ class Level(Protocol):
         """End the leases without a value, so that somebody else may load."""
 
     def write(self, entries: Mapping[str, Stored]) -> Program[None]:
-        """Put in, whatever was there; void leases. A key that is held gets nothing: its old value is removed."""
+        """Put in, whatever was there; void leases. A key that is held gets nothing: its old value is removed.
+
+        Two requests: the first removes and takes a lease for `WRITE_SECONDS`, the second fills in under it. So one that
+        is carried out late, when its sender has given it up, brings nothing back that was changed since.
+        """
 
     def delete(self, keys: Sequence[str]) -> Program[None]:
         """Remove; void leases."""

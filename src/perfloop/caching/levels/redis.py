@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..effects import Call, Program
-from .protocol import Lease, LeaseState, Stored
+from .protocol import WRITE_SECONDS, Lease, LeaseState, Stored
 from .redis_scripts import FENCE, FORMAT, HEAD, SCRIPTS, Script
 from .redis_transport import Lookup, RedisOptions, RedisTransport, pack
 
@@ -158,7 +159,9 @@ class RedisLevel:
 
     def write(self, entries: Mapping[str, Stored]) -> Program[None]:
         if entries:
-            yield from self._change("write", *self._entries(entries))
+            token = secrets.token_hex(12)
+            yield from self._change("claim", _bytes(token), _milliseconds(WRITE_SECONDS), *map(_bytes, entries))
+            yield from self.fill(entries, token)
 
     def delete(self, keys: Sequence[str]) -> Program[None]:
         if keys:

@@ -143,6 +143,13 @@ local function put(key, value, lasts, kept, tags, since)
   save(till)
 end
 
+local function lease(key, token, till, since, at)
+  local hash = prefix .. 'l' .. key
+  redis.call('HSET', hash, 't', token, 'u', till, 's', since, 'e', epoch, 'b', at)
+  keep(hash, till)
+  save()
+end
+
 local function unpacked(tags) if tags == '' then return {} end return cmsgpack.unpack(tags) end
 """
 
@@ -159,15 +166,12 @@ for i = 6, #ARGV do
   elseif running(hash, now) then
     state = 'held'
   else
-    local lease = redis.call('HMGET', hash, 't', 'u', 'e', 's', 'b')
-    local runs = lease[1] and tonumber(lease[2]) > now and lease[3] == epoch and tonumber(lease[4]) >= cleared
-    if runs and lease[1] ~= token then
+    local had = redis.call('HMGET', hash, 't', 'u', 'e', 's', 'b')
+    local runs = had[1] and tonumber(had[2]) > now and had[3] == epoch and tonumber(had[4]) >= cleared
+    if runs and had[1] ~= token then
       state = 'busy'
     else
-      redis.call('HSET', hash, 't', token, 'u', till, 's', runs and lease[4] or changes, 'e', epoch,
-        'b', runs and lease[5] or now)
-      keep(hash, till)
-      save()
+      lease(key, token, till, runs and had[4] or changes, runs and had[5] or now)
     end
   end
   answers[#answers + 1] = state
@@ -203,15 +207,14 @@ for i = 4, #ARGV do
   if redis.call('HGET', prefix .. 'l' .. ARGV[i], 't') == ARGV[3] then void(ARGV[i]) end
 end
 """,
-    # for each key: key, value, fresh ms, kept ms, tags
-    "write": """
-local full = no_room()
-for i = 3, #ARGV, 5 do
+    # token, ms, keys: the lease of who is about to put in whatever was there
+    "claim": """
+local full, till = no_room(), now + ARGV[4]
+for i = 5, #ARGV do
   delete(ARGV[i])
-  if not full and not held(ARGV[i], unpacked(ARGV[i + 4]), now) then
-    put(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], changes)
-  end
+  if not full then lease(ARGV[i], ARGV[3], till, changes, now) end
 end
+renew()
 return full
 """,
     # keys

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from ...exceptions import InvalidValue
 from ..effects import Call, Program, Transport
-from .protocol import Lease, LeaseState, Stored
+from .protocol import WRITE_SECONDS, Lease, LeaseState, Stored
 from .statements import Dialect, Statements
 
 if TYPE_CHECKING:
@@ -138,14 +139,12 @@ class SQLLevel:
     def write(self, entries: Mapping[str, Stored]) -> Program[None]:
         if not entries:
             return
-        yield from self._make_room(entries)
-        statements = []
-        for id_, key in self._sorted(entries).items():
-            tags = self._tag_ids(entries[key].tags)
-            held = self._texts([id_, *tags])
-            values = (id_, _encode(key), *self._values(entries[key], tags), held, self._namespace)
-            statements.append((self._sql.write, values))
-        yield from self._change(*statements)
+        yield from self._remember(leased=WRITE_SECONDS)
+        token = secrets.token_hex(12)
+        claim = (token, WRITE_SECONDS, WRITE_SECONDS, self._namespace)
+        ids = self._sorted(entries)
+        yield from self._change(*((self._sql.claim, (id_, _encode(key), *claim)) for id_, key in ids.items()))
+        yield from self.fill(entries, token)
 
     def delete(self, keys: Sequence[str]) -> Program[None]:
         yield from self._ask(*self._deleting(keys))

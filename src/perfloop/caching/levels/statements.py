@@ -119,15 +119,14 @@ class Statements:
         )
         # id, token
         self.abandon = f"UPDATE {t} SET token = NULL WHERE id = ? AND token = ?"
-        # id, key, data, tags, tag ids, fresh, kept, kept, [id and tag ids], namespace
-        self.write = (
-            f"INSERT INTO {t} (id, namespace, key, data, tags, tag_ids, fresh_until, kept_until, ends, written, since)"
-            f" SELECT ?, s.namespace, {blob}, CASE WHEN s.held THEN NULL ELSE {blob} END, {blob}, {texts}, {now} + ?,"
-            f" {now} + ?, {now} + ?, {now}, s.changes"
-            f" FROM (SELECT n.namespace, n.changes, {held} AS held FROM {t}_namespaces n WHERE n.namespace = ?) s"
-            " WHERE true ON CONFLICT (id) DO UPDATE SET key = excluded.key, data = excluded.data, tags = excluded.tags,"
-            " tag_ids = excluded.tag_ids, fresh_until = excluded.fresh_until, kept_until = excluded.kept_until,"
-            " ends = excluded.ends, written = excluded.written, since = excluded.since, token = NULL"
+        # id, key, token, seconds, seconds, namespace
+        self.claim = (
+            f"INSERT INTO {t} (id, namespace, key, token, leased, lease_at, lease_until, lease_since, ends)"
+            f" SELECT ?, n.namespace, {blob}, ?, {now}, {now}, {now} + ?, n.changes, {now} + ?"
+            f" FROM {t}_namespaces n WHERE n.namespace = ?"
+            " ON CONFLICT (id) DO UPDATE SET key = excluded.key, data = NULL, token = excluded.token,"
+            " leased = excluded.leased, lease_at = excluded.lease_at, lease_until = excluded.lease_until,"
+            " lease_since = excluded.lease_since, ends = excluded.ends"
         )
         # id
         self.delete = f"DELETE FROM {t} WHERE id = ?"

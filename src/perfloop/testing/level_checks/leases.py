@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from ...caching import LeaseState
@@ -100,6 +101,23 @@ def a_change_voids_the_lease(scene: Scene) -> Program[None]:
             expect(f"read after {key}", (yield from scene.data(key)), [kept])
 
 
+def a_write_carried_out_late_brings_nothing_back(scene: Scene) -> Program[None]:
+    level = scene.level
+    for late in itertools.count():
+        key = f"request {late}"
+        yield from level.write({key: value(b"older", "tag")})
+        writing = level.write({key: value(b"old", "tag")})
+        try:
+            request = next(writing)
+            for _ in range(late):
+                request = writing.send((yield request))
+        except StopIteration:
+            return
+        yield from level.delete([key])
+        yield request
+        expect(f"read after request {late} of a write came after a delete", (yield from scene.data(key)), [None])
+
+
 def after_a_change_others_may_have_the_lease(scene: Scene) -> Program[None]:
     level = scene.level
     changes: dict[str, Callable[[], Program[None]]] = {
@@ -166,6 +184,7 @@ CHECKS = (
     a_fresh_value_is_replaced_when_asked,
     a_stale_value_comes_with_the_lease,
     a_change_voids_the_lease,
+    a_write_carried_out_late_brings_nothing_back,
     after_a_change_others_may_have_the_lease,
     a_void_lease_may_be_asked_for_anew,
     a_lease_ends_by_itself,
