@@ -64,7 +64,7 @@ def run_schedule(seed: int, in_situations: float = 0.15) -> Verdict:
         world = World(nodes=3, levels=draw.choice((0, 1, 2, 2)), options=_POLICIES[policy])
         plan, mishaps = _plan(draw, world)
     for _ in range(_MOST_STEPS):
-        steps: list[Any] = world.steps()
+        steps: list[Any] = [step for step in world.steps() if step[0] != "late" or draw.random() < 0.3]
         choices = len(steps) + bool(plan)
         if not choices:
             break
@@ -106,9 +106,9 @@ def _judge(world: World, name: str) -> Verdict:
 
 def _mishap(draw: random.Random, world: World, step: tuple[str, Any]) -> tuple[str, Any]:
     """What may happen in a step's place: a message is lost, a loader fails, a task is cancelled, somebody waits too
-    long, time passes."""
+    long, a level does not answer until its asker has given up, time passes."""
     kind, what = step
-    if kind == "arrive" and (world.levels or not world.will_crash):
+    if kind == "arrive":
         return "lose", what
     if kind != "go":
         return step
@@ -119,6 +119,8 @@ def _mishap(draw: random.Random, world: World, step: tuple[str, Any]) -> tuple[s
         mishaps += ["time out"]
     if isinstance(what.effect, Call) and not (world.will_crash and what.changes):
         mishaps += ["cancel", "do and cancel"]
+        if world.is_asked(what.effect):
+            mishaps += ["give up", "give up"]
     mishap = draw.choice(mishaps)
     if mishap == "time":
         world.trace.append("time passes")

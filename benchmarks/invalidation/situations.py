@@ -99,8 +99,37 @@ def _left_dead(world: World) -> list[Event]:
 
 def _read_now(world: World, node: Node) -> None:
     world.read(node, ["a"])
-    while world.actors:
-        world.take(("go", next(actor for actor in world.actors if is_ready(actor))))
+    while ready := [actor for actor in world.actors if actor.node is node and is_ready(actor)]:
+        world.take(("go", ready[0]))
+
+
+def _late_write(world: World) -> list[Event]:
+    """Somebody has put a value in, and given it up before a level carried that out."""
+    writer, reader, _ = world.nodes
+    world.put(writer, "a")
+    actor = world.actors[-1]
+    world.take(("give up", actor))
+    while actor in world.actors:
+        world.take(("go", actor))
+    return [_read(world, reader), ("mend", world.mend), ("", partial(world.change, writer, "a", "delete"))]
+
+
+def _read_while_held(world: World) -> list[Event]:
+    writer, reader, _ = world.nodes
+    _hold(world, writer)
+    world.take(("lose", reader))
+    world.take(("notice", reader))
+    _read_now(world, reader)
+    return [crash(world, writer)]
+
+
+def _joined_later(world: World) -> list[Event]:
+    """Who begins to listen only now has not heard of the hold; the level knows of it."""
+    writer, reader, _ = world.nodes
+    _hold(world, writer)
+    reader.inbox.clear()
+    _read_now(world, reader)
+    return [crash(world, writer)]
 
 
 def _one_process(world: World) -> list[Event]:
@@ -113,7 +142,12 @@ SITUATIONS: list[tuple[int, Callable[[World], list[Event]]]] = [
     (1, _hold_outlived),
     (1, _two_holds),
     (1, _message_lost),
+    (0, _read_while_held),
+    (1, _read_while_held),
+    (1, _joined_later),
     (2, _read_meanwhile),
+    (1, _late_write),
+    (2, _late_write),
     (1, _left_idle),
     (2, _left_idle),
     (1, _left_dead),

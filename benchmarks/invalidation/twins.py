@@ -21,7 +21,7 @@ from perfloop.caching.shared import Missed, SharedLevel
 from .world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from perfloop.caching.levels.memory import _Entry
 
@@ -52,6 +52,16 @@ def _removed_before(level: MemoryLevel, tags: Sequence[str], since: int) -> bool
 def _delete_entries(level: MemoryLevel, keys: Sequence[str]) -> None:
     for key in keys:
         level._entries.pop(key, None)
+
+
+def _write_at_once(level: MemoryLevel, entries: Mapping[str, Stored]) -> Any:
+    def request() -> None:
+        level._delete(list(entries))
+        for key, stored in entries.items():
+            if not level._is_held(key, stored.tags):
+                _put(level, key, stored, level._changes)
+
+    return level._ask(request)
 
 
 def _expire_entries(level: MemoryLevel, keys: Sequence[str]) -> Any:
@@ -160,6 +170,7 @@ TWINS: dict[str, list[_Patch]] = {
     "a delete voids no lease": [(MemoryLevel, "_delete", _delete_entries)],
     "expire voids no lease": [(MemoryLevel, "expire", _expire_entries)],
     "clear voids no lease": [(MemoryLevel, "clear", _clear_entries)],
+    "a write in one request": [(MemoryLevel, "write", _write_at_once)],
     "no holds": [(MemoryLevel, "_is_held", lambda *_: False), (LocalLevel, "hold", lambda *_: None)],
     "a hold forgotten at its end": [(MemoryLevel, "_is_held", _is_held_now)],
     "a hold forgotten at its end in the process": [(LocalLevel, "begin", _begin_unheld)],
@@ -171,6 +182,7 @@ TWINS: dict[str, list[_Patch]] = {
     "a message cut off is forgotten": [(Core, "_say", _say_once)],
     "who comes later joins an old look-up": [(Fence, "touched", False)],
     "a gap clears nothing": [(World, "close_gap", lambda world, node: setattr(node, "has_gap", False))],
+    "a death is no gap": [(World, "fall_silent", lambda world, node: None)],
     "kept although a level below refused": [
         (search, "Found", _KeptEverywhere),
         (core_module, "Found", _KeptEverywhere),

@@ -90,7 +90,10 @@ class Node:
     number: int
     local: LocalLevel
     core: Core
-    inbox: deque[tuple[Invalidation, dict[str, int]]] = field(default_factory=deque)
+    inbox: deque[tuple[Invalidation, dict[str, int], int]] = field(default_factory=deque)
+    """Messages, what who has had them is to be given at least, and the number of who has sent them."""
+    lost_from: set[int] = field(default_factory=set)
+    """Whose messages did not come."""
     has_gap: bool = False
     alive: bool = True
     recovers: bool = False
@@ -115,7 +118,7 @@ class _Post:
         versions = self._world.versions_of_message(self._number)
         for number, node in enumerate(self._world.nodes):
             if number != self._number and node.alive:
-                node.inbox.append((message, versions))
+                node.inbox.append((message, versions, self._number))
 
     async def send_async(self, message: Any) -> None:
         raise NotImplementedError
@@ -134,6 +137,8 @@ class World:
         self.actors: list[Actor] = []
         self.deserted: list[Actor] = []
         """Look-ups that nobody waits for any more; they are to be cancelled."""
+        self.late: list[Call[Any]] = []
+        """What those who asked it have given up, and a level carries out some time."""
         self._begun = 0
         self.will_crash = False
         """A process will die; then no other mishap may make it keep to itself what it has changed."""
@@ -243,6 +248,12 @@ class World:
         node.inbox.clear()
         node.has_gap = False
         self.actors = [actor for actor in self.actors if actor.node is not node]
+        self.fall_silent(node)
+
+    def fall_silent(self, node: Node) -> None:
+        """Who has missed something that a dead one said will notice that it says nothing more: one more gap."""
+        for other in self.nodes:
+            other.has_gap = other.has_gap or (other.alive and node.number in other.lost_from)
 
     def pass_time(self, seconds: float) -> None:
         """So many seconds pass."""
@@ -292,13 +303,14 @@ class World:
         ready: list[tuple[str, Any]] = [("go", actor) for actor in self.actors if is_ready(actor)]
         ready += [("arrive", node) for node in self.nodes if node.inbox]
         ready += [("notice", node) for node in self.nodes if node.has_gap]
+        ready += [("late", number) for number in range(len(self.late))]
         ready += [("recover", node) for node in self.nodes if self.may_recover(node)]
         return ready
 
     def take(self, step: tuple[str, Any]) -> None:
         """Let it happen."""
         kind, what = step
-        self.trace.append(f"{kind} {what.number}")
+        self.trace.append(f"{kind} {what if kind == 'late' else what.number}")
         if kind == "go":
             self._go(what)
         elif kind == "fail":
@@ -312,21 +324,30 @@ class World:
             self._going = what
             what.effect.run()
             self._resume(what, asyncio.CancelledError(), raised=True)
+        elif kind == "give up":
+            self.late.append(what.effect)
+            self._resume(what, LevelFailed("no answer in time"), raised=True)
+        elif kind == "late":
+            self.late.pop(what).run()
         elif kind == "arrive":
-            invalidation, versions = what.inbox.popleft()
+            invalidation, versions, _ = what.inbox.popleft()
             what.core.heard(invalidation)
             if not what.has_gap:
                 everything = invalidation.all or invalidation.tags
                 told = versions if everything else invalidation.keys
                 self._known(what, {key: versions[key] for key in told if key in versions})
         elif kind == "lose":
-            what.inbox.popleft()
+            what.lost_from.add(what.inbox.popleft()[2])
             what.has_gap = True
         elif kind == "recover":
             what.recovers = True
             self._begin(what, "recover", what.core.recover(), recovers=True)
         else:
             self.close_gap(what)
+
+    def is_asked(self, effect: Call[Any]) -> bool:
+        """Whether it is a level that is asked."""
+        return any(effect.transport is level._transport for level in self.levels)
 
     def may_recover(self, node: Node) -> bool:
         """Whether its worker has something to tell, and its breakers let it."""
@@ -345,7 +366,7 @@ class World:
         for _ in range(3):
             self.time.seconds += LONG
             while steps := self.steps():
-                self.take(steps[0])
+                self.take(min(steps, key=lambda step: step[0] == "late"))
             self.cancel_deserted()
 
     def out_of_date(self) -> list[str]:

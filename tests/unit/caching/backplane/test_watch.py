@@ -112,6 +112,15 @@ def test_whoever_falls_silent_may_have_said_something(watch: Watch) -> None:
     assert heard(watch, said(2))[-1] == GAP
 
 
+def test_a_hold_that_was_lost_is_a_gap_again_when_its_holder_falls_silent(watch: Watch) -> None:
+    """What was loaded after the first gap may be old: the holder may have changed something before he died."""
+    watch.heard(beat(0), 1.1)
+    watch.heard(beat(1), 1.2)  # the hold, its first message, did not come
+    assert watch.tick(1.8) == [Signal.GAP]
+    watch.heard(mine(4.0), 4.0)
+    assert watch.tick(4.3) == [Signal.GAP]
+
+
 def test_a_goodbye_is_not_silence(watch: Watch) -> None:
     assert heard(watch, said(1), beat(1, kind=Kind.GOODBYE)) == keys(1)
     watch.heard(mine(9.0), 9.0)
