@@ -1,4 +1,4 @@
-"""Every Python block of the README and the pages runs; every perfloop command in a console block runs as printed.
+"""Every perfloop command in a console block of the README and the pages runs as printed, and links lead somewhere.
 
 Commands run in a directory that holds the files the pages show, and a perfloop.toml that makes measuring short: the
 options they print win over it. The shop serves on the ports that a block's URLs name.
@@ -6,112 +6,34 @@ options they print win over it. The shop serves on the ports that a block's URLs
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ..servers.processes import Server, run_server
-from ..servers.uvicorn import LISTENS, REPOSITORY
-from .blocks import Block, blocks, commands, files, links, ports
+from ..servers.uvicorn import REPOSITORY
+from .blocks import Block, commands, links, ports
+from .conftest import BLOCKS, LONGEST, PAGES, SCENARIOS, of
+from .test_python_examples import RUN_IN_TURN, check_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-# Seconds, on a machine that is busy with other work: of one command, and of all of a block.
-LONGEST = 100
 pytestmark = pytest.mark.timeout(4 * LONGEST)
 
-SCENARIOS = REPOSITORY / "examples" / "scenarios"
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-BLOCKS = [block for page in PAGES for block in blocks(page)]
-FILES = {name: text for page in PAGES for name, text in files(page).items()}
-SHORT = """\
-[load]
-duration = "1s"
-[diagnose]
-duration = "1s"
-step-duration = "200ms"
-[compare]
-duration = "500ms"
-step-duration = "200ms"
-runs = 2
-[capacity]
-probe = "100ms"
-budget = "1s"
-[monitor]
-live-web = "0"
-"""
 # What a reader does once, and what other tests run.
 NOT_RUN_HERE = {"git", "cd", "pip", "python", "uv"}
 
 
-def of(*languages: str) -> list[Block]:
-    return [block for block in BLOCKS if block.language in languages]
-
-
-@contextlib.contextmanager
-def shop_on(port: int, database: Path) -> Iterator[None]:
-    command = [sys.executable, "-m", "uvicorn", "examples.shop:app", "--port", str(port), "--no-access-log"]
-    env = {"SHOP_DATABASE": str(database), "SHOP_FIX": ""}
-
-    def ready(server: Server) -> bool:
-        return LISTENS.search(server.output()) is not None
-
-    with run_server(command, ready=ready, env=env, cwd=REPOSITORY):
-        yield
-
-
-@pytest.fixture(scope="module")
-def serve_shops(shop_database: Path) -> Iterator[Callable[[list[int]], None]]:
-    """Have a shop on each of these ports, and on no other. They go on for the blocks after."""
-    running: dict[int, contextlib.ExitStack] = {}
-
-    def serve(ports: list[int]) -> None:
-        for port in running.keys() - set(ports):
-            running.pop(port).close()
-        for port in set(ports) - running.keys():
-            with contextlib.ExitStack() as starting:
-                starting.enter_context(shop_on(port, shop_database))
-                running[port] = starting.pop_all()
-
-    yield serve
-    serve([])
-
-
-@pytest.fixture
-def workplace(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop_database: Path) -> Path:
-    (tmp_path / "perfloop.toml").write_text(SHORT)
-    for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
-    for file in SCENARIOS.iterdir():
-        if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    if "shop.sqlite3" in block.code:  # 30 MB
-        shutil.copy(shop_database, tmp_path / "shop.sqlite3")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SHOP_DATABASE", str(shop_database))
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    monkeypatch.setenv("PATH", os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))  # noqa: PTH120
-    return tmp_path
-
-
-@pytest.mark.parametrize("block", of("python"), ids=str)
-def test_python_blocks_run(block: Block, workplace: Path, serve_shops: Callable[[list[int]], None]) -> None:
+@pytest.mark.parametrize("block", RUN_IN_TURN, ids=str)
+def test_python_blocks_that_need_a_port_run(
+    block: Block, workplace: Path, serve_shops: Callable[[list[int]], None]
+) -> None:
     serve_shops(ports(block.code))
-    # A process of its own: an example may start an event loop or read the command line.
-    script = workplace / "example.py"
-    script.write_text("\n" * (block.line - 1) + block.code)
-    is_test = re.search(r"^def test_", block.code, re.MULTILINE)
-    runner = ["-m", "pytest", "-q", "--perfloop-update-baseline"] if is_test else []
-    run = subprocess.run([sys.executable, *runner, script], capture_output=True, text=True, timeout=LONGEST)
-    assert run.returncode == 0, f"{block}\n{run.stdout}{run.stderr}"
+    check_python(block, workplace)
 
 
 @pytest.mark.parametrize("block", [block for block in of("console") if commands(block.code)], ids=str)
