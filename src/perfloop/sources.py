@@ -86,6 +86,9 @@ class Sources:
         self._texts = texts
         self._trees: dict[str, ast.Module | None] = {}
         self._lines: dict[str, list[str]] = {}
+        self._near: dict[str, list[str]] = {}
+        self._declared: dict[str, list[Relationship]] = {}
+        self._named: dict[tuple[str, str], set[str]] = {}
 
     def lines(self, file: str) -> list[str]:
         """The lines of a file; empty when it cannot be read."""
@@ -271,9 +274,13 @@ class Sources:
 
     def _tables(self, file: str, model: str) -> set[str]:
         """What the table of a model class near `file` may be called."""
+        if (file, model) not in self._named:
+            self._named[file, model] = self._find_tables(file, model)
+        return self._named[file, model]
+
+    def _find_tables(self, file: str, model: str) -> set[str]:
         for path in self._neighbours(file):
-            tree = self._tree(path)
-            for node in ast.walk(tree) if tree is not None else ():
+            for node in self._nodes_with(path, [model]):
                 if isinstance(node, ast.ClassDef) and node.name == model:
                     named = {
                         str(statement.value.value)
@@ -291,14 +298,32 @@ class Sources:
 
     def _relationships(self, file: str) -> Iterator[Relationship]:
         for path in self._neighbours(file):
-            tree = self._tree(path)
-            for node in ast.walk(tree) if tree is not None else ():
-                if isinstance(node, ast.ClassDef):
-                    for statement in node.body:
-                        yield from _declared(node.name, statement)
+            if path not in self._declared:
+                self._declared[path] = [
+                    relationship
+                    for node in self._nodes_with(path, _FIELDS)
+                    if isinstance(node, ast.ClassDef)
+                    for statement in node.body
+                    for relationship in _declared(node.name, statement)
+                ]
+            yield from self._declared[path]
+
+    def _nodes_with(self, file: str, words: Iterable[str]) -> Iterator[ast.AST]:
+        """All nodes of a file whose text has one of the words; none of another: to parse is dear, and few declare."""
+        if file not in self._trees:
+            text = self._read(file) or ""
+            if not any(word in text for word in words):
+                return
+        tree = self._tree(file)
+        yield from ast.walk(tree) if tree is not None else ()
 
     def _neighbours(self, file: str) -> list[str]:
         """Python files of the user's project, the one given and its directory first."""
+        if file not in self._near:
+            self._near[file] = self._find_neighbours(file)
+        return self._near[file]
+
+    def _find_neighbours(self, file: str) -> list[str]:
         if self._texts is not None:
             return [file, *(path for path in self._texts if path != file)]
         root = self.root if Path(file).is_relative_to(self.root) else Path(file).parent
@@ -360,9 +385,9 @@ def _repeated(node: _Comprehension) -> list[ast.AST]:
 def _declared(owner: str, statement: ast.stmt) -> Iterator[Relationship]:
     target: ast.expr
     if isinstance(statement, ast.AnnAssign):
-        target, value, annotation = statement.target, statement.value, ast.unparse(statement.annotation)
+        target, value = statement.target, statement.value
     elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target, value, annotation = statement.targets[0], statement.value, ""
+        target, value = statement.targets[0], statement.value
     else:
         return
     if not isinstance(target, ast.Name) or not isinstance(value, ast.Call):
@@ -371,6 +396,7 @@ def _declared(owner: str, statement: ast.stmt) -> Iterator[Relationship]:
     kind = function.rpartition(".")[2]
     if kind not in _FIELDS:
         return
+    annotation = ast.unparse(statement.annotation) if isinstance(statement, ast.AnnAssign) else ""
     if kind == "relationship":
         inner = annotation.partition("[")[2]
         many = any(inner.startswith(f"{name}[") or f".{name}[" in inner for name in _COLLECTIONS)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from perfloop.sources import Relationship, Sources
@@ -113,6 +115,19 @@ def test_relationships_of_sqlalchemy(sources, attribute, many, target) -> None:
 
 def test_a_column_is_no_relationship(sources) -> None:
     assert sources.relationship(frame(1).file, ["note", "name"]) is None
+
+
+def test_of_a_large_project_only_what_may_declare_something_is_parsed_and_once(monkeypatch) -> None:
+    texts = {f"{ROOT}/views{number}.py": "def view(): pass\n" for number in range(200)}
+    texts |= {f"{ROOT}/models.py": MODELS, f"{ROOT}/wrong.py": "relationship("}
+    parsed: list[str] = []
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", lambda text: parsed.append(text) or parse(text))
+    sources = Sources(ROOT, texts)
+    for _ in range(2):
+        assert sources.relationship(f"{ROOT}/views0.py", ["items"]) is not None
+        assert sources.relationship(f"{ROOT}/views0.py", ["nothing"]) is None
+    assert sorted(parsed) == sorted([MODELS, "relationship("])
 
 
 def test_reads_the_project_on_disk(tmp_path) -> None:
