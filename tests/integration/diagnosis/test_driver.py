@@ -101,7 +101,6 @@ async def test_only_parameterless_gets_of_the_openapi_page_are_sent(tmp_path) ->
     assert sorted(route.route for route in record.routes) == ["GET /a", "GET /sent"]
 
 
-@pytest.mark.alone
 async def test_a_service_that_mostly_fails_is_not_judged(tmp_path) -> None:
     text = "import itertools\nTURNS = itertools.cycle((500, 500, 200))\n"
     text += HEALTHY.replace('"status": 200', '"status": next(TURNS)')
