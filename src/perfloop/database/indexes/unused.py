@@ -1,7 +1,8 @@
 """Indexes to drop: never used, the same twice, contained in another, broken. Pure.
 
 What is never dropped: what stands behind a constraint, unique indexes other than exact copies, an index that is being
-built, and a partial or covering index for the sake of one that does not do the same.
+built, and a partial or covering index for the sake of one that does not do the same. Of those that are used too seldom
+or contained in another the small ones stay, too: nobody would notice that they are gone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ __all__ = ["droppable"]
 
 _LONG_ENOUGH_DAYS = 7.0
 _MINIMUM_PAGES = 2
+# Two pages of PostgreSQL's, four of SQLite's usual ones: some hundred rows.
+_SMALL_BYTES = 16_384
 
 Kind = Literal["unused", "duplicate", "redundant", "invalid"]
 
@@ -30,6 +33,8 @@ def droppable(
     catalogue: Catalogue, *, advised: Sequence[IndexDefinition] = (), used: frozenset[str] = frozenset()
 ) -> list[DroppableIndex]:
     """What could go, the largest first.
+
+    Broken ones and exact copies whatever their size.
 
     Args:
         advised: indexes about to be built, which may make others redundant.
@@ -66,7 +71,7 @@ def _judge(
     for other in others:
         if _same(index.definition, other.definition) and (not index.definition.unique or other.definition.unique):
             return drop("duplicate", f"{other.name} holds the same", other.name)
-    if index.definition.unique:
+    if index.definition.unique or table.pages < _MINIMUM_PAGES or 0 < index.size_bytes <= _SMALL_BYTES:
         return None
     containing = [(each.name, each.definition) for each in others]
     containing += [(each.name, each) for each in advised if each.table == table.name and each.schema == table.schema]
@@ -75,7 +80,7 @@ def _judge(
             return drop("redundant", f"{name} starts with the same keys and serves the same queries", name)
     if index.scans == 0 and index.name not in used and not _supports_foreign_key(index, table):
         days = catalogue.statistics_days
-        if days is not None and days >= _LONG_ENOUGH_DAYS and table.pages >= _MINIMUM_PAGES:
+        if days is not None and days >= _LONG_ENOUGH_DAYS:
             return drop(
                 "unused", f"not used once in the {days:,.0f} days since use is counted here (look at replicas, too)"
             )

@@ -88,6 +88,17 @@ def test_unused_needs_time_and_a_workload_that_does_not_use_it() -> None:
     assert droppable(replace(shop(never), statistics_days=None)) == []
 
 
+def test_small_ones_are_not_worth_it_unless_they_are_copies_or_broken() -> None:
+    small, longer = replace(BY_CUSTOMER, size_bytes=16_384), existing(index("orders", "customer_id", "total"), "longer")
+    assert dropped(small, longer) == []
+    assert dropped(replace(small, scans=0)) == []
+    assert dropped(replace(small, valid=False)) == [("by_customer", "invalid", None)]
+    assert dropped(small, replace(BY_CUSTOMER, name="again")) == [("by_customer", "duplicate", "again")]
+    catalogue = shop(BY_CUSTOMER, longer)
+    tables = {key: replace(each, pages=1) for key, each in catalogue.tables.items()}
+    assert droppable(replace(catalogue, tables=tables)) == []
+
+
 def test_what_supports_a_foreign_key_is_not_called_unused() -> None:
     from perfloop.database.indexes.catalogue import ForeignKey
 
@@ -98,7 +109,7 @@ def test_what_supports_a_foreign_key_is_not_called_unused() -> None:
 
 
 def test_each_says_how_to_drop_it_and_how_to_bring_it_back() -> None:
-    [found] = droppable(shop(replace(BY_CUSTOMER, scans=0, size_bytes=8192)))
+    [found] = droppable(shop(replace(BY_CUSTOMER, scans=0, size_bytes=81_920)))
     assert found.drop_sql == "DROP INDEX CONCURRENTLY public.by_customer"
     assert found.create_sql == "CREATE INDEX by_customer ON public.orders (customer_id)"
     assert "30 days" in found.reason
