@@ -260,6 +260,26 @@ def test_a_bill_that_cannot_be_measured_says_why(shop: Path, advise: Advise) -> 
     assert "closed" in (bill.why_not or "")
 
 
+def test_bills_end_with_their_time(advise: Advise) -> None:
+    options = IndexOptions(write_rows=40, write_rounds=3, write_seconds=0.0)
+    bill = only(advise((9, "SELECT * FROM orders WHERE customer_id = ?"), options=options)).write_bill
+    assert (bill.source, bill.rows) == ("not measured", 0)
+    assert "the 0 s for write bills were over" in (bill.why_not or "")
+
+
+def test_rows_of_megabytes_are_billed_with_a_few_of_them(shop: Path, advise: Advise) -> None:
+    with contextlib.closing(sqlite3.connect(shop)) as connection:
+        connection.execute("CREATE TABLE page (id INTEGER PRIMARY KEY, site INTEGER, body BLOB)")
+        connection.execute(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 40)"
+            "INSERT INTO page SELECT n, n % 9, randomblob(1000000) FROM n"
+        )
+        connection.commit()
+    bill = only(advise((9, "SELECT id, site FROM page WHERE site = ?"))).write_bill
+    assert (bill.source, bill.why_not) == ("generated", None)
+    assert 0 < bill.rows <= OPTIONS.write_rows * OPTIONS.write_rounds
+
+
 def test_indexes_that_others_make_superfluous(shop: Path, advise: Advise) -> None:
     with contextlib.closing(sqlite3.connect(shop)) as connection:
         connection.executescript(

@@ -342,6 +342,7 @@ class _Advisor:
         self, chosen: Sequence[IndexDefinition], judged: Sequence[Judged]
     ) -> dict[IndexDefinition, WriteBill]:
         bills: dict[IndexDefinition, WriteBill] = {}
+        deadline = time.monotonic() + self.options.write_seconds
         for key in dict.fromkeys(map(_table, chosen)):
             updates = [
                 (write.columns, float(each.statement.calls))
@@ -350,7 +351,13 @@ class _Advisor:
             ]
             definitions = [each for each in chosen if _table(each) == key]
             bills |= measure_sqlite_write_bills(
-                self.clone, self.catalogue.tables[key], definitions, frozenset(chosen), updates, self.options
+                self.clone,
+                self.catalogue.tables[key],
+                definitions,
+                frozenset(chosen),
+                updates,
+                self.options,
+                deadline,
             )
         return bills
 

@@ -3,6 +3,8 @@ a transaction that is taken back.
 
 The time is the processor's of this thread, in which SQLite runs: what else the machine does is not in it, nor is the
 commit, which takes the same with and without an index but for the pages it writes.
+
+Rows of megabytes take long: of them fewer are read and written, and the rounds end with the time there is for them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from .new_rows import NotMeasured, copies
 from .write_bill import median_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .catalogue import Table
     from .definition import IndexDefinition
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["measure_sqlite_write_bills", "new_sqlite_rows"]
 
 _EXAMPLES = 5_000
+_EXAMPLES_BYTES = 32_000_000
+_BLOCK_SECONDS = 0.25
+_LEAST_ROUNDS = 5
 
 _Rows = tuple[str, "Callable[[int], list[tuple[Any, ...]]]"]
 
@@ -39,18 +44,26 @@ def measure_sqlite_write_bills(
     chosen: frozenset[IndexDefinition],
     updates: Sequence[tuple[frozenset[str], float]],
     options: IndexOptions,
+    deadline: float,
 ) -> dict[IndexDefinition, WriteBill]:
     """The bill of each of a table's advised indexes.
 
     Args:
         chosen: all that are advised.
         updates: the columns that each of the workload's updates of this table sets, with its calls.
+        deadline: by `time.monotonic`; what is begun ends after a few rounds more.
     """
     reasons: list[str] = []
+    written = 0
 
     def measured(what: str, rows: Callable[[SQLiteWhatIf, Table], _Rows]) -> dict[IndexDefinition, list[float]]:
+        nonlocal written
         try:
-            return _compared(clone, definitions, chosen, rows(clone, table), options)
+            if time.monotonic() > deadline:
+                raise NotMeasured(f"the {options.write_seconds:.0f} s for write bills were over")
+            found, count = _compared(clone, definitions, chosen, rows(clone, table), options, deadline)
+            written = max(written, count)
+            return found
         except (DatabaseFailed, NotMeasured) as error:
             reasons.append(f"{what}: {error.message if isinstance(error, DatabaseFailed) else error}")
             return {}
@@ -67,7 +80,7 @@ def measure_sqlite_write_bills(
             insert_us_interval=median_interval(insert) if insert else None,
             update_us=statistics.median(update) if update else None,
             update_us_interval=median_interval(update) if update else None,
-            rows=options.write_rows * options.write_rounds if insert or update else 0,
+            rows=written,
             source="generated" if insert else "not measured",
             update_source="generated" if update else "not measured",
             why_not="; ".join(reasons) or None,
@@ -81,21 +94,46 @@ def _compared(
     chosen: frozenset[IndexDefinition],
     rows: _Rows,
     options: IndexOptions,
-) -> dict[IndexDefinition, list[float]]:
-    """µs a row that each adds, round by round: with all, and without each, in turns, the order alternating."""
+    deadline: float,
+) -> tuple[dict[IndexDefinition, list[float]], int]:
+    """µs a row that each adds, round by round: with all, and without each, in turns, the order alternating. And how
+    many rows were written."""
     sql, fresh = rows
     arms: list[IndexDefinition | None] = [None, *definitions]
     times: dict[IndexDefinition | None, list[float]] = {each: [] for each in arms}
+    clone.show(chosen)
+    count = _in_time(clone, sql, fresh(options.write_rows))
     for number in range(-1, options.write_rounds):
         for arm in arms if number % 2 else arms[::-1]:
             clone.show(chosen if arm is None else chosen - {arm})
-            seconds = _timed(clone, sql, fresh(options.write_rows))
+            seconds = _timed(clone, sql, fresh(count))
             if number >= 0:  # the round before the first warms caches
                 times[arm].append(seconds)
-    return {
+        if number + 1 >= _LEAST_ROUNDS and time.monotonic() > deadline:
+            break
+    found = {
         each: [(with_ - without) * 1e6 for with_, without in zip(times[None], times[each], strict=True)]
         for each in definitions
     }
+    return found, count * len(times[None])
+
+
+def _in_time(clone: SQLiteWhatIf, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """How many rows a block may have, two at least."""
+    end = time.monotonic() + _BLOCK_SECONDS
+    count = 0
+
+    def until_the_end() -> Iterator[tuple[Any, ...]]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            yield row
+            if time.monotonic() > end:
+                break
+
+    with clone.database.rolled_back(), clone.database.guarded():
+        clone.database.connection.executemany(sql, until_the_end())
+    return max(count, min(2, len(rows)))
 
 
 def _timed(clone: SQLiteWhatIf, sql: str, rows: Sequence[tuple[Any, ...]]) -> float:
@@ -117,7 +155,7 @@ def new_sqlite_rows(clone: SQLiteWhatIf, table: Table) -> _Rows:
     if not names:
         raise NotMeasured(f"{table.name} has no column that an insert names")
     columns = ", ".join(map(quote_identifier, names))
-    found = clone.database.rows(f"SELECT {columns} FROM {table.sql} {_newest(table)} LIMIT {_EXAMPLES}")
+    found = clone.database.rows(f"SELECT {columns} FROM {table.sql} {_newest(table)} LIMIT {_examples(table)}")
     if not found:
         raise NotMeasured(f"{table.name} has no rows to take as an example")
 
@@ -137,7 +175,7 @@ def _updates(clone: SQLiteWhatIf, table: Table, columns: frozenset[str]) -> _Row
         raise NotMeasured("they set unique columns, for which no values can be made up")
     keys = list(map(quote_identifier, table.carried)) or ["rowid"]
     chosen = ", ".join([*map(quote_identifier, names), *keys])
-    found = clone.database.rows(f"SELECT {chosen} FROM {table.sql} {_newest(table)} LIMIT {_EXAMPLES}")
+    found = clone.database.rows(f"SELECT {chosen} FROM {table.sql} {_newest(table)} LIMIT {_examples(table)}")
     if len(found) < 2:
         raise NotMeasured(f"{table.name} has {len(found)} rows")
     half, count = len(found) // 2, len(names)
@@ -150,3 +188,8 @@ def _updates(clone: SQLiteWhatIf, table: Table, columns: frozenset[str]) -> _Row
 def _newest(table: Table) -> str:
     keys = list(map(quote_identifier, table.carried)) or ["rowid"]
     return "ORDER BY " + ", ".join(f"{each} DESC" for each in keys)
+
+
+def _examples(table: Table) -> int:
+    """As many rows as fit into some megabytes."""
+    return max(min(_EXAMPLES, int(_EXAMPLES_BYTES / max(table.size_bytes / max(table.rows, 1), 1))), 2)
