@@ -15,7 +15,7 @@ import numpy as np
 
 from .definition import quote_identifier
 from .new_rows import NotMeasured, copies, greatest, new_rows
-from .table_copies import TableCopies, seconds_a_row
+from .table_copies import TableCopies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,12 +68,13 @@ class InsertBill:
         self.source: Literal["captured", "held back", "generated"]
         older, columns = self._choose(table, captured, *(_OF_WRITTEN if written else _OF_OTHERS))
         names = ", ".join(map(quote_identifier, columns))
-        places = ", ".join(["%s"] * len(self.rows[0]))
-        self._insert = f"({names}) OVERRIDING SYSTEM VALUE VALUES ({places})"
+        places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+        self._arguments = self.copies.arguments(self.rows)
         self._us: list[list[list[float]]] = []
         self._wal: list[list[float]] = []
         try:
             self.copies.fill(older)
+            self.copies.prepare(lambda name: f"INSERT INTO {name} ({names}) OVERRIDING SYSTEM VALUE VALUES ({places})")
         except BaseException:
             self.copies.drop()
             raise
@@ -93,11 +94,11 @@ class InsertBill:
             execute(f"REINDEX TABLE {name}".encode())
         us: list[list[float]] = [[] for _ in self.copies.names]
         wal = [0.0 for _ in self.copies.names]
-        blocks = [self.rows[start : start + _BLOCK] for start in range(0, len(self.rows), _BLOCK)]
+        blocks = [self._arguments[start : start + _BLOCK] for start in range(0, len(self._arguments), _BLOCK)]
         for number, block in enumerate(blocks):
-            for place, name in self.copies.in_turn(number):
+            for place, _ in self.copies.in_turn(number):
                 written = self.clone.wal_bytes()
-                seconds = seconds_a_row(self.clone, f"INSERT INTO {name} {self._insert}", block)
+                seconds = self.copies.seconds_a_row(place, block)
                 wal[place] += self.clone.wal_bytes() - written
                 if number:  # the first warms up
                     us[place].append(seconds * 1e6)

@@ -23,7 +23,7 @@ class IndexOptions:
     """Rows that a write bill updates in each of its rounds; on SQLite inserts, too."""
     write_rounds: int = 31
     write_growths: int = 40
-    """How often, at most, a table that the workload writes grows for its write bill; the others do so three times."""
+    """How often, at most, a table that the workload writes grows for its write bill; the others do so five times."""
     write_seconds: float = 30.0
     """For all tables' growths: what is not begun until then is not measured."""
     most_statements: int = 200

@@ -14,16 +14,13 @@ from .definition import quote_identifier, quote_name
 from .what_if import backend_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .catalogue import Table
     from .definition import IndexDefinition
     from .what_if import WhatIf
 
-__all__ = ["TableCopies", "seconds_a_row"]
-
-# For a few hundred rows.
-_SENDING_SECONDS = 0.015
+__all__ = ["TableCopies"]
 
 
 class TableCopies:
@@ -46,6 +43,7 @@ class TableCopies:
         self.labels = [f"perfloop_{label}_{number}" for number in range(len(definitions) + 1)]
         self.names = [quote_name(table.schema, each) for each in self.labels]
         self.storage = f", {storage}" if storage else ""
+        self._prepared: list[str] = []
 
     @property
     def listed(self) -> str:
@@ -82,23 +80,37 @@ class TableCopies:
         order = order[start:] + order[:start]
         yield from reversed(order) if number % 2 else order
 
+    def prepare(self, sql: Callable[[str], str]) -> None:
+        """A statement for each copy, by the copy's name, with `$1`, `$2` … for values."""
+        for name, label in zip(self.names, self.labels, strict=True):
+            self.clone.connection.execute(f"PREPARE {label} AS {sql(name)}".encode(), prepare=False)
+            self._prepared.append(label)
+
+    def arguments(self, rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
+        """Values for `seconds_a_row`, a row each, as SQL."""
+        from psycopg import ClientCursor
+
+        with ClientCursor(self.clone.connection) as cursor:
+            return [cursor.mogrify(f"({', '.join(['%s'] * len(row))})", row).encode() for row in rows]
+
+    def seconds_a_row(self, place: int, arguments: Sequence[bytes]) -> float:
+        """What a copy's statement takes with each of these values, one after another.
+
+        The server process' processor time where that can be seen, else the time that passes. All are sent as one
+        message: a server that waits for each row goes to sleep and is woken, which is counted as its time, too, and
+        happens the more often the less a row takes, which would hide what an index adds.
+        """
+        connection = self.clone.connection
+        execute = f"EXECUTE {self.labels[place]}".encode()
+        message = b";".join(execute + each for each in arguments)
+        used, started = backend_seconds(connection), time.perf_counter()
+        connection.execute(message, prepare=False)
+        elapsed, now_used = time.perf_counter() - started, backend_seconds(connection)
+        return (now_used - used if used is not None and now_used is not None else elapsed) / len(arguments)
+
     def drop(self) -> None:
-        """Remove them."""
+        """Remove them, and their statements."""
+        for each in self._prepared:
+            self.clone.connection.execute(f"DEALLOCATE {each}".encode())
+        self._prepared.clear()
         self.clone.connection.execute(f"DROP TABLE IF EXISTS {', '.join(self.names)}".encode())
-
-
-def seconds_a_row(clone: WhatIf, sql: str, rows: Sequence[tuple[Any, ...]]) -> float:
-    """What a statement takes with each of these values.
-
-    The server process' processor time where that can be seen, else the time that passes. The rows are sent in a
-    pipeline while the process sleeps, so that it finds them all when it wakes: to go to sleep and be woken is counted
-    as its time, too, and happens the more often the less a row takes, which would hide what an index adds.
-    """
-    connection = clone.connection
-    connection.prepare_threshold = 0
-    used, started = backend_seconds(connection), time.perf_counter()
-    with connection.pipeline(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_sleep({_SENDING_SECONDS})".encode())
-        cursor.executemany(sql.encode(), rows)
-    elapsed, now_used = time.perf_counter() - started - _SENDING_SECONDS, backend_seconds(connection)
-    return (now_used - used if used is not None and now_used is not None else elapsed) / len(rows)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .definition import quote_identifier
 from .insert_bill import added
 from .new_rows import NotMeasured, newest
-from .table_copies import TableCopies, seconds_a_row
+from .table_copies import TableCopies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,17 +64,18 @@ def _measured(
 ) -> list[tuple[Added, float]]:
     import psycopg
 
-    changed = ", ".join(f"{quote_identifier(each)} = %s" for each in columns)
-    rows = [_values(clone, name, columns, captured) for name in copies.names]
+    changed = ", ".join(f"{quote_identifier(each)} = ${number}" for number, each in enumerate(columns, 1))
+    copies.prepare(lambda name: f"UPDATE {name} SET {changed} WHERE ctid = ${len(columns) + 1}::tid")
+    rows = [copies.arguments(_values(clone, name, columns, captured)) for name in copies.names]
     us: list[list[float]] = [[] for _ in rows]
     wal: list[list[float]] = [[] for _ in rows]
     for number in range(-1, options.write_rounds):
-        for place, name in copies.in_turn(number):
+        for place, _ in copies.in_turn(number):
             start = (number + 1) * options.write_rows
             block = [rows[place][at % len(rows[place])] for at in range(start, start + options.write_rows)]
             before = clone.wal_bytes()
             with clone.connection.transaction() as transaction:
-                seconds = seconds_a_row(clone, f"UPDATE {name} SET {changed} WHERE ctid = %s::tid", block)
+                seconds = copies.seconds_a_row(place, block)
                 raise psycopg.Rollback(transaction)
             if number >= 0:  # the one before the first warms up
                 us[place].append(seconds * 1e6)

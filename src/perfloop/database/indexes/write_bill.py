@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WrittenTable", "measure_write_bills", "median_interval", "pages_of_insert"]
 
-_LEAST_GROWTHS = 3
+_LEAST_GROWTHS = 5
 _EXPLAINED_ROWS = 20
 
 
