@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from .effects import Program
     from .insight import Insight
     from .limits import LoadLimit
-    from .shared import Missed, SharedLevel
+    from .missed import Missed
+    from .shared import SharedLevel
 
 __all__ = ["Core", "Report"]
 
@@ -352,8 +353,9 @@ class Core:
         """Another process has changed something. What it could not tell a level is ours to tell, too: it may die."""
         for shared in self.levels:
             if shared.level.name in invalidation.missed:
-                keys = (*invalidation.keys, *invalidation.expired)
-                shared.miss(keys, invalidation.tags, everything=invalidation.all)
+                shared.miss(invalidation)
+            elif not invalidation.held_for:
+                shared.forget_hold(invalidation.holder)
         self.invalidate_here(invalidation)
 
     def _known(self, texts: Iterable[str]) -> list[Hashable] | None:
@@ -377,15 +379,14 @@ class Core:
     ) -> Program[None]:
         """Tell the levels, or those `above` one, do it `here`, and tell the other processes."""
         untold, missed = list(reversed(self.levels if above is None else self.levels[:above])), list[str]()
-        keys, tags = (*invalidation.keys, *invalidation.expired), invalidation.tags
         try:
             while untold:
-                if not (yield from untold[0].change(request, keys, tags, everything=invalidation.all)):
+                if not (yield from untold[0].change(request, invalidation)):
                     missed.append(untold[0].level.name)
                 del untold[0]
         finally:
             for shared in untold:  # we are cancelled: they hear of it before they are asked again
-                shared.miss(keys, tags, everything=invalidation.all)
+                shared.miss(invalidation)
                 missed.append(shared.level.name)
             if here is None:
                 self.invalidate_here(invalidation)

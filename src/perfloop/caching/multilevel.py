@@ -117,7 +117,7 @@ class MultiLevelCache(Generic[K, V]):
         make = breaker or (lambda _: SimpleBreaker(clock))
         self._core = Core(
             self._local,
-            [SharedLevel(level, make(level), report=self._report.level_failed) for level in levels],
+            [SharedLevel(level, make(level), report=self._report.level_failed, clock=clock) for level in levels],
             keys=KeyCodec(key),
             values=self._values,
             options=self._options,

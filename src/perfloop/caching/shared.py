@@ -5,21 +5,23 @@ from __future__ import annotations
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from ..clock import MONOTONIC
 from ..exceptions import LevelFailed
 from ..telemetry.forks import renew_lock_in_forks
+from .missed import Missed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from ..clock import Clock
+    from .backplane import Invalidation
     from .effects import Program
     from .insight import LevelCounts
     from .levels import Level, Stored
 
-__all__ = ["Breaker", "Missed", "SharedLevel", "SimpleBreaker"]
+__all__ = ["Breaker", "SharedLevel", "SimpleBreaker"]
 
 T = TypeVar("T")
-_MOST_MISSED = 10_000
 
 
 class Breaker(Protocol):
@@ -56,37 +58,6 @@ class SimpleBreaker:
         self._until = self._clock.now() + self._reset_timeout
 
 
-class Missed:
-    """Changes a level was not told of. Too many are one: that everything is out of date."""
-
-    def __init__(self, most: int = _MOST_MISSED) -> None:
-        self._most = most
-        self.keys: set[str] = set()
-        self.tags: set[str] = set()
-        self.everything = False
-
-    def __bool__(self) -> bool:
-        return self.everything or bool(self.keys) or bool(self.tags)
-
-    def add(self, keys: Iterable[str] = (), tags: Iterable[str] = (), *, everything: bool = False) -> None:
-        """Note a change."""
-        self.keys |= set(keys)
-        self.tags |= set(tags)
-        if everything or len(self.keys) + len(self.tags) > self._most:
-            self.everything = True
-        if self.everything:
-            self.keys, self.tags = set(), set()
-
-    def tell(self, level: Level) -> Program[None]:
-        """Tell a level of them."""
-        if self.everything:
-            yield from level.clear()
-        if self.keys:
-            yield from level.delete(sorted(self.keys))
-        if self.tags:
-            yield from level.remove_tags(sorted(self.tags))
-
-
 class SharedLevel:
     """A level, its breaker, and what it has missed."""
 
@@ -95,8 +66,11 @@ class SharedLevel:
     fell_behind: Callable[[], None] = staticmethod(lambda: None)
     """Called when it has missed something."""
 
-    def __init__(self, level: Level, breaker: Breaker, *, report: Callable[[str, LevelFailed], None]) -> None:
+    def __init__(
+        self, level: Level, breaker: Breaker, *, report: Callable[[str, LevelFailed], None], clock: Clock = MONOTONIC
+    ) -> None:
         self.level = level
+        self._now = clock.now
         self.missed = Missed()
         self.counts: LevelCounts | None = None
         self._telling: Missed | None = None
@@ -149,28 +123,26 @@ class SharedLevel:
                 self.counts.misses.inc(len(found) - hits)
         return found
 
-    def change(
-        self,
-        request: Callable[[Level], Program[None]],
-        keys: Iterable[str] = (),
-        tags: Iterable[str] = (),
-        *,
-        everything: bool = False,
-    ) -> Program[bool]:
+    def change(self, request: Callable[[Level], Program[None]], change: Invalidation) -> Program[bool]:
         """Tell the level of a change; if it does not hear it (False), it is told before it is asked again."""
         told: bool | None = None
         try:
             told = yield from self.ask(lambda level: _told(request(level)))
         finally:
             if not told:
-                self.miss(keys, tags, everything=everything)
+                self.miss(change)
         return bool(told)
 
-    def miss(self, keys: Iterable[str] = (), tags: Iterable[str] = (), *, everything: bool = False) -> None:
+    def miss(self, change: Invalidation) -> None:
         """Have it told of a change before it is asked again."""
         with self._lock:
-            self.missed.add(keys, tags, everything=everything)
+            self.missed.add(change, self._now())
         self.fell_behind()
+
+    def forget_hold(self, token: str) -> None:
+        """Who held has said that he has done so: it is not told to hold any more."""
+        with self._lock:
+            self.missed.holds.pop(token, None)
 
     def recover(self, *, anyway: bool = False) -> Program[None]:
         """Tell it what it missed, if it can be told now.
@@ -186,18 +158,19 @@ class SharedLevel:
         with self._lock:
             missed, self._telling = self._telling, None
             if missed is not None:
-                self.missed.add(missed.keys, missed.tags, everything=missed.everything)
+                self.missed.merge(missed)
 
     def _catch_up(self, missed: Missed) -> Program[None]:
         told = False
         try:
             yield from missed.tell(self.level)
+            yield from missed.hold(self.level, self._now())
             yield from self.told_late(missed)
             told = True
         finally:
             with self._lock:
                 if not told:
-                    self.missed.add(missed.keys, missed.tags, everything=missed.everything)
+                    self.missed.merge(missed)
                 self._telling = None
             if not told:
                 self.fell_behind()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perfloop.caching import EntryOptions, MemoryLevel, MultiLevelCache
+from perfloop.caching import EntryOptions, Invalidation, MemoryLevel, MultiLevelCache
 from perfloop.caching.effects import run
 from perfloop.caching.flights import Flights
 from perfloop.caching.levels import LeaseState, Stored
@@ -21,7 +21,6 @@ from perfloop.caching.stores import LRUStore
 from perfloop.exceptions import ReentrantLoad
 
 if TYPE_CHECKING:
-    from perfloop.caching import Invalidation
     from perfloop.caching.effects import Program
 
 
@@ -291,7 +290,7 @@ def test_a_child_does_not_wait_for_its_parents_loaders(local: LocalLevel, time: 
     flights.join("k")
     shared = SharedLevel(MemoryLevel(clock=time), SimpleBreaker(time), report=lambda name, error: None)
     shared.told_late = lambda missed: iter(())  # type: ignore[assignment,return-value]
-    shared.miss(["k"])
+    shared.miss(Invalidation(("k",)))
     next(shared.ask(lambda level: level.read(["k"])))  # somebody is telling it what it missed
     child = os.fork()
     if child == 0:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perfloop.caching import EntryOptions, Level, MemoryLevel, MultiLevelCache
+from perfloop.caching import EntryOptions, LeaseState, Level, MemoryLevel, MultiLevelCache
 from perfloop.caching.effects import run
 from perfloop.caching.levels import SQLiteLevel
 from perfloop.caching.shared import SimpleBreaker
@@ -193,6 +193,26 @@ def test_what_one_cannot_tell_a_level_the_others_tell(level: MemoryLevel) -> Non
     recovered(other)
     assert run(level.read(["k"])) == [None]
     one.close()
+
+
+def test_a_level_that_missed_a_hold_holds_for_as_long_as_is_left(
+    cache: MultiLevelCache[str, int], door: Door, level: MemoryLevel
+) -> None:
+    def state(token: str) -> LeaseState:
+        return run(level.lease(["k"], token, 30))[0].state
+
+    door.shut = True
+    with cache.writing("k"):
+        door.shut = False
+        recovered(cache)
+        assert state("one") is LeaseState.HELD
+    assert state("two") is LeaseState.GRANTED
+    door.shut = True
+    with cache.writing("other", "k"):
+        pass
+    door.shut = False
+    recovered(cache)
+    assert state("three") is LeaseState.GRANTED
 
 
 def test_a_child_begins_a_worker_of_its_own(cache: MultiLevelCache[str, int], door: Door) -> None:
