@@ -48,6 +48,33 @@ def _hold_outlived(world: World) -> list[Event]:
     return [_read(world, reader), pass_time(world, 5.0), pass_time(world, 28.0), crash(world, writer)]
 
 
+def _loaded_while_held(world: World) -> list[Event]:
+    writer, reader, _ = world.nodes
+    _hold(world, writer, ["tag"])
+    world.pass_time(5.0)
+    world.read(reader, ["a"])
+    while not any(actor.loading for actor in world.actors):
+        world.take(("go", next(actor for actor in world.actors if actor.node is reader and is_ready(actor))))
+    return [pass_time(world, 28.0), crash(world, writer)]
+
+
+def _released_by_one(world: World) -> list[Event]:
+    one, other, reader = world.nodes
+    _hold(world, one)
+    _hold(world, other)
+    _finish(world, one)
+    _read_now(world, reader)
+    return [_read(world, reader), crash(world, other)]
+
+
+def _cut_off_message(world: World) -> list[Event]:
+    writer, reader, _ = world.nodes
+    _read_now(world, reader)
+    world.change(writer, "a", "delete")
+    world.take(("cancel", world.actors[-1]))
+    return [_read(world, reader)]
+
+
 def _two_holds(world: World) -> list[Event]:
     one, other, reader = world.nodes
     _hold(world, one)
@@ -68,9 +95,7 @@ def _untold(world: World) -> list[Event]:
     _read_now(world, other)
     world.cut_off(writer, world.levels[0], done=False)
     world.change(writer, "a", "delete")
-    actor = world.actors[-1]
-    while actor in world.actors:
-        world.take(("go", actor))
+    _finish(world, writer)
     return [_read(world, reader), _read(world, other)]
 
 
@@ -80,9 +105,7 @@ def _read_meanwhile(world: World) -> list[Event]:
     _read_now(world, reader)
     world.cut_off(writer, world.levels[-1], done=False)
     world.change(writer, "a", "delete")
-    actor = world.actors[-1]
-    while actor in world.actors:
-        world.take(("go", actor))
+    _finish(world, writer)
     world.take(("lose", reader))
     world.take(("notice", reader))
     _read_now(world, reader)
@@ -99,6 +122,10 @@ def _left_dead(world: World) -> list[Event]:
 
 def _read_now(world: World, node: Node) -> None:
     world.read(node, ["a"])
+    _finish(world, node)
+
+
+def _finish(world: World, node: Node) -> None:
     while ready := [actor for actor in world.actors if actor.node is node and is_ready(actor)]:
         world.take(("go", ready[0]))
 
@@ -107,10 +134,8 @@ def _late_write(world: World) -> list[Event]:
     """Somebody has put a value in, and given it up before a level carried that out."""
     writer, reader, _ = world.nodes
     world.put(writer, "a")
-    actor = world.actors[-1]
-    world.take(("give up", actor))
-    while actor in world.actors:
-        world.take(("go", actor))
+    world.take(("give up", world.actors[-1]))
+    _finish(world, writer)
     return [_read(world, reader), ("mend", world.mend), ("", partial(world.change, writer, "a", "delete"))]
 
 
@@ -132,6 +157,19 @@ def _joined_later(world: World) -> list[Event]:
     return [crash(world, writer)]
 
 
+def _held_by_the_others(world: World) -> list[Event]:
+    """Somebody cannot tell the level that he is about to change the key, but another process that can."""
+    writer, reader, other = world.nodes
+    world.cut_off(writer, world.levels[0], done=False)
+    _hold(world, writer)
+    world.take(("arrive", reader))
+    world.take(("recover", reader))
+    _finish(world, reader)
+    other.inbox.clear()
+    _read_now(world, other)
+    return [crash(world, writer), _read(world, other)]
+
+
 def _one_process(world: World) -> list[Event]:
     node = world.nodes[0]
     return [_read(world, node), _read(world, node), ("", partial(world.change, node, "a", "delete"))]
@@ -141,10 +179,14 @@ SITUATIONS: list[tuple[int, Callable[[World], list[Event]]]] = [
     (0, _hold_outlived),
     (1, _hold_outlived),
     (1, _two_holds),
+    (1, _loaded_while_held),
+    (1, _released_by_one),
+    (0, _cut_off_message),
     (1, _message_lost),
     (0, _read_while_held),
     (1, _read_while_held),
     (1, _joined_later),
+    (1, _held_by_the_others),
     (2, _read_meanwhile),
     (1, _late_write),
     (2, _late_write),

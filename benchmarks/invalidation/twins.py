@@ -15,8 +15,9 @@ from perfloop.caching.core import Core
 from perfloop.caching.levels import MemoryLevel
 from perfloop.caching.levels.protocol import Lease, LeaseState, Stored
 from perfloop.caching.local import Entry, Fence, LocalLevel
+from perfloop.caching.missed import Missed
 from perfloop.caching.search import Found
-from perfloop.caching.shared import Missed, SharedLevel
+from perfloop.caching.shared import SharedLevel
 
 from .world import World
 
@@ -117,6 +118,11 @@ def _forget(missed: Missed, *_: Any, **__: Any) -> None:
     return None
 
 
+def _hold_not(missed: Missed, *_: Any) -> Any:
+    return
+    yield
+
+
 def _tell_nobody_late(core: Core, depth: int, missed: Missed) -> Any:
     return
     yield
@@ -178,6 +184,7 @@ TWINS: dict[str, list[_Patch]] = {
     "what a level missed is forgotten": [(Missed, "add", _forget)],
     "an idle process tells nobody what was missed": [(World, "may_recover", lambda world, node: False)],
     "what a dead one could not tell is told by nobody": [(Core, "heard", Core.invalidate_here)],
+    "a level that missed a hold does not hold": [(Missed, "hold", _hold_not)],
     "nobody above is told late": [(Core, "_told_late", _tell_nobody_late)],
     "a message cut off is forgotten": [(Core, "_say", _say_once)],
     "who comes later joins an old look-up": [(Fence, "touched", False)],

@@ -159,7 +159,10 @@ class World:
             yield Call(post, invalidation)
 
         own = LocalLevel(LRUStore(max_entries=100), clock=self.time)
-        shared = [SharedLevel(level, _Breaker(self.time), report=lambda name, error: None) for level in self.levels]
+        shared = [
+            SharedLevel(level, _Breaker(self.time), report=lambda name, error: None, clock=self.time)
+            for level in self.levels
+        ]
         core = Core(
             own,
             shared,
