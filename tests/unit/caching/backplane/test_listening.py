@@ -234,12 +234,13 @@ def test_large_invalidations_go_in_parts(hub: Hub) -> None:
     two.listen()
     two.until("gap")
     keys = tuple(f"key {number}" for number in range(300))
-    run(one.backplane.publish(Invalidation(keys, ("tag",), holder="token", held_for=2.0)))
-    run(one.backplane.publish(Invalidation(("k" * 2000,))))
-    heard = [each for each in two.until(Invalidation(all=True)) if isinstance(each, Invalidation)][:-1]
+    run(one.backplane.publish(Invalidation(keys, ("tag",), holder="token", held_for=2.0, missed=("redis",))))
+    run(one.backplane.publish(Invalidation(("k" * 2000,), missed=("redis",))))
+    last = Invalidation(all=True, missed=("redis",))
+    heard = [each for each in two.until(last) if isinstance(each, Invalidation)][:-1]
     assert sorted(key for each in heard for key in each.keys) == sorted(keys)
     assert [each.tags for each in heard if each.tags] == [("tag",)]
-    assert {(each.holder, each.held_for) for each in heard} == {("token", 2.0)}
+    assert {(each.holder, each.held_for, each.missed) for each in heard} == {("token", 2.0, ("redis",))}
     for ear in (one, two):
         ear.backplane.close()
 
