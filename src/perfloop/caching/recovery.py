@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import multiprocessing.util
 import random
 import threading
 from threading import RLock
@@ -44,6 +45,7 @@ class Recovery:
         self._recover = recover
         self._is_behind = is_behind
         self._worker: _Worker | None = None
+        self._finalizer: multiprocessing.util.Finalize | None = None
         # Reentrant: a finaliser may note a missed change while this thread is inside.
         self._lock = RLock()
         renew_lock_in_forks(self)
@@ -61,6 +63,8 @@ class Recovery:
                 return
             self._worker = worker
             atexit.register(self.stop)
+            if multiprocessing.parent_process() is not None:  # one of its processes ends without atexit
+                self._finalizer = multiprocessing.util.Finalize(None, self.stop, exitpriority=0)
 
     def stop(self, within: float = _LAST_TRY_SECONDS) -> None:
         """Try a last time, whatever the breakers say, and end.
@@ -78,6 +82,7 @@ class Recovery:
     def begin_in_fork(self) -> None:
         """The thread is not in this process."""
         self._worker = None
+        self._finalizer = None
 
     def _work(self) -> None:
         worker = threading.current_thread()
@@ -110,6 +115,9 @@ class Recovery:
             if self._worker is worker:
                 self._worker = None
                 atexit.unregister(self.stop)
+                if self._finalizer is not None:
+                    self._finalizer.cancel()
+                    self._finalizer = None
 
 
 class _Worker(threading.Thread):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from .test_lost_ends import Cut, Line
 from .test_multilevel import Party
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from perfloop.caching.effects import Program
@@ -33,7 +34,7 @@ OPTIONS = EntryOptions(ttl=1000, jitter=0, tags=("tag",))
 class Door:
     """A level as one process reaches it, or does not."""
 
-    def __init__(self, level: MemoryLevel) -> None:
+    def __init__(self, level: Level) -> None:
         self.name = level.name
         self.level = level
         self.shut = False
@@ -231,25 +232,32 @@ def test_a_child_begins_a_worker_of_its_own(cache: MultiLevelCache[str, int], do
     door.shut = False
 
 
-PROGRAM = """
-import sys
-from perfloop import MultiLevelCache
-from perfloop.caching import SQLiteLevel
-from perfloop.exceptions import LevelFailed
-from tests.unit.caching.test_recovery import Door, Never
-
-door = Door(SQLiteLevel(sys.argv[1]))
-cache = MultiLevelCache(int, levels=[door], breaker=Never)
-cache.set("k", 1)
-door.shut = True
-cache.delete("k")
-door.shut = False
-"""
+def change_and_end(path: str) -> None:
+    """What a process does that ends as soon as it has changed something."""
+    door = Door(SQLiteLevel(path))
+    cache = make(levels=[door], breaker=Never)
+    cache.set("k", 1)
+    door.shut = True
+    cache.delete("k")
+    door.shut = False
 
 
-def test_an_orderly_end_of_the_process_tries_once_more(tmp_path: Path) -> None:
-    path = tmp_path / "cache.sqlite3"
-    subprocess.run([sys.executable, "-c", PROGRAM, path], check=True, timeout=PATIENCE)
+def as_a_program(path: str) -> None:
+    program = f"from tests.unit.caching.test_recovery import change_and_end as end; end({path!r})"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)
+
+
+def as_a_worker(path: str) -> None:
+    process = multiprocessing.get_context("fork").Process(target=change_and_end, args=(path,))
+    process.start()
+    process.join(PATIENCE)
+    assert process.exitcode == 0
+
+
+@pytest.mark.parametrize("carry_out", [as_a_program, as_a_worker])
+def test_an_orderly_end_of_the_process_tries_once_more(tmp_path: Path, carry_out: Callable[[str], None]) -> None:
+    path = str(tmp_path / "cache.sqlite3")
+    carry_out(path)
     level = SQLiteLevel(path)
     assert run(level.read(["k"])) == [None]
     level.close()
