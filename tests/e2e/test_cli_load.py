@@ -50,7 +50,7 @@ def test_too_few_requests_decide_nothing_about_a_percentile(perfloop: Perfloop, 
 
 
 def test_json_prints_the_record_and_nothing_else(perfloop: Perfloop, service: str) -> None:
-    words = ["--rate", "50", "--requests", "20", "--json", "--fail-if", "errors>0%"]
+    words = ["--rate", "20", "--requests", "20", "--json", "--fail-if", "errors>0%"]
     run = trusted(perfloop, "load", f"{service}/slow", *words)
     assert run.returncode == 0, run.stderr
     record = record_of(run.stdout)
