@@ -40,7 +40,7 @@ def sqlite(workplace: Path) -> str:
     connection = sqlite3.connect(workplace / "shop.sqlite3")
     connection.executescript(
         """CREATE TABLE orders(id INTEGER PRIMARY KEY, customer_id INTEGER);
-        WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 8000)
+        WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 4000)
         INSERT INTO orders SELECT n, n % 2000 FROM c"""
     )
     connection.close()
