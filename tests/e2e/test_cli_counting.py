@@ -47,7 +47,7 @@ class Counting(BaseHTTPRequestHandler):
 @contextmanager
 def counting(**attributes: int) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Counting,), attributes))
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -300,7 +300,7 @@ def test_an_alert_is_on_the_page_in_a_line_in_a_file_and_at_a_webhook(
 
     log = tmp_path / "alerts.log"
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         hook = f"http://127.0.0.1:{server.server_port}/private"
         monitored = start("--live-web", "0", "--alert-log", str(log), env={"PERFLOOP_ALERT_WEBHOOK": hook})
         for _ in range(20):

@@ -199,7 +199,7 @@ def test_posting_over_a_socket() -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
         assert [post(url + path, {}, b"x") for path in ("/ok", "/moved", "/bad")] == [200, 307, 400]
