@@ -219,13 +219,18 @@ def _with_statistics(column: Column, values: Sequence[Any], rows: int) -> Column
     distinct = seen * len(counted) / scale if scale else float(len(counted))
     common = [(_text(value), count / len(values)) for value, count in counted.most_common(_MOST_COMMON)]
     frequent = tuple(each for each in common if each[1] >= _LEAST_COMMON_SHARE and counted and len(counted) < seen)
-    ordered = sorted(held, key=lambda each: (isinstance(each, str), each))
+    numbers = [each for each in held if not isinstance(each, str)]
+    texts = [each for each in held if isinstance(each, str)]
+    ordered = [*sorted(numbers), *sorted(texts)]
+    blobs = sum(len(each) for each in values if isinstance(each, bytes))
+    # In a record, without their types.
+    width = blobs + len("".join(texts).encode()) + sum(map(_number_width, numbers))
     step = max(len(ordered) // _BOUNDS, 1)
     return replace(
         column,
         distinct=distinct,
         null_fraction=sum(1 for each in values if each is None) / len(values),
-        width=sum(_width(each) for each in values) / len(values),
+        width=width / len(values),
         common=frequent,
         bounds=tuple(_text(each) for each in ordered[::step]),
     )
@@ -235,15 +240,9 @@ def _text(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _width(value: object) -> int:
-    """Bytes in a record, its type's apart."""
-    if value is None:
-        return 0
-    if isinstance(value, str):
-        return len(value.encode())
-    if isinstance(value, bytes):
-        return len(value)
-    return 8 if isinstance(value, float) else max((int(value).bit_length() + 8) // 8, 1)  # type: ignore[call-overload]
+def _number_width(value: float) -> int:
+    """Bytes in a record."""
+    return 8 if isinstance(value, float) else max((value.bit_length() + 8) // 8, 1)
 
 
 def _view_query(sql: str, columns: Sequence[str]) -> str | None:
