@@ -39,10 +39,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FINAL", "GROUPS", "KEYS", "MOMENTS", "Settings", "files", "keys_of_tag"]
 
-KEYS = 240
+KEYS = 280
 GROUPS = 20
 _DELETED = range(160, 200)
 _TOLD = range(200, 240)
+_SHALLOW = range(240, KEYS)
+"""Those of a cache over Redis alone, whose holds a restart of Redis loses."""
 _TTL = 3600.0
 _LEASE_SECONDS = 0.5
 _PAUSE = 0.004
@@ -89,8 +91,8 @@ def _tag(key: int) -> str:
 class _Backplane(PostgreSQLBackplane):
     """Writes down when it could not tell the others."""
 
-    def __init__(self, url: str, unsaid: Journal) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, namespace: str, unsaid: Journal) -> None:
+        super().__init__(url, namespace=namespace)
         self._unsaid = unsaid
 
     def publish(self, invalidation: Invalidation) -> Program[None]:
@@ -109,29 +111,33 @@ class _Process:
         self._unsaid = Journal(unsaid, UNSAID)
         self._control = Control(Path(settings.directory, "control"), settings.slots).cells[settings.slot]
         self._source = settings.url("source")
-        self._cache, self._told = self._caches()
+        self._cache, self._shallow, self._told = self._caches()
         self._threads = threading.local()
         self._connections: dict[asyncio.Task[Any], psycopg.AsyncConnection[Any]] = {}
 
-    def _caches(self) -> tuple[Any, Any]:
-        """One over Redis and PostgreSQL, and one in the process alone that is told by the source's transactions."""
+    def _caches(self) -> tuple[Any, Any, Any]:
+        """Over Redis and PostgreSQL, over Redis alone, and in the process alone, told by the source's transactions."""
         mine = self._settings
         if mine.naive:
             cache = NaiveCache(mine.redis.format(user="default"), keys_of_tag)
-            return cache, cache
+            return cache, cache, cache
         options = EntryOptions(ttl=_TTL, tags=lambda value: (_tag(value[0]),))
-        levels: list[Level] = [
-            RedisLevel(mine.redis.format(user=f"level{mine.slot}")),
-            PostgreSQLLevel(mine.url("level"), connections=4),
-        ]
-        backplane = _Backplane(mine.url("plane"), self._unsaid)
-        self._plane = PostgreSQLBackplane(mine.url("plane"), namespace="told")
-        kept: Any = tuple[int, int]
+        address = mine.redis.format(user=f"level{mine.slot}")
+        deep: list[Level] = [RedisLevel(address), PostgreSQLLevel(mine.url("level"), connections=4)]
+        self._plane = self._backplane("told")
         return (
-            MultiLevelCache(
-                kept, key=int, levels=levels, backplane=backplane, options=options, lease_seconds=_LEASE_SECONDS
-            ),
-            MultiLevelCache(kept, key=int, backplane=self._plane, options=options, name="told"),
+            self._over(deep, self._backplane("deep"), options),
+            self._over([RedisLevel(address, namespace="shallow")], self._backplane("shallow"), options),
+            self._over([], self._plane, options),
+        )
+
+    def _backplane(self, namespace: str) -> _Backplane:
+        return _Backplane(self._settings.url("plane"), namespace, self._unsaid)
+
+    def _over(self, levels: Sequence[Level], backplane: _Backplane, options: EntryOptions) -> Any:
+        kept: Any = tuple[int, int]
+        return MultiLevelCache(
+            kept, key=int, levels=levels, backplane=backplane, options=options, lease_seconds=_LEASE_SECONDS
         )
 
     def run(self) -> None:
@@ -154,7 +160,7 @@ class _Process:
         return int(self._control[PHASE])
 
     def _of(self, key: int) -> Any:
-        return self._told if key in _TOLD else self._cache
+        return self._told if key in _TOLD else self._shallow if key in _SHALLOW else self._cache
 
     # Reading
 
@@ -196,6 +202,7 @@ class _Process:
         began = time.monotonic()
         found = self._cache.get_or_load_many(range(_TOLD.start), self._load)
         found |= self._told.get_or_load_many(_TOLD, self._load)
+        found |= self._shallow.get_or_load_many(_SHALLOW, self._load)
         self._note(found, began, FINAL)
 
     def _note(self, found: dict[int, tuple[int, int] | None], began: float, how: int) -> None:
@@ -245,7 +252,7 @@ class _Process:
             with contextlib.suppress(psycopg.Error, LevelFailed):
                 if way == HELD:
                     self._arm(WHILE_HELD)
-                    with self._cache.writing(*told, tags=tags, seconds=self._settings.hold):
+                    with self._of(keys[0]).writing(*told, tags=tags, seconds=self._settings.hold):
                         self._change(keys, way, began, written)
                         self._arm(WHILE_RELEASED)
                 else:
@@ -253,7 +260,7 @@ class _Process:
                     if way == DELETE or self._settings.naive:
                         self._arm(WHILE_RELEASED)
                         self._cache.delete(*keys)
-                self._ended(written)
+                self._ended(written, keys[0])
 
     async def _write_in_task(self, draw: random.Random) -> None:
         while self._phase < 1:
@@ -265,7 +272,7 @@ class _Process:
             with contextlib.suppress(psycopg.Error, LevelFailed):
                 if way == HELD:
                     self._arm(WHILE_HELD)
-                    async with self._cache.awriting(*told, tags=tags, seconds=self._settings.hold):
+                    async with self._of(keys[0]).awriting(*told, tags=tags, seconds=self._settings.hold):
                         await self._achange(keys, way, began, written)
                         self._arm(WHILE_RELEASED)
                 else:
@@ -273,7 +280,7 @@ class _Process:
                     if way == DELETE or self._settings.naive:
                         self._arm(WHILE_RELEASED)
                         await self._cache.adelete(*keys)
-                self._ended(written)
+                self._ended(written, keys[0])
 
     def _change(self, keys: list[int], way: int, began: float, written: list[Any]) -> None:
         with self._connection() as connection:
@@ -327,9 +334,8 @@ class _Process:
         for row in written:
             row[field] = now
 
-    def _ended(self, written: list[Any]) -> None:
-        levels = [] if self._settings.naive else self._cache._core.levels
-        if any(shared.missed or shared._telling for shared in levels):
+    def _ended(self, written: list[Any], key: int) -> None:
+        if not self._settings.naive and self._of(key)._core.is_behind:
             for row in written:
                 row["behind"] = 1
         self._mark([row for row in written if row["committed"]], "ended")
@@ -383,7 +389,7 @@ def _changed(draw: random.Random) -> tuple[list[int], list[str], int]:
     key = draw.randrange(KEYS)
     if key in _TOLD or key in _DELETED:
         return [key], [], TOLD if key in _TOLD else DELETE
-    if draw.random() < 0.2:
+    if key not in _SHALLOW and draw.random() < 0.2:
         return keys_of_tag(_tag(key)), [_tag(key)], HELD
     return [key], [], HELD
 

@@ -123,11 +123,11 @@ class Core:
             yield from self._say()
             missing = dict(fences)
             for shared in self.levels:
-                texts, at = list(missing), self.clock.now()
+                texts, at = [text for text, fence in missing.items() if not fence.held], self.clock.now()
                 answer = (yield from shared.read(texts, self.clock.now)) if texts else None
                 for text, stored in zip(texts, answer or (), strict=answer is not None and bool(texts)):
                     decoded = self.decoded(shared, text, stored) if stored is not None and stored.fresh > 0 else None
-                    if stored is not None and decoded is not None:
+                    if stored is not None and decoded is not None and not missing[text].is_held(stored.tags):
                         fence = missing.pop(text)
                         found = Found(decoded.value, stored, decoded.load_seconds, at)
                         self.local.keep(fence, self._entry(found, options))
@@ -392,19 +392,21 @@ class Core:
                 self.invalidate_here(invalidation)
             else:
                 here()
-            self._unsaid.append(structs.replace(invalidation, missed=tuple(missed)) if missed else invalidation)
+            own = structs.replace(invalidation, missed=tuple(missed)) if missed else invalidation
             if untold:
+                self._unsaid.append(own)
                 self.fell_behind()
-        yield from self._say()
+        yield from self._say(own)
 
-    def _say(self) -> Program[None]:
-        """Tell the other processes what they have not been told: who was about to may have been cancelled."""
-        while self._unsaid:
+    def _say(self, own: Invalidation | None = None) -> Program[None]:
+        """Tell the other processes: first what is the caller's own, so that it is said when he goes on, and then what
+        they have not been told because who was about to was cancelled."""
+        while own is not None or self._unsaid:
             try:
-                invalidation = self._unsaid.popleft()
+                invalidation = own or self._unsaid.popleft()
             except IndexError:  # another thread has taken it
                 return
-            said = False
+            own, said = None, False
             try:
                 yield from self._publish(invalidation)
                 said = True

@@ -59,6 +59,11 @@ class Fence:
         """Whether what is looked up may be out of date: nobody who comes now may be given it."""
         return self.void or bool(self.removed_tags)
 
+    def is_held(self, tags: Iterable[str]) -> bool:
+        """Whether what has these tags was about to change when it began: whatever is found may be old, and is no
+        more to be kept at a shared level than here, for that one may have missed the hold, or lost it."""
+        return self.held or not self.held_tags.isdisjoint(tags)
+
 
 class LocalLevel:
     """Entries of a store, with fences, tags and holds."""

@@ -87,9 +87,9 @@ class Search:
         self._anew = anew
         self._token = core.token()
         self._poisoned: set[str] = set()
-        self._held: set[str] = set()
-        """What a level has said is about to change: one below that says nothing of it may have missed that, so it is
-        loaded, whatever is there, and kept nowhere."""
+        self._held = {text for text, flight in flights.items() if flight.fence.held}
+        """What is about to change, as this process or a level knows: a level that says nothing of it may have missed
+        that, so it is loaded, whatever is there, and kept nowhere."""
         self.stale: dict[str, Found] = {}
         """What is no longer fresh, but better than an error."""
         self.outdated: list[str] = []
@@ -143,7 +143,7 @@ class Search:
 
     def _take(self, shared: SharedLevel, text: str, stored: Stored | None, at: float, found: dict[str, Found]) -> None:
         """Note what a level has, asked `at` that moment: it is found, or stale, or of no use."""
-        if stored is None:
+        if stored is None or self._flights[text].fence.is_held(stored.tags):
             return
         decoded = self._core.decoded(shared, text, stored)
         if decoded is None:
@@ -218,7 +218,10 @@ class Search:
             LOADING.set(before)
         took = core.clock.now() - began
         core.insight.loaded(texts, took)
-        return {text: core.made(values.get(key), self._options, took) for text, key in zip(texts, keys, strict=True)}
+        found = {text: core.made(values.get(key), self._options, took) for text, key in zip(texts, keys, strict=True)}
+        for text, flight in zip(texts, flights, strict=True):
+            found[text].keep = not flight.fence.is_held(found[text].stored.tags)
+        return found
 
 
 def _granted(lease: Lease | None) -> bool:

@@ -300,3 +300,34 @@ def test_a_child_does_not_wait_for_its_parents_loaders(local: LocalLevel, time: 
         good = good and run(shared.ask(lambda level: level.read(["k"]))) == [None]
         os._exit(0 if good else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+class Steps:
+    """A backplane whose messages take a step each."""
+
+    name = "steps"
+
+    def __init__(self) -> None:
+        self.said: list[Invalidation] = []
+
+    def listen(self, on_message: Any, on_gap: Any, on_deaf: Any) -> None: ...
+    def close(self) -> None: ...
+
+    def publish(self, invalidation: Invalidation) -> Program[None]:
+        yield invalidation  # type: ignore[misc]
+        self.said.append(invalidation)
+
+
+def test_who_changes_something_goes_on_when_it_is_said_whoever_says_other_things_meanwhile() -> None:
+    backplane = Steps()
+    core = MultiLevelCache(int, backplane=backplane)._core
+    cancelled = core.delete(["before"])
+    next(cancelled)
+    cancelled.close()
+    writer, reader = core.hold(["k"], [], "writer", 30.0), core.get(["other"], EntryOptions())
+    next(writer)
+    for each in (reader, writer):
+        for _ in each:
+            pass
+    assert [message.keys for message in backplane.said] == [("before",), ("k",)]
+    assert not core._unsaid

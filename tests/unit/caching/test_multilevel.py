@@ -308,6 +308,26 @@ def test_what_one_process_changes_goes_from_the_others(make: Callable[..., Multi
         assert other.get("k") != 5
 
 
+@pytest.mark.parametrize("held", [{"keys": ["k"]}, {"tags": ["t"]}])
+def test_what_others_are_about_to_change_is_not_put_into_a_level_that_does_not_know_of_it(
+    make: Callable[..., MultiLevelCache[str, int]], levels: list[MemoryLevel], held: dict[str, list[str]]
+) -> None:
+    lines: list[Party] = []
+    writer, reader = MultiLevelCache(int, backplane=Party(lines)), make(backplane=Party(lines))
+    tagged = EntryOptions(tags=("t",))
+    make().get_or_load("k", lambda: 1, tagged)
+    reader.get("other")  # and hears from now on
+    with writer.writing(*held.get("keys", ()), tags=held.get("tags", ())):
+        assert reader.get("k") is None
+        assert reader.get_or_load("k", lambda: 2, tagged) == 2
+        for level in levels:
+            run(level.delete(["k"]))
+        assert reader.get_or_load("k", lambda: 3, tagged) == 3
+        assert [run(level.read(["k"])) for level in levels] == [[None], [None]]
+    assert [reader.get_or_load("k", lambda: 4, tagged) for _ in range(2)] == [4, 4]
+    assert make().get("k") == 4
+
+
 def test_a_process_that_does_not_hear_keeps_nothing(make: Callable[..., MultiLevelCache[str, int]]) -> None:
     line = Party([])
     cache = make(backplane=line)
