@@ -12,7 +12,7 @@ from .world import is_ready
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .world import Node, World
+    from .world import Actor, Node, World
 
 __all__ = ["SITUATIONS", "Event", "crash", "pass_time"]
 
@@ -25,6 +25,19 @@ def crash(world: World, node: Node) -> Event:
     return f"crash {node.number}", partial(world.crash, node)
 
 
+def _change_and_crash(world: World, writer: Actor) -> Event:
+    """Somebody who holds is to make his change, and to die before he says so; until then he waits."""
+    world.will_crash = True
+    world.actors.remove(writer)
+
+    def happen() -> None:
+        world.actors.append(writer)
+        world.take(("go", writer))
+        world.crash(writer.node)
+
+    return f"change and crash {writer.node.number}", happen
+
+
 def pass_time(world: World, seconds: float) -> Event:
     """Time is to pass."""
     return f"{seconds} s pass", partial(world.pass_time, seconds)
@@ -34,12 +47,13 @@ def _read(world: World, node: Node) -> Event:
     return "", partial(world.read, node, ["a"])
 
 
-def _hold(world: World, node: Node, tags: Sequence[str] = ()) -> None:
+def _hold(world: World, node: Node, tags: Sequence[str] = ()) -> Actor:
     """Somebody has said that he will change the key, and has not done so yet."""
     world.write(node, "a", tags)
     actor = world.actors[-1]
     while not isinstance(actor.effect, Sleep):
         world.take(("go", actor))
+    return actor
 
 
 def _hold_outlived(world: World) -> list[Event]:
@@ -75,11 +89,41 @@ def _cut_off_message(world: World) -> list[Event]:
     return [_read(world, reader)]
 
 
+def _hold_outlived_unheard(world: World) -> list[Event]:
+    writer, reader, _ = world.nodes
+    actor = _hold(world, writer, ["tag"])
+    world.take(("lose", reader))
+    world.pass_time(28.0)
+    name, change = _change_and_crash(world, actor)
+
+    def happen() -> None:
+        change()
+        world.pass_time(28.0)
+
+    return [_read(world, reader), (f"{name}, 28 s pass", happen)]
+
+
 def _two_holds(world: World) -> list[Event]:
     one, other, reader = world.nodes
     _hold(world, one)
     _hold(world, other)
     return [_read(world, reader), _read(world, one), crash(world, other)]
+
+
+def _two_holds_unheard(world: World) -> list[Event]:
+    """One of the two has changed it, and a third has heard of neither."""
+    one, other, reader = world.nodes
+    first, second = _hold(world, one), _hold(world, other)
+    while first in world.actors:
+        world.take(("go", first))
+    while reader.inbox:
+        world.take(("lose", reader))
+    world.take(("notice", reader))
+    world.read(reader, ["a"])
+    read = world.actors[-1]
+    while read in world.actors:
+        world.take(("go", read))
+    return [_read(world, reader), _change_and_crash(world, second)]
 
 
 def _message_lost(world: World) -> list[Event]:
@@ -178,10 +222,12 @@ def _one_process(world: World) -> list[Event]:
 SITUATIONS: list[tuple[int, Callable[[World], list[Event]]]] = [
     (0, _hold_outlived),
     (1, _hold_outlived),
+    (1, _hold_outlived_unheard),
     (1, _two_holds),
     (1, _loaded_while_held),
     (1, _released_by_one),
     (0, _cut_off_message),
+    (1, _two_holds_unheard),
     (1, _message_lost),
     (0, _read_while_held),
     (1, _read_while_held),

@@ -128,9 +128,10 @@ def _tell_nobody_late(core: Core, depth: int, missed: Missed) -> Any:
     yield
 
 
-def _say_once(core: Core) -> Any:
-    while core._unsaid:
-        yield from core._publish(core._unsaid.popleft())
+def _say_once(core: Core, own: Any = None) -> Any:
+    while own or core._unsaid:
+        yield from core._publish(own or core._unsaid.popleft())
+        own = None
 
 
 class _TopFirst(list[SharedLevel]):

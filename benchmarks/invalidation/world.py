@@ -31,7 +31,7 @@ from perfloop.exceptions import LevelFailed, LoadTimedOut
 from perfloop.telemetry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from perfloop.caching.backplane import Invalidation
     from perfloop.caching.flights import Flight
@@ -204,7 +204,7 @@ class World:
         def program() -> Program[None]:
             self.source[key] += 1
             version = self.source[key]
-            self._note()
+            self._note([key] if kind in {"delete", "expire"} else self.source)
             yield from CHANGES[kind](node.core, key)
             if kind != "expire":
                 self._known(node, {key: version})
@@ -216,14 +216,14 @@ class World:
 
         def program() -> Program[None]:
             token, keys, began = node.core.token(), [] if tags else [key], self.time.now()
-            self._note()
+            self._note(keys or self.source)
             yield from node.core.hold(keys, tags, token, HOLD)
             yield Sleep(0)
             if self.time.now() - began < HOLD:  # later his hold may have ended, and he must not change anything
                 self.source[key] += 1
             version = self.source[key]
             yield Sleep(0)
-            self._note()
+            self._note(keys or self.source)
             yield from node.core.release(keys, tags, token)
             self._known(node, {key: version})
 
@@ -235,7 +235,7 @@ class World:
         def program() -> Program[None]:
             self.source[key] += 1
             version = self.source[key]
-            self._note()
+            self._note([key])
             yield from node.core.set({key: version}, self.options)
             self._known(node, {key: version})
 
@@ -275,14 +275,14 @@ class World:
                 self.take(("cancel", actor))
 
     def versions_of_message(self, number: int) -> dict[str, int]:
-        """What a reader who has had the message that is sent just now is to be given at least; nothing is known of
-        messages that wait until others of this node are sent, or are sent in another's place."""
+        """What a reader who has had the message that is sent just now is to be given at least; nothing is known while
+        others of this node wait."""
         waits = self.nodes[number].core._unsaid
         return self._going.versions if self._going is not None and self._going.changes and not waits else {}
 
-    def _note(self) -> None:
+    def _note(self, keys: Iterable[str]) -> None:
         if self._going is not None:
-            self._going.versions = dict(self.source)
+            self._going.versions = {key: self.source[key] for key in keys}
 
     def _load(self, keys: list[str]) -> dict[str, int]:
         return {key: self.source[key] for key in keys}
