@@ -61,9 +61,9 @@ class Verdict(NamedTuple):
     """Of these: plain deletes whose process died before the call, what a process that died could not tell the others,
     and writes that outlasted their hold."""
     stalest: float
-    """Seconds from a commit to the last read that began after it and did not see it, promised or not."""
+    """Seconds from a promised commit to the last read that began after it and did not see it."""
     stale_share: float
-    """Of all reads, those that began after a commit they did not see."""
+    """Of all reads, those that began after a promised commit they did not see."""
 
 
 class _Commit(NamedTuple):
@@ -88,6 +88,7 @@ def check(processes: Iterable[Process], source: Mapping[int, int], *, bound: flo
     unpromised, stalest, late = 0, 0.0, 0
     for key, committed in commits.items():
         everywhere: list[tuple[float, int]] = []
+        seen: list[_Commit] = []
         within: dict[int, list[tuple[float, int]]] = defaultdict(list)
         for commit in committed:
             ended, way = float(commit.row["ended"]), int(commit.row["way"])
@@ -96,6 +97,7 @@ def check(processes: Iterable[Process], source: Mapping[int, int], *, bound: flo
                 unpromised += 1
             else:
                 everywhere.append((since + bound, commit.version))
+                seen.append(commit)
             if ended and way != TOLD and not commit.row["behind"]:
                 within[commit.process].append((ended, commit.version))
         for number, life in enumerate(lives):
@@ -105,7 +107,7 @@ def check(processes: Iterable[Process], source: Mapping[int, int], *, bound: flo
                 read = reads[place]
                 began, version, how = float(read["began"]), int(read["version"]), int(read["how"])
                 stale.append(Stale(number, key, began, version, int(promised[place]), how))
-            after = reads["began"] - _next_commit(committed, reads["version"])
+            after = reads["began"] - _next_commit(seen, reads["version"])
             late += int(np.count_nonzero(after > 0))
             stalest = max(stalest, float(after.max(initial=0.0)))
     reads_made = sum(len(life.reads) for life in lives)
