@@ -34,10 +34,29 @@ class _Finder:
             return spec
         hook = self._hooks[name]
         try:
-            _after_execution(spec.loader, hook)
+            if isinstance(spec.loader, type):
+                spec.loader = _OfOne(spec.loader, hook)
+            else:
+                _after_execution(spec.loader, hook)
         except Exception as error:
             _failed(hook, error)
         return spec
+
+
+class _OfOne:
+    """In the place of a loader that is a class, that of all built-in modules: for one of them, until it is executed."""
+
+    def __init__(self, loader: Any, hook: str) -> None:
+        self._loader = loader
+        self._hook = hook
+
+    def create_module(self, spec: Any) -> Any:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        _apply(self._hook, module)
 
 
 def _after_execution(loader: Any, hook: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib.machinery import BuiltinImporter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,19 @@ def test_the_hook_runs_after_the_module_and_nothing_else_changes(library: str, m
     assert type(module.__spec__.loader).__name__ == "SourceFileLoader"
     assert "exec_module" not in vars(module.__spec__.loader)
     assert importlib.reload(module).value == 2
+
+
+def test_the_loader_of_all_built_in_modules_is_left_to_the_others(
+    library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executes = BuiltinImporter.exec_module
+    monkeypatch.delitem(sys.modules, "xxsubtype", raising=False)
+    install(monkeypatch, "xxsubtype", lambda module: setattr(module, "hooked", True))
+    module = importlib.import_module("xxsubtype")
+    assert module.hooked
+    assert module.__spec__ is not None
+    assert module.__spec__.loader is module.__loader__ is BuiltinImporter
+    assert BuiltinImporter.exec_module is executes
 
 
 def test_a_module_that_is_there_already(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
