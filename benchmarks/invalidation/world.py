@@ -177,7 +177,7 @@ class World:
             copies=False,
             weighs=False,
             limit=LoadLimit(100),
-            insight=Insight("world", [level.name for level in self.levels], self._registry, own.hits),
+            insight=Insight("world", [level.name for level in self.levels], self._registry, own),
         )
         return Node(number, own, core)
 

@@ -109,10 +109,12 @@ class Channel:
         try:
             import atexit
 
+            from .caches import attach
             from .sampler import SAMPLER
 
             if not self.at_connect:
                 SAMPLER.attach(self)
+                attach(self)
                 atexit.register(self.close)
             self._connect()
             for callback in self.at_connect:

@@ -11,6 +11,8 @@ An event is `(kind, thread, start, duration, cpu, x, y, z)`:
   (0: not known), and above VALUES_SHIFT bits how many values it asks by at once;
 - POOL, UPSTREAM, BLOCKING, GC: an instrumented call inside a step or thread; DATABASE likewise, of a statement that has
   its event already (the next rows of a cursor);
+- CACHE: a cache loaded, or looked up at a shared level: x the number of its name, y how many keys it loaded (0: a
+  look-up). What happens meanwhile has events of its own, so it is no part;
 - WAIT_…: the request waits without holding any thread; WAIT_STATEMENT has x, y and z of STATEMENT.
 """
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 __all__ = [
     "BLOCKING",
+    "CACHE",
     "DATABASE",
     "GC",
     "INSIDE",
@@ -57,6 +60,7 @@ UPSTREAM = 12
 BLOCKING = 13
 GC = 14
 DATABASE = 15
+CACHE = 16
 
 WAIT_POOL = 20
 WAIT_UPSTREAM = 21

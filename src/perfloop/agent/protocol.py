@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACKNOWLEDGE",
+    "CACHES",
     "DROPPED",
     "EXPLAIN",
     "FAILED",
@@ -71,6 +72,8 @@ ACKNOWLEDGE = 11
 """Empty: all records made before the parent's FLUSH have been sent."""
 PARAMETERS = 12
 """JSON: {statement, parameters, sql?}; of one execution, [type, size] of each; on demand its value and the text."""
+CACHES = 13
+"""int64: at; then JSON, of the service's own perfloop: what its caches have counted since they were made."""
 
 FLUSH = b"F"
 """The one control byte the parent sends."""
@@ -143,7 +146,7 @@ class FrameReader:
         size = FRAME.size
         while len(buffer) - at >= size:
             length, kind = FRAME.unpack_from(buffer, at)
-            if length > MAX_FRAME or not HELLO <= kind <= PARAMETERS:
+            if length > MAX_FRAME or not HELLO <= kind <= CACHES:
                 raise ProtocolError(f"Expected a frame, got kind {kind} of {length} bytes")
             if len(buffer) - at - size < length:
                 break

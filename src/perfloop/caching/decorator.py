@@ -138,7 +138,10 @@ def cached(
         name = f"{function.__module__}.{function.__qualname__}"
         prefix = namespace if namespace is not None else "" if key is not None else name
         template = key_template(signature, prefix) if key is None else read_template(key, signature, prefix)
+        arguments = ",".join(f"{{{each}}}" for each in signature.parameters) if key is None else key
+        written = ":".join(filter(None, (prefix, arguments)))
         kept = cache if cache is not None else MultiLevelCache(_result(function), name=name, **how)
+        kept.describe_keys(written)
         kind = AsyncCached if inspect.iscoroutinefunction(function) else Cached
         return kind(function, kept, policies, template, [read_template(tag, signature) for tag in tags])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..telemetry.caches import PROCESS, verdict
 from ..telemetry.counter import Counter
 from ..telemetry.forks import renew_lock_in_forks
 
@@ -15,13 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..telemetry import Registry
+    from .local import LocalLevel
 
 __all__ = ["CacheStatistics", "CostlyKey", "Insight", "LevelCounts", "LevelStatistics"]
 
-_PROCESS = "process"
 _MOST_KEYS = 256
-_FEW_LOOKUPS = 1000
-_FEW_LOADS = 10
 
 
 class LevelStatistics(msgspec.Struct, frozen=True):
@@ -114,13 +113,16 @@ class _Costs:
 class _Count:
     """Counts for one cache, and for all of its name in the registry."""
 
-    def __init__(self, exported: Counter) -> None:
+    def __init__(self, exported: Counter, noting: Callable[[], None] | None = None) -> None:
         self._own, self._exported = Counter(), exported
+        self._noting = noting
 
     def inc(self, amount: float = 1) -> None:
         if amount:
             self._own.inc(amount)
             self._exported.inc(amount)
+            if self._noting is not None:
+                self._noting()
 
     @property
     def value(self) -> float:
@@ -132,15 +134,22 @@ class LevelCounts:
 
     def __init__(self, registry: Registry, cache: str, level: str) -> None:
         labels = ("cache", "level")
+        self.cache = cache
         self.name = level
-        self.hits = _Count(registry.counter("perfloop.cache.hits", "Keys found.", labels=labels).labels(cache, level))
+        self.failing = False
+        """Whether its last answer was a failure."""
+        answered = None if level == PROCESS else self._answered
+        self.hits = _Count(
+            registry.counter("perfloop.cache.hits", "Keys found.", labels=labels).labels(cache, level), answered
+        )
         self.misses = _Count(
-            registry.counter("perfloop.cache.misses", "Keys not found.", labels=labels).labels(cache, level)
+            registry.counter("perfloop.cache.misses", "Keys not found.", labels=labels).labels(cache, level), answered
         )
         self.failures = _Count(
             registry.counter("perfloop.cache.failures", "Requests a level did not answer.", labels=labels).labels(
                 cache, level
-            )
+            ),
+            self._failed,
         )
         self.seconds = _Count(
             registry.counter(
@@ -148,20 +157,26 @@ class LevelCounts:
             ).labels(cache, level)
         )
 
+    def _answered(self) -> None:
+        self.failing = False
+
+    def _failed(self) -> None:
+        self.failing = True
+
 
 class Insight:
     """Counts what a cache does. Hits in the process are counted by its entries, and asked for when somebody reads."""
 
-    def __init__(self, cache: str, levels: Sequence[str], registry: Registry, hits: Callable[[], int]) -> None:
+    def __init__(self, cache: str, levels: Sequence[str], registry: Registry, local: LocalLevel) -> None:
         """For a cache.
 
         Args:
             levels: the names of the shared ones, from the highest to the lowest.
-            hits: tells how often an entry in the process was given so far.
+            local: its own level, whose entries count how often they were given.
         """
-        self._cache = cache
-        self._hits = hits
-        self.process = LevelCounts(registry, cache, _PROCESS)
+        self.cache = cache
+        self._hits = local.hits
+        self.process = LevelCounts(registry, cache, PROCESS)
         self.levels = [LevelCounts(registry, cache, level) for level in levels]
         labels = ("cache",)
         self.loads = _Count(registry.counter("perfloop.cache.loads", "Keys loaded.", labels=labels).labels(cache))
@@ -177,19 +192,16 @@ class Insight:
             ).labels(cache)
         )
         self._costs = _Costs(_MOST_KEYS)
-        told = 0
-        weakly = weakref.WeakMethod(self._hits) if hasattr(hits, "__self__") else lambda: hits
+        weakly = weakref.ref(local)
+        _feed(self.process.hits._exported, lambda: None if (level := weakly()) is None else level.hits())
+        unread = registry.counter(
+            "perfloop.cache.unread", "Entries that went without having been given once.", labels=labels
+        )
+        _feed(unread.labels(cache), lambda: None if (level := weakly()) is None else level.unread)
 
-        def tell() -> None:
-            nonlocal told
-            count = weakly()
-            if count is not None:
-                now = count()
-                exported.inc(max(now - told, 0))
-                told = now
-
-        exported = self.process.hits._exported
-        exported.feed(tell)
+    def costs(self) -> tuple[CostlyKey, ...]:
+        """The keys that most time was spent on, the dearest first."""
+        return self._costs.dearest(_MOST_KEYS)
 
     def loaded(self, keys: Sequence[str], seconds: float) -> None:
         """A loader has returned."""
@@ -204,7 +216,7 @@ class Insight:
         mean = load_seconds / loads if loads else 0.0
         found = [(self.process, self._hits()), *((level, int(level.hits.value)) for level in self.levels)]
         return CacheStatistics(
-            name=self._cache,
+            name=self.cache,
             levels=tuple(_statistics(level, hits, loads, mean) for level, hits in found),
             loads=loads,
             load_failures=int(self.load_failures.value),
@@ -216,10 +228,21 @@ class Insight:
         )
 
 
+def _feed(counter: Counter, count: Callable[[], int | None]) -> None:
+    """Have a counter ask, when it is read, for what was counted elsewhere; None: it is gone."""
+    told = 0
+
+    def tell() -> None:
+        nonlocal told
+        now = count()
+        if now is not None:
+            counter.inc(max(now - told, 0))
+            told = now
+
+    counter.feed(tell)
+
+
 def _statistics(level: LevelCounts, hits: int, loads: int, mean: float) -> LevelStatistics:
     misses, seconds = int(level.misses.value), level.seconds.value
-    if hits + misses < _FEW_LOOKUPS or loads < _FEW_LOADS:
-        verdict = "not enough data"
-    else:
-        verdict = "loses" if not hits or seconds > hits * mean else "pays"
-    return LevelStatistics(level.name, hits, misses, int(level.failures.value), seconds, hits * mean, verdict)
+    judged = verdict(hits=hits, misses=misses, loads=loads, seconds=seconds, mean=mean)
+    return LevelStatistics(level.name, hits, misses, int(level.failures.value), seconds, hits * mean, judged)

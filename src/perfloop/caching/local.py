@@ -77,6 +77,8 @@ class LocalLevel:
         self._held_tags: dict[str, dict[str, float]] = {}
         self._deaf = False
         self._hits_of_gone = 0
+        self.unread = 0
+        """Entries that went without having been given once."""
         # Reentrant: a finaliser may remove an entry while this thread is inside.
         self._lock = RLock()
         renew_lock_in_forks(self)
@@ -116,13 +118,16 @@ class LocalLevel:
                 return False
             if self._is_held(key, entry):
                 return False
-            self._gone(key, self.store.get(key))
+            replaced = self.store.get(key)
+            self._gone(key, replaced)
             for tag in entry.tags:
                 self._tagged.setdefault(tag, set()).add(key)
             kept = True
             for gone, evicted in self.store.put(key, entry):
                 self._gone(gone, evicted)
                 kept = kept and evicted is not entry
+            if replaced is not None and entry.hits:  # LFU goes on counting: they are not those of two
+                self._hits_of_gone -= min(entry.hits, replaced.hits)
             return kept
 
     def replace(self, key: Hashable, entry: Entry | None) -> None:
@@ -172,7 +177,9 @@ class LocalLevel:
                 for fence in fences:
                     fence.void = True
             self._tagged.clear()
-            self._hits_of_gone += sum(entry.hits for _, entry in self.store.items())
+            hits = [entry.hits for _, entry in self.store.items()]
+            self._hits_of_gone += sum(hits)
+            self.unread += hits.count(0)
             self.store.clear()
 
     def listen(self, *, heard: bool) -> None:
@@ -215,8 +222,11 @@ class LocalLevel:
         return any(_lasts(hold, now) for hold in holds)
 
     def _gone(self, key: Hashable, entry: Entry | None) -> None:
-        self._hits_of_gone += entry.hits if entry is not None else 0
-        for tag in entry.tags if entry is not None else ():
+        if entry is None:
+            return
+        self._hits_of_gone += entry.hits
+        self.unread += not entry.hits
+        for tag in entry.tags:
             keys = self._tagged.get(tag)
             if keys is not None:
                 keys.discard(key)

@@ -29,6 +29,7 @@ from .reports import LoggedReport
 from .search import BatchLoader, SingleLoader
 from .shared import Breaker, SharedLevel, SimpleBreaker
 from .stores import STORES, GhostEstimate, Ghosts, make_store
+from .telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -63,6 +64,7 @@ class MultiLevelCache(Generic[K, V]):
         max_weight: int | None = None,
         policy: str = "tinylfu",
         ghosts: bool = False,
+        tell_keys: bool = False,
         options: EntryOptions | None = None,
         name: str = "cache",
         version: str = "",
@@ -84,6 +86,7 @@ class MultiLevelCache(Generic[K, V]):
             max_weight: how many bytes its entries may have together, as they are encoded; not bounded unless given.
             policy: what has to go when it is full: `tinylfu`, `lru` or `lfu`.
             ghosts: watch what other sizes and policies would find, for `ghost_estimates`; some 100 ns a look-up.
+            tell_keys: show who watches the service which keys cost most; by default what they look like, and no more.
             options: the policies of an entry that gives none of its own; a TTL of a minute by default.
             name: in messages and telemetry.
             version: change it when values mean something else although their type is the same.
@@ -130,7 +133,19 @@ class MultiLevelCache(Generic[K, V]):
             weighs=max_weight is not None,
             limit=LoadLimit(max_loads),
             lease_seconds=lease_seconds,
-            insight=Insight(name, [level.name for level in levels], registry or DEFAULT_REGISTRY, self._local.hits),
+            insight=Insight(name, [level.name for level in levels], registry or DEFAULT_REGISTRY, self._local),
+        )
+        self._telling = Telling(
+            name,
+            policy=policy,
+            store=store,
+            weighs=self._weighs,
+            ghosts=self._ghosts,
+            levels=self._core.levels,
+            insight=self._core.insight,
+            key=key,
+            tell_keys=tell_keys,
+            registry=registry or DEFAULT_REGISTRY,
         )
         self._recovery = Recovery(name, self._core.recover, lambda: self._core.is_behind)
         self._core.fell_behind = self._recovery.wake
@@ -286,6 +301,10 @@ class MultiLevelCache(Generic[K, V]):
     def fast_path(self) -> tuple[Callable[[K], Entry | None], Callable[[Entry], V], Callable[[], float]]:
         """What a hit in this process takes: the entry of a key, the value of an entry, the time of its deadline."""
         return self._find, attrgetter("value") if self._shareable else self._core.given, self._now
+
+    def describe_keys(self, template: str) -> None:
+        """Say what keys look like, `user:{user_id}`, to be shown in their place; `@cached` does."""
+        self._telling.templates.append(template)
 
     def close(self) -> None:
         """Leave the other processes. Levels are told what they missed, if two seconds suffice for it; they stay open:

@@ -16,6 +16,7 @@ from ..monitoring.live import Memory
 from ..monitoring.requests import slow_requests
 from ..monitoring.requests.routes import NOTES
 from ..telemetry import DEFAULT_REGISTRY
+from ..telemetry.caches import abouts, counts_of
 from ..telemetry.exporters.asgi import answer_lifespan
 from .page import LivePage, event_of
 from .registry_feed import RegistryFeed
@@ -143,7 +144,9 @@ class LiveMonitor:
                 self._looking, self._looked = False, now
 
     def _read(self, now: float) -> None:
-        self._feed.look(self._registry.collect_all(), slow_requests(self._registry), now, time.time() - now)
+        families = self._registry.collect_all()
+        self._feed.look(families, slow_requests(self._registry), now, time.time() - now)
+        self._recorder.set_caches(counts_of(families), abouts(), now)
         own = psutil.Process()
         pids = [own.pid, *(child.pid for child in own.children(recursive=True)), *self._registry.processes()]
         self._readings.read(list(dict.fromkeys(pids)), now)

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from ..agent import protocol
 from ..agent.accounting import BusyLoop, account
-from ..agent.events import KEY_SHIFT, STATEMENT, STEP, TRANSACTION_SHIFT, VALUES_SHIFT, WAIT_STATEMENT, WIDTH
+from ..agent.events import CACHE, KEY_SHIFT, STATEMENT, STEP, TRANSACTION_SHIFT, VALUES_SHIFT, WAIT_STATEMENT, WIDTH
 from ..agent.protocol import UNMATCHED, ProtocolError, decode_integers, decode_json
 from ..records import Parameter
+from ..telemetry.caches import CacheReport
 from .observations import (
+    CacheLoad,
+    CacheSample,
     Explain,
     Frame,
     GcPause,
@@ -34,6 +39,7 @@ _SECOND = 1e-9
 _NUMBER, _ROWS = (1 << KEY_SHIFT) - 1, (1 << TRANSACTION_SHIFT) - 1
 _TRANSACTION = {1: False, 2: True}
 _NO_FRAMES: list[Frame] = []
+_CACHES = msgspec.json.Decoder(CacheReport)
 _MOST_STATEMENTS = 20_000
 _MOST_SITES = 50_000
 _OTHER = "(other statements)"
@@ -149,8 +155,13 @@ class _Process:
         events = record[protocol.REQUEST_HEAD :]
         ended = max(ended, started)
         statements: list[StatementCall] = []
+        loads: list[CacheLoad] = []
         for at in range(0, len(events), WIDTH):
-            if events[at] in (STATEMENT, WAIT_STATEMENT):
+            if events[at] == CACHE:
+                _, _, start, duration, _, cache, keys, _ = events[at : at + WIDTH]
+                name = self.texts.get(cache, "")
+                loads.append(CacheLoad(name, start * _SECOND, max(duration, 0) * _SECOND, keys))
+            elif events[at] in (STATEMENT, WAIT_STATEMENT):
                 _, _, start, duration, _, statement, site, rows = events[at : at + WIDTH]
                 key, statement = statement >> KEY_SHIFT, statement & _NUMBER
                 values, transaction, rows = rows >> VALUES_SHIFT, rows >> TRANSACTION_SHIFT & 3, rows & _ROWS
@@ -252,6 +263,14 @@ class _Process:
             for (route, frames), (samples, cpu) in merged.items()
         ]
 
+    def caches(self, payload: bytes) -> None:
+        at = decode_integers(payload[:8], 1)[0] * _SECOND
+        try:
+            report = _CACHES.decode(payload[8:])
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise ProtocolError(f"Expected what caches have counted: {error}") from error
+        self.into.caches.append(CacheSample(pid=self.pid, at=at, report=report))
+
     def explain(self, payload: bytes) -> None:
         value = decode_json(payload)
         if not isinstance(value, dict):
@@ -303,6 +322,8 @@ class _Process:
                     self.add_stacks(payload, since, stacks)
                 elif kind == protocol.RESOURCE:
                     self.resource(payload, since)
+                elif kind == protocol.CACHES:
+                    self.caches(payload)
                 elif kind == protocol.GC_PAUSE:
                     self.gc_pause(payload, since)
                 elif kind == protocol.LONG_STEP:

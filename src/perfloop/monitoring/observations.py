@@ -9,9 +9,12 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from ..records.workload import Parameter  # noqa: TC001  # a Struct's types are read at run time
+from ..telemetry.caches import CacheReport  # noqa: TC001
 
 __all__ = [
     "PARTS",
+    "CacheLoad",
+    "CacheSample",
     "Explain",
     "Frame",
     "GcPause",
@@ -114,6 +117,8 @@ class RequestTrace(Struct, frozen=True, kw_only=True):
     parts: dict[str, float]
     """Seconds a part of PARTS between started and ended; parts of zero may be left out."""
     statements: list[StatementCall] = field(default_factory=list)
+    cache_loads: list[CacheLoad] = field(default_factory=list)
+    """Of the caches of perfloop; from a full agent only."""
     is_async: bool = False
     """The handler ran on the event loop."""
     handler: Frame | None = None
@@ -171,6 +176,24 @@ class ResourceSample(Struct, frozen=True, kw_only=True):
     """Python's blocks of memory in use; every 5 s from a light agent, None otherwise."""
 
 
+class CacheSample(Struct, frozen=True, kw_only=True):
+    """The caches of one process at one moment (every second or so); counts since they were made."""
+
+    pid: int
+    at: float
+    report: CacheReport
+
+
+class CacheLoad(Struct, frozen=True):
+    """A request waited while a cache loaded, or looked up below."""
+
+    cache: str
+    started: float
+    duration: float
+    keys: int
+    """That were loaded; 0 for a look-up at a shared level."""
+
+
 class Explain(Struct, frozen=True, kw_only=True):
     """What SQLite says it does for one statement, asked once by the agent on the statement's own connection."""
 
@@ -211,6 +234,8 @@ class Observations(Struct, kw_only=True):
     stacks: list[Stack] = field(default_factory=list)
     gc_pauses: list[GcPause] = field(default_factory=list)
     resources: list[ResourceSample] = field(default_factory=list)
+    caches: list[CacheSample] = field(default_factory=list)
+    """Also those from before the moment that is asked for: what was counted until then is not of the time after."""
     explains: list[Explain] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     dropped: int = 0

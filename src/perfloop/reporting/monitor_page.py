@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..units import format_bytes, format_duration
 from . import figures
 from .assets import live_page, script, style
+from .caches import cache_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,6 +94,7 @@ def page_state(state: LiveState) -> dict[str, Any]:
             for target in state.targets
             if target.configured or target.outcome != "not measured"
         ],
+        "caches": [row for cache in state.caches for row in cache_rows(cache)],
         "alerts": [_alert(alert) for alert in state.alerts],
         "memory": None if state.memory is None else _memory(state.memory),
         "events": [(at, figures.clean(event)) for at, event in reversed(state.events)],

@@ -116,3 +116,17 @@ def test_a_cache_that_is_gone_is_not_kept_by_its_counts() -> None:
     del cache
     gc.collect()
     assert hits.value == 3
+
+
+@pytest.mark.parametrize("policy", ["lru", "lfu", "tinylfu"])
+def test_a_hit_counts_once_though_its_entry_is_loaded_anew(policy: str) -> None:
+    time = Time()
+    cache: MultiLevelCache[str, int] = MultiLevelCache(
+        int, clock=time, registry=Registry(), policy=policy, options=EntryOptions(ttl=10, jitter=0)
+    )
+    for _ in range(3):
+        for _ in range(5):
+            cache.get_or_load("k", lambda: 1)
+        time.seconds += 20
+    told = cache.statistics()
+    assert (told.levels[0].hits, told.levels[0].misses, told.loads) == (12, 3, 3)

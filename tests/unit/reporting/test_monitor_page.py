@@ -15,6 +15,7 @@ from perfloop.monitoring import Use
 from perfloop.monitoring.live import (
     AlertShown,
     Budget,
+    CacheState,
     LiveState,
     Memory,
     Points,
@@ -26,6 +27,7 @@ from perfloop.monitoring.live import (
 from perfloop.records import TargetResult
 from perfloop.reporting.monitor_page import page_state, render_monitor_page, shown_request, status_words
 from perfloop.reporting.terminal.monitor import monitor_line, render_monitor
+from perfloop.telemetry.caches import CacheAbout, figures_of
 
 ROUTE = RouteFigures(
     route="GET /orders/{id}",
@@ -79,6 +81,18 @@ FIRING = AlertShown(
     summary="latency_p99 should be at most 1000 ms, and is 1210 ms",
     firing=True,
 )
+(FIGURES,) = figures_of(
+    {
+        "entries": {("users",): 90},
+        "hits": {("users", "process"): 600},
+        "misses": {("users", "process"): 400, ("users", "redis"): 100},
+        "level.failing": {("users", "redis"): 1},
+        "ghost.hits": {("users", "lru", "1"): 600, ("users", "lru", "2"): 900},
+        "ghost.lookups": {("users", "lru", "1"): 1000, ("users", "lru", "2"): 1000},
+    },
+    [CacheAbout(name="users", policy="lru")],
+)
+CACHE = CacheState(seconds=60, late=FIGURES, whole=FIGURES)
 STATE = LiveState(
     at=1_700_000_001.0,
     title="uvicorn shop:app",
@@ -100,6 +114,7 @@ STATE = LiveState(
     ],
     alerts=[],
     memory=Memory(kind="python leak", leaking=True, reason="2 kB a request", pid=7),
+    caches=[CACHE],
     slowest=[REQUEST],
     events=[(1.0, "process 7 serves"), (2.0, "process 8 serves")],
     notes=[],
@@ -127,6 +142,7 @@ EMPTY = replace(
     targets=[],
     budgets=[],
     memory=None,
+    caches=[],
     slowest=[],
     events=[],
     points=None,
@@ -187,6 +203,11 @@ def test_what_the_page_is_sent() -> None:
     }
     assert (quota["used"], quota["waiting"]) == ("100 %", "250 ms")
     assert (memory["used"], memory["failed"], memory["failing"]) == ("–", "2", True)
+    assert [(row["name"], row["level"]) for row in shown["caches"]] == [
+        ("users", False),
+        ("process", True),
+        ("redis", True),
+    ]
     assert shown["memory"] == {"verdict": "Python leak", "words": "2 kB a request (process 7)", "tone": "bad"}
     assert shown["points"]["at"] == [-1.0, 0.0]
     assert shown["events"][0][1] == "process 8 serves"
@@ -231,6 +252,7 @@ def test_what_comes_from_outside_controls_nothing() -> None:
         notes=[bad],
         memory=Memory(kind="none", leaking=False, reason=bad),
         alerts=[replace(FIRING, summary=bad)],
+        caches=[replace(CACHE, whole=replace(FIGURES, name=bad, about=replace(FIGURES.about, keys=[bad])))],
     )
     for text in (str(page_state(state)), drawn(state), monitor_line(state)):
         assert "\x1b" not in text
@@ -281,6 +303,9 @@ def test_the_terminal_shows_the_same_figures() -> None:
         assert figure in text
     assert re.search(r"GET /orders/\{id\} +2/s +12\.5 ms +80 ms +1\.21 s +3 +62 % database", text)
     assert re.search(r"GET /orders/\{id\} +1\.21 s +503 +99\.2 % database", text)
+    assert re.search(r"users +60 % +16\.7/s +0/s +90 +too early to say", text)
+    assert "users redis: left alone for a while" in text
+    assert "users twice the size: 60 % → 90 %" in text
     many = replace(STATE, routes=[replace(ROUTE, route=f"GET /{number}") for number in range(20)])
     assert "and 12 routes more" in drawn(many)
 

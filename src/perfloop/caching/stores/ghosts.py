@@ -121,6 +121,11 @@ class Ghosts:
 
         return watched
 
+    @property
+    def watched(self) -> list[tuple[str, float]]:
+        """Policy and size of each estimate, in their order."""
+        return [(each.policy, each.size) for each in self._simulations]
+
     def estimates(self) -> list[GhostEstimate]:
         """What each would have found, of late."""
         self._play()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from .recorder import LiveRecorder
 from .resources import Reading, Usage, read_processes
 from .slowest import SlowRequest, SlowStatement
-from .state import AlertShown, Budget, LiveState, Memory, Points, RouteFigures
+from .state import AlertShown, Budget, CacheState, LiveState, Memory, Points, RouteFigures
 
 __all__ = [
     "AlertShown",
     "Budget",
+    "CacheState",
     "LiveRecorder",
     "LiveState",
     "Memory",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...targets import Measured, Targets, evaluate
 from ..readiness import PROBE_SPAN
 from .budgets import BudgetWatch, shown_alerts, shown_budgets
+from .caches import CacheWatch
 from .leaks import LeakWatch
 from .resources import Usage, usage
 from .slowest import SlowestRequests, slow_request
@@ -17,6 +18,7 @@ from .window import Window
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ...telemetry.caches import CacheAbout, Counts
     from ..alerts.alert import KeptAlert
     from ..objectives import Objective
     from ..observations import Observations, ResourceSample
@@ -91,6 +93,7 @@ class LiveRecorder:
         self._objectives: Sequence[Objective] = ()
         self._alerts: Sequence[KeptAlert] = ()
         self._leaks = LeakWatch()
+        self._caches = CacheWatch(window)
         self._memory: Memory | None = None
         """The verdict of somebody else, in place of ours."""
 
@@ -114,6 +117,7 @@ class LiveRecorder:
                     self._traced.add(trace.ended, request)
         self._take_processes(observations.processes, now)
         self._take_samples(observations.resources, now)
+        self._caches.add(observations.caches, now)
         self._dropped += observations.dropped
 
     def count(
@@ -173,6 +177,10 @@ class LiveRecorder:
         """Take the latest verdict of who knows better, from inside the process."""
         self._memory = memory
 
+    def set_caches(self, counts: Counts, about: Sequence[CacheAbout], now: float) -> None:
+        """Take what the caches of all processes have counted, where no agent tells."""
+        self._caches.set(counts, about, now)
+
     def say(self, now: float, words: str) -> None:
         """Keep an event to be shown."""
         self._events.append((round(self._epoch + now, 1), words))
@@ -215,6 +223,7 @@ class LiveRecorder:
             budgets=shown_budgets(self._objectives),
             alerts=shown_alerts(self._alerts, self._epoch),
             memory=self._memory or self._leaks.memory(now),
+            caches=self._caches.caches(now),
             slowest=self._slowest.slowest(),
             events=list(self._events),
             notes=[*notes, *([f"{self._dropped:,} records were lost: too many to be taken"] if self._dropped else [])],
@@ -271,6 +280,7 @@ class LiveRecorder:
             self.say(now, f"process {pid} has ended")
             self._commits.pop(pid, None)
             self._leaks.forget(pid)
+            self._caches.forget(pid, now)
         self._processes = current
 
     def _take_samples(self, samples: Iterable[ResourceSample], now: float) -> None:

@@ -8,11 +8,12 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from ...records import TargetResult
+    from ...telemetry.caches import CacheFigures
     from ..resources import Use
     from .resources import Usage
     from .slowest import SlowRequest
 
-__all__ = ["AlertShown", "Budget", "LiveState", "Memory", "Points", "RouteFigures"]
+__all__ = ["AlertShown", "Budget", "CacheState", "LiveState", "Memory", "Points", "RouteFigures"]
 
 
 class RouteFigures(Struct, frozen=True, kw_only=True):
@@ -84,6 +85,17 @@ class AlertShown(Struct, frozen=True, kw_only=True):
     """It is not over."""
 
 
+class CacheState(Struct, frozen=True, kw_only=True):
+    """One cache, of all processes that have one of its name."""
+
+    seconds: float
+    """How many of the window were seen."""
+    late: CacheFigures
+    """In the window; sizes, and what other sizes would find, as they are now."""
+    whole: CacheFigures
+    """Since it was made, or since the service is watched."""
+
+
 class LiveState(Struct, frozen=True, kw_only=True):
     """Everything at one moment."""
 
@@ -113,6 +125,8 @@ class LiveState(Struct, frozen=True, kw_only=True):
     """The newest first."""
     memory: Memory | None
     """None where it is not watched."""
+    caches: list[CacheState]
+    """Those of perfloop, with the most look-ups first."""
     slowest: list[SlowRequest]
     """Of the last minutes, slowest first."""
     events: list[tuple[float, str]]

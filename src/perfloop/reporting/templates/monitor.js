@@ -102,6 +102,17 @@
       cell("throughput", use.moved || "–", use.moved ? "words whole" : "words none"))));
   };
 
+  const showCaches = (caches) => {
+    find("caches").hidden = !caches.length;
+    find("caches").querySelector("tbody").replaceChildren(...caches.map((cache) => node("tr", cache.level ? "level" : "",
+      node("th", "", cache.name, ...(cache.keys ? [node("span", "remark", cache.keys)] : [])),
+      cell("found", cache.found, "", cache.found_note), cell("look-ups", cache.lookups, "", cache.lookups_note),
+      cell("loads", cache.loads, cache.loads === "" ? "none" : "", cache.loads_note),
+      cell("kept", cache.kept, cache.kept === "" ? "none" : "", cache.kept_note),
+      cell("saved", cache.saved, "", cache.saved_note),
+      cell("verdict", cache.verdict, "words whole outcome " + cache.tone, cache.notes.join(" · ")))));
+  };
+
   const show = (state) => {
     stamp(state.state, state.tone, state.note);
     find("title").textContent = state.title;
@@ -121,6 +132,7 @@
     find("alerts").hidden = !state.alerts.length;
     find("alerts").querySelector("ul").replaceChildren(...state.alerts.map(({ at, state, tone, words }) =>
       node("li", tone, node("b", "", state), node("span", "moment", time(at)), node("span", "", words))));
+    showCaches(state.caches);
     showResources(state.resources);
     find("memory").hidden = !state.memory;
     if (state.memory) {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...units import format_bytes, format_duration
 from .. import figures
+from ..caches import cache_rows, size_words, trouble_words
 from ..monitor_page import resource_words, status_words, target_words
 from .paper import Cell, Paper, sparkline
 
@@ -69,6 +70,7 @@ def render_monitor(state: LiveState, console: Console, *, most: int = 8) -> None
         paper.table(rows, "<>>>>><")
         if len(state.routes) > most:
             paper.line((f"and {figures.plural(len(state.routes) - most, 'route')} more", "dim"))
+    _caches(state, paper, most)
     if state.slowest:
         paper.blank()
         rows = [[(head, "dim") for head in ("slowest requests", "took", "status", "most time in")]]
@@ -131,6 +133,26 @@ def _burns(state: LiveState, paper: Paper) -> None:
     ]
     for words, burning in burns[:_MOST_BURNS]:
         paper.line(f"{'budget':<11}", (words, "red" if burning else "yellow"))
+
+
+def _caches(state: LiveState, paper: Paper, most: int) -> None:
+    if not state.caches:
+        return
+    paper.blank()
+    rows: list[list[Cell]] = [[(head, "dim") for head in ("cache", "found", "look-ups", "loads", "kept", "verdict")]]
+    notes: list[tuple[str, str]] = []
+    for cache in state.caches[:most]:
+        row = cache_rows(cache)[0]
+        tone = {"good": "green", "bad": "red"}.get(row["tone"], "dim")
+        rows.append([row["name"], row["found"], row["lookups"], row["loads"], row["kept"], (row["verdict"], tone)])
+        notes += [(f"{row['name']} {words}", "red") for words in trouble_words(cache.whole)]
+        if cache.whole.better is not None:
+            notes.append((f"{row['name']} {size_words(cache.whole)}", "yellow"))
+    paper.table(rows, "<>>>><")
+    for note in notes[:most]:
+        paper.line(note)
+    if len(state.caches) > most:
+        paper.line((f"and {figures.plural(len(state.caches) - most, 'cache')} more", "dim"))
 
 
 def _saturation(state: LiveState, paper: Paper) -> None:
