@@ -197,6 +197,7 @@ class _Process:
             ended=ended * _SECOND,
             parts={part: spent * _SECOND for part, spent in parts.items() if spent},
             statements=statements,
+            cache_loads=loads,
             is_async=bool(flags & 2),
             handler=self.frames.get(handler),
             error=self.texts.get(error) if error else None,

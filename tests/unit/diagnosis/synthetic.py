@@ -11,6 +11,8 @@ import numpy as np
 from perfloop.diagnosis.evidence import Evidence
 from perfloop.diagnosis.matching import match
 from perfloop.monitoring.observations import (
+    CacheLoad,
+    CacheSample,
     Explain,
     Frame,
     LongStep,
@@ -71,6 +73,7 @@ class Sent:
     is_async: bool = False
     handler: Frame | None = None
     pid: int = 100
+    cache_loads: list[CacheLoad] = field(default_factory=list)
 
 
 @dataclass
@@ -84,6 +87,7 @@ class Run:
     stacks: list[Stack] = field(default_factory=list)
     long_steps: list[LongStep] = field(default_factory=list)
     explains: list[Explain] = field(default_factory=list)
+    caches: list[CacheSample] = field(default_factory=list)
     frameworks: list[str] = field(default_factory=lambda: ["FastAPI 0.116", "SQLAlchemy 2.0"])
     texts: dict[str, str] = field(default_factory=dict)
     trials: dict[int, IndexTrial | NoTrial] = field(default_factory=dict)
@@ -105,6 +109,7 @@ class Run:
             long_steps=self.long_steps,
             stacks=self.stacks,
             explains=self.explains,
+            caches=self.caches,
             resources=[
                 ResourceSample(
                     pid=100, at=0, cpu_seconds=0, rss_bytes=0, threads=1, loop_lag=0.0 if self.loop else None, commits=0
@@ -175,6 +180,7 @@ class Run:
             statements=calls,
             is_async=sent.is_async,
             handler=sent.handler,
+            cache_loads=sent.cache_loads,
         )
 
 

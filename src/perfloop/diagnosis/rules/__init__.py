@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import blocking_call_in_async, cpu_bound, loop_blocked_by_cpu, n_plus_one, slow_query
+from . import (
+    blocking_call_in_async,
+    cache_key_never_repeats,
+    cache_loses,
+    cache_policy,
+    cache_too_small,
+    cpu_bound,
+    loop_blocked_by_cpu,
+    n_plus_one,
+    slow_query,
+)
 from .rule import Rule
 
 if TYPE_CHECKING:
@@ -19,6 +29,10 @@ RULES: tuple[Rule, ...] = (
     loop_blocked_by_cpu.RULE,
     blocking_call_in_async.RULE,
     cpu_bound.RULE,
+    cache_too_small.RULE,
+    cache_policy.RULE,
+    cache_key_never_repeats.RULE,
+    cache_loses.RULE,
 )
 
 
