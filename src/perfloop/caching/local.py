@@ -7,6 +7,7 @@ microseconds.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Fence", "LocalLevel"]
 
 T = TypeVar("T")
+_HITS = attrgetter("hits")
 
 
 class Entry(msgspec.Struct, eq=False):
@@ -177,7 +179,7 @@ class LocalLevel:
                 for fence in fences:
                     fence.void = True
             self._tagged.clear()
-            hits = [entry.hits for _, entry in self.store.items()]
+            hits = list(map(_HITS, self.store.values()))
             self._hits_of_gone += sum(hits)
             self.unread += hits.count(0)
             self.store.clear()
@@ -191,7 +193,9 @@ class LocalLevel:
     def hits(self) -> int:
         """How often an entry was given so far."""
         with self._lock:
-            return self._hits_of_gone + sum(entry.hits for _, entry in self.store.items())
+            gone, here = self._hits_of_gone, self.store.values()
+        found: int = sum(map(_HITS, here))  # nobody has to wait for it
+        return gone + found
 
     def hold(self, keys: Sequence[Hashable], tags: Sequence[str], token: str, seconds: float) -> None:
         """Remove, and keep nothing for these until `release`, or for so many seconds."""

@@ -8,7 +8,16 @@ from perfloop.diagnosis.rules import RULES
 from tests.zoo.catalogue import EXHIBITS, SERVICES
 from tests.zoo.keeper import examine
 
-SUBSET = ("n_plus_one_orm", "n_plus_one_django", "missing_index", "cpu_in_async", "sleep_in_async", "cpu_bound_json")
+SUBSET = (
+    "n_plus_one_orm",
+    "n_plus_one_django",
+    "missing_index",
+    "cpu_in_async",
+    "sleep_in_async",
+    "cpu_bound_json",
+    "cache_too_small",
+    "cache_loses",
+)
 
 
 @pytest.mark.alone

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,8 +14,9 @@ from perfloop.agent import protocol
 from perfloop.agent.protocol import FrameReader, encode, encode_json
 from perfloop.monitoring import decoding
 from perfloop.monitoring.decoding import ServiceDecoder, merge_processes
-from perfloop.monitoring.observations import Frame, Sample
+from perfloop.monitoring.observations import CacheLoad, CacheSample, Frame, Sample
 from perfloop.records import Parameter
+from perfloop.telemetry.caches import CacheAbout, CacheReport
 
 if TYPE_CHECKING:
     import pytest
@@ -66,6 +68,28 @@ def process(pid: int, span: int = 7) -> list[tuple[int, bytes]]:
         encode_json(protocol.FAILED, {"hook": "h", "error": "h: broke", "count": 1}),
         encode_json(protocol.FAILED, {"hook": "h", "error": "h: broke", "count": 3}),
     )
+
+
+def test_caches_are_told_and_what_a_request_waited_for_them() -> None:
+    report = CacheReport([("loads", ["users"], 3.0)], [CacheAbout(name="users", keys=["user:{id}"])])
+    told = array("q", [5 * MS]).tobytes() + msgspec.json.encode(report)
+    head = (0, 9 * MS, 10 * MS, 7, 1, 2, 200, 3, 1, 0)
+    load, look_up = (ev.CACHE, 1, 2 * MS, 3 * MS, 0, 1, 2, 0), (ev.CACHE, 1, MS, MS, 0, 1, 0, 0)
+    sent = frames(
+        encode_json(protocol.HELLO, {"pid": 11, "parent": 1, "python": "3.11.7", "argv": ["a"], "frameworks": ["F 1"]}),
+        encode_json(protocol.NAMES, [["text", 1, "users"]]),
+        encode(protocol.CACHES, told),
+        integers(protocol.REQUEST, *head, *load, *look_up),
+    )
+    # What was counted before a moment is needed to know what was counted after it.
+    found, notes = merge_processes([sent], 8 * MS)
+    assert notes == []
+    assert found.caches == [CacheSample(pid=11, at=0.005, report=report)]
+    assert found.requests[0].cache_loads == [CacheLoad("users", 0.002, 0.003, 2), CacheLoad("users", 0.001, 0.001, 0)]
+    for damaged in (told[:4], told[:-1], array("q", [0]).tobytes() + b'{"counts":[[1]],"about":[]}'):
+        found, notes = merge_processes([frames(encode(protocol.CACHES, damaged))], 0)
+        assert found.caches == []
+        assert len(notes) == 1
 
 
 def test_two_processes_share_statements_and_sites() -> None:

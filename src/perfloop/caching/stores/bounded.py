@@ -65,6 +65,10 @@ class Bounded(ABC, Generic[E]):
         """What there is at this moment."""
         return list(self._entries.items())
 
+    def values(self) -> list[E]:
+        """The entries at this moment; of many, taken much sooner than with their keys."""
+        return list(self._entries.values())
+
     def __len__(self) -> int:
         return len(self._entries)
 
