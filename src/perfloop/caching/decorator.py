@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 import msgspec
 
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, InvalidValue
 from .call_keys import Template, key_template, read_template
 from .multilevel import MultiLevelCache
 from .options import EntryOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
 __all__ = ["AsyncCached", "Cached", "cached"]
 
@@ -55,7 +55,26 @@ class _Decorated(Generic[P, V]):
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """Of a method: bound to its object, which is an argument like any other."""
         call: Any = self
-        return self if instance is None else functools.partial(call, instance)
+        return self if instance is None else _Bound(call, instance)
+
+
+class _Bound(functools.partial[Any]):
+    """The decorated method of an object."""
+
+    @property
+    def cache(self) -> MultiLevelCache[str, Any]:
+        """Where the results are."""
+        cache: MultiLevelCache[str, Any] = self.func.cache  # type: ignore[attr-defined]
+        return cache
+
+    def key(self, *args: Any, **kwargs: Any) -> str:
+        """The key of a call."""
+        key: str = self.func.key(*self.args, *args, **kwargs)  # type: ignore[attr-defined]
+        return key
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> Any:
+        """Forget the result for these arguments of this object."""
+        return self.func.invalidate(*self.args, *args, **kwargs)  # type: ignore[attr-defined]
 
 
 class Cached(_Decorated[P, V]):
@@ -109,7 +128,7 @@ class _Decorator:
 def cached(
     ttl: float = 60.0,
     key: str | None = None,
-    tags: Sequence[str] = (),
+    tags: Sequence[str] | Callable[[Any], Iterable[str]] = (),
     namespace: str | None = None,
     *,
     options: EntryOptions | None = None,
@@ -122,18 +141,30 @@ def cached(
         ttl: seconds for which a result is fresh.
         key: a template of the key, `user:{user_id}`, with the names of arguments. All arguments by default: one that is
             left out must not matter to the result.
-        tags: templates of tags, by which results can be removed together: `company:{company_id}`.
+        tags: templates of tags, by which results can be removed together: `company:{company_id}`; or a
+            function of the result that gives them.
         namespace: in front of the key; the function's module and name by default, or nothing if a `key` is given.
         options: all policies; `ttl` is not used then.
         cache: where to keep the results; by default a cache of its own, made with `how`.
         how: what `MultiLevelCache` takes: `levels`, `max_entries`, `backplane` …
 
     Raises:
-        ConfigurationError: a template that names no argument, or a function that does not declare what it returns.
+        ConfigurationError: a template that names no argument, what is no function, or one that does not declare what it
+            returns; tags that are one text.
     """
     policies = options or EntryOptions(ttl=ttl)
+    if isinstance(tags, str):
+        raise InvalidValue("Expected tags in a list", got=tags, hint=f"write  tags=[{tags!r}]")
+    if callable(tags):
+        policies, tags = msgspec.structs.replace(policies, tags=tags), ()
+    templates = tags
 
     def make(function: Callable[..., Any]) -> Cached[..., Any] | AsyncCached[..., Any]:
+        if not callable(function):
+            raise ConfigurationError(
+                f"Expected a function to decorate, got a {type(function).__name__}",
+                hint="write  @cached(ttl=60)  with its parentheses, below @classmethod and @property",
+            )
         signature = inspect.signature(function)
         name = f"{function.__module__}.{function.__qualname__}"
         prefix = namespace if namespace is not None else "" if key is not None else name
@@ -143,7 +174,7 @@ def cached(
         kept = cache if cache is not None else MultiLevelCache(_result(function), name=name, **how)
         kept.describe_keys(written)
         kind = AsyncCached if inspect.iscoroutinefunction(function) else Cached
-        return kind(function, kept, policies, template, [read_template(tag, signature) for tag in tags])
+        return kind(function, kept, policies, template, [read_template(tag, signature) for tag in templates])
 
     return _Decorator(make)
 

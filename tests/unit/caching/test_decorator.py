@@ -195,3 +195,37 @@ async def test_cache_aside_in_an_event_loop() -> None:
         rows[1] = "Grace"
         assert await users.aget(1) == "Grace"
     assert await users.aget(1) == "Grace"
+
+
+class Shop:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    @cached(60, key="article:{number}", tags=lambda name: [f"letter {name[0]}"])
+    def article(self, number: int) -> str:
+        self.calls += 1
+        return f"tea {number}"
+
+
+def test_a_method_of_an_object_is_forgotten_through_it() -> None:
+    shop = Shop()
+    assert [shop.article(1), shop.article(1), shop.calls] == ["tea 1", "tea 1", 1]
+    assert shop.article.key(1) == "article:1"
+    shop.article.invalidate(1)
+    shop.article(1)
+    shop.article.cache.remove_tags("letter t")
+    shop.article(1)
+    assert shop.calls == 3
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda: cached(60, tags="user"), r"Expected tags in a list, got 'user'"),
+        (lambda: cached(60)(classmethod(text_of)), "Expected a function to decorate, got a classmethod"),  # type: ignore[call-overload]
+        (lambda: cached(text_of)(1), "Expected a function to decorate, got a int"),  # type: ignore[arg-type, call-overload]
+    ],
+)
+def test_a_wrong_decoration_is_told(use: Callable[[], Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        use()
