@@ -59,7 +59,7 @@ class ValueCodec:
         """The value as bytes.
 
         Raises:
-            InvalidValue: msgspec cannot encode it.
+            InvalidValue: msgspec cannot encode it, or it is not of the declared type.
         """
         try:
             payload = self._encoder.encode(value)
@@ -68,7 +68,14 @@ class ValueCodec:
                 f"Expected a value that can be encoded, got a {type(value).__name__}: {error}",
                 hint="return a msgspec Struct, a dataclass or plain values from the loader",
             ) from error
-        if self._undeclared and self._decoder.decode(payload) != value:
+        try:
+            back = self._decoder.decode(payload)
+        except msgspec.ValidationError as error:  # said to who brings it rather than to each reader
+            raise InvalidValue(
+                f"Expected a value of the cache's type, got a {type(value).__name__}: {error}",
+                hint="what a loader returns, or `set` is given, is of the type the cache was made with",
+            ) from error
+        if self._undeclared and back != value:
             raise InvalidValue(
                 f"Expected the values' type to be declared: a {type(value).__name__} would come back as something else"
             )

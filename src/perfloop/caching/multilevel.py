@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import msgspec
 
 from ..clock import MONOTONIC, Clock
-from ..exceptions import InvalidValue, LevelFailed
+from ..exceptions import ConfigurationError, InvalidValue, LevelFailed
 from ..telemetry import DEFAULT_REGISTRY, Registry
 from .core import Core
 from .effects import Program, run, run_async
@@ -81,7 +81,8 @@ class MultiLevelCache(Generic[K, V]):
             value: the values' type, anything msgspec knows. Values that cannot change are given to all readers; of
                 others each reader gets a copy of his own.
             key: the keys' type: str, int, UUID, a tuple of these.
-            levels: from the fastest to the slowest.
+            levels: from the fastest to the slowest. Caches that share a level share its keys, and `clear` empties it
+                for all: give each kind of value a namespace of its own.
             max_entries: how many entries this process keeps.
             max_weight: how many bytes its entries may have together, as they are encoded; not bounded unless given.
             policy: what has to go when it is full: `tinylfu`, `lru` or `lfu`.
@@ -91,8 +92,9 @@ class MultiLevelCache(Generic[K, V]):
             name: in messages and telemetry.
             version: change it when values mean something else although their type is the same.
             breaker: makes what keeps callers from a level that is out of order.
-            backplane: the way to the other processes. Without one what they change is seen here only when an entry
-                ends: set `local_ttl` to what you can bear. While it does not hear, this process keeps nothing.
+            backplane: the way to the other processes, of this cache alone. Without one what they change is seen here
+                only when an entry ends: set `local_ttl` to what you can bear. While it does not hear, this process
+                keeps nothing.
             max_loads: how many loaders run at one time in this process; the others wait.
             lease_seconds: for how long other processes wait for the one that loads, whether it is slow or has died.
             registry: where hits, misses and loads are counted for exporters; the default one unless given.
@@ -100,7 +102,9 @@ class MultiLevelCache(Generic[K, V]):
         Raises:
             InvalidValue: no bound, or one below 1; an unknown policy; no time for a lease; a type that msgspec does not
                 know.
+            ConfigurationError: `levels` is no sequence of levels; the backplane is another cache's.
         """
+        _check(levels)
         if not 0 < lease_seconds < math.inf:
             raise InvalidValue("Expected lease_seconds above 0", got=lease_seconds)
         self.name = name
@@ -151,6 +155,7 @@ class MultiLevelCache(Generic[K, V]):
         self._core.fell_behind = self._recovery.wake
         if backplane is not None:
             self._local.listen(heard=False)
+            _take(backplane, self)
         _caches.add(self)
 
     def get(self, key: K, default: V | None = None) -> V | None:
@@ -312,6 +317,7 @@ class MultiLevelCache(Generic[K, V]):
         self._recovery.stop()
         if self._backplane is not None:
             self._backplane.close()
+            _owners.pop(self._backplane, None)
 
     def _listen(self) -> None:
         if not self._listening and self._backplane is not None:
@@ -385,6 +391,31 @@ class MultiLevelCache(Generic[K, V]):
     def __len__(self) -> int:
         """How many entries this process has."""
         return len(self._local.store)
+
+
+def _check(levels: Sequence[Level]) -> None:
+    """Say at once what would fail at the first use, without a word of what it was."""
+    listed = levels if isinstance(levels, (list, tuple)) else [levels]
+    wrong = [each for each in listed if not hasattr(each, "lease")]
+    if wrong or listed is not levels:
+        raise ConfigurationError(
+            f"Expected levels in a list, got a {type((wrong or listed)[0]).__name__}",
+            hint="write  levels=[RedisLevel(url)]",
+        )
+
+
+def _take(backplane: Backplane, cache: MultiLevelCache[Any, Any]) -> None:
+    """A backplane tells one listener: a second cache would leave the first without what others change."""
+    owner = _owners.get(backplane, lambda: None)()
+    if owner is not None:
+        raise ConfigurationError(
+            f"Expected a backplane of its own for cache {cache.name!r}: this one is that of cache {owner.name!r}",
+            hint="make one for each cache, each with a namespace; they may share connections: transport=…",
+        )
+    _owners[backplane] = weakref.ref(cache)
+
+
+_owners: weakref.WeakKeyDictionary[Backplane, weakref.ref[MultiLevelCache[Any, Any]]] = weakref.WeakKeyDictionary()
 
 
 def cannot_change(kind: Any) -> bool:

@@ -19,7 +19,8 @@ class EntryOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The policies of an entry. All times in seconds.
 
     Raises:
-        InvalidValue: a negative time, a TTL that is not positive, a jitter outside 0 to 1.
+        InvalidValue: a negative time or one that is no number, a TTL that is not positive, a jitter outside 0 to 1,
+            tags that are one text.
     """
 
     ttl: float | Callable[[Any], float] = 60.0
@@ -47,6 +48,12 @@ class EntryOptions(msgspec.Struct, frozen=True, kw_only=True):
     """By which it can be removed together with others; a function is given the loaded value."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.tags, str):
+            raise InvalidValue("Expected tags in a tuple", got=self.tags, hint=f"write  tags=({self.tags!r},)")
+        for name in ("ttl", "jitter", *_TIMES):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) or (name == "ttl" and callable(value)) or _may_miss(name, value)):
+                raise InvalidValue(f"Expected a number for {name}, got a {type(value).__name__}", got=value, hint=_HINT)
         if not callable(self.ttl) and not self.ttl > 0:
             raise InvalidValue("Expected a ttl above 0 seconds", got=self.ttl)
         if not 0 <= self.jitter <= 1:
@@ -57,6 +64,11 @@ class EntryOptions(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidValue(f"Expected a {name} of 0 or more", got=value)
 
 
+def _may_miss(name: str, value: object) -> bool:
+    return value is None and name in ("soft_timeout", "hard_timeout", "negative_ttl", "local_ttl")
+
+
+_HINT = "times are in seconds; a timedelta's are its total_seconds()"
 _TIMES = (
     "stale_while_revalidate",
     "stale_on_error",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 
 from perfloop.caching import EntryOptions, Invalidation, MemoryLevel, MultiLevelCache
 from perfloop.caching.effects import run
-from perfloop.exceptions import InvalidValue, ReentrantLoad
+from perfloop.exceptions import ConfigurationError, InvalidValue, ReentrantLoad
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -255,11 +256,22 @@ def test_what_cannot_be_changed_is_shared() -> None:
         (lambda: EntryOptions(ttl=0), "ttl above 0"),
         (lambda: EntryOptions(jitter=2), "jitter from 0 to 1"),
         (lambda: EntryOptions(hard_timeout=-1), "hard_timeout of 0 or more"),
+        (lambda: EntryOptions(ttl=timedelta(minutes=1)), "a number for ttl, got a timedelta"),  # type: ignore[arg-type]
+        (lambda: EntryOptions(ttl=None), "a number for ttl, got a NoneType"),  # type: ignore[arg-type]
+        (lambda: EntryOptions(tags="user"), "tags in a tuple, got 'user'"),  # type: ignore[arg-type]
+        (lambda: MultiLevelCache(list[int]).set("k", ["1"]), "of the cache's type, got a list: Expected `int`"),
+        (lambda: MultiLevelCache(list[int]).get_or_load("k", lambda: 5), "of the cache's type, got a int"),  # type: ignore[arg-type, return-value]
     ],
 )
 def test_wrong_use_is_told(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(InvalidValue, match=words):
         call()
+
+
+@pytest.mark.parametrize("levels", [MemoryLevel(), ["redis://127.0.0.1"], "redis://127.0.0.1"])
+def test_what_is_no_list_of_levels_is_refused(levels: Any) -> None:
+    with pytest.raises(ConfigurationError, match="Expected levels in a list, got a"):
+        MultiLevelCache(int, levels=levels)
 
 
 class Party:
@@ -326,6 +338,15 @@ def test_what_others_are_about_to_change_is_not_put_into_a_level_that_does_not_k
         assert [run(level.read(["k"])) for level in levels] == [[None], [None]]
     assert [reader.get_or_load("k", lambda: 4, tagged) for _ in range(2)] == [4, 4]
     assert make().get("k") == 4
+
+
+def test_a_second_cache_does_not_take_the_first_ones_backplane(make: Callable[..., MultiLevelCache[str, int]]) -> None:
+    line = Party([])
+    cache = make(backplane=line, name="users")
+    with pytest.raises(ConfigurationError, match="'orders': this one is that of cache 'users'"):
+        make(backplane=line, name="orders")
+    cache.close()
+    make(backplane=line, name="orders")
 
 
 def test_a_process_that_does_not_hear_keeps_nothing(make: Callable[..., MultiLevelCache[str, int]]) -> None:
