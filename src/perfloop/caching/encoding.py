@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from ..exceptions import InvalidValue
+from .pydantic_models import decode_model, encode_model, model_schema
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -38,17 +39,17 @@ class ValueCodec:
     """Values of one type as bytes: a header, and MessagePack, compressed when it is long.
 
     Args:
-        kind: the type, anything msgspec knows.
+        kind: the type, anything msgspec knows, and models of pydantic, also within others.
         version: change it when a value means something else although its type is the same; what was written under
             another version, or for another type, is a miss.
         compress_above: bytes.
     """
 
     def __init__(self, kind: Any, *, version: str = "", compress_above: int = 2048) -> None:
-        self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(kind)
+        self._encoder = msgspec.msgpack.Encoder(enc_hook=encode_model)
+        self._decoder = msgspec.msgpack.Decoder(kind, dec_hook=decode_model)
         try:
-            schema = msgspec.json.encode(msgspec.json.schema(kind), order="deterministic")
+            schema = msgspec.json.encode(msgspec.json.schema(kind, schema_hook=model_schema), order="deterministic")
         except TypeError:  # a type that has no JSON Schema
             schema = repr(kind).encode()
         self._kind = zlib.crc32(schema + version.encode())
@@ -66,7 +67,7 @@ class ValueCodec:
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InvalidValue(
                 f"Expected a value that can be encoded, got a {type(value).__name__}: {error}",
-                hint="return a msgspec Struct, a dataclass or plain values from the loader",
+                hint="return a msgspec Struct, a dataclass, a pydantic model or plain values from the loader",
             ) from error
         try:
             back = self._decoder.decode(payload)

@@ -78,8 +78,8 @@ class MultiLevelCache(Generic[K, V]):
         """A cache.
 
         Args:
-            value: the values' type, anything msgspec knows. Values that cannot change are given to all readers; of
-                others each reader gets a copy of his own.
+            value: the values' type, anything msgspec knows, and models of pydantic. Values that cannot change are given
+                to all readers; of others each reader gets a copy of his own.
             key: the keys' type: str, int, UUID, a tuple of these.
             levels: from the fastest to the slowest. Caches that share a level share its keys, and `clear` empties it
                 for all: give each kind of value a namespace of its own.
