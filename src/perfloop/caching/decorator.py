@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import msgspec
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncCached", "Cached", "cached"]
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 V = TypeVar("V")
 
 
@@ -80,6 +81,16 @@ class _Bound(functools.partial[Any]):
 class Cached(_Decorated[P, V]):
     """A function whose results are kept."""
 
+    if TYPE_CHECKING:  # of an object, it lacks the first argument
+
+        @overload
+        def __get__(self, instance: None, owner: type | None = None) -> Cached[P, V]: ...
+        @overload
+        def __get__(
+            self: Cached[Concatenate[Any, Q], V], instance: object, owner: type | None = None
+        ) -> Cached[Q, V]: ...
+        def __get__(self, instance: object, owner: type | None = None) -> Any: ...
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V:
         key = self._key(args, kwargs)
         entry = self._find(key)
@@ -96,6 +107,16 @@ class Cached(_Decorated[P, V]):
 
 class AsyncCached(_Decorated[P, V]):
     """A coroutine function whose results are kept."""
+
+    if TYPE_CHECKING:  # of an object, it lacks the first argument
+
+        @overload
+        def __get__(self, instance: None, owner: type | None = None) -> AsyncCached[P, V]: ...
+        @overload
+        def __get__(
+            self: AsyncCached[Concatenate[Any, Q], V], instance: object, owner: type | None = None
+        ) -> AsyncCached[Q, V]: ...
+        def __get__(self, instance: object, owner: type | None = None) -> Any: ...
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V:
         key = self._key(args, kwargs)

@@ -10,7 +10,7 @@ import random
 import secrets
 import weakref
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 import msgspec
 
@@ -33,7 +33,10 @@ from .telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from types import UnionType
+    from typing import Unpack
 
+    from .arguments import How
     from .backplane import Backplane, Invalidation
     from .levels import Level
     from .local import Entry
@@ -54,9 +57,17 @@ class MultiLevelCache(Generic[K, V]):
     while it changes what the values are loaded from, if it does so inside `writing`.
     """
 
+    @overload
+    def __init__(
+        self: MultiLevelCache[str, V], value: type[V], *, key: type[str] = str, **how: Unpack[How]
+    ) -> None: ...
+    @overload
+    def __init__(self, value: type[V], *, key: type[K], **how: Unpack[How]) -> None: ...
+    @overload  # a union: the type is that of what it is assigned to
+    def __init__(self, value: UnionType, *, key: Any = str, **how: Unpack[How]) -> None: ...
     def __init__(
         self,
-        value: type[V],
+        value: Any,
         *,
         key: Any = str,
         levels: Sequence[Level] = (),
