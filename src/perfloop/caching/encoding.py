@@ -22,6 +22,7 @@ _COMPRESSED = 1
 _HEADER = struct.Struct("!BBIf")
 _MOST_KEY = 10_000
 _MOST_BYTES = 512 * 1024 * 1024
+_NONE = msgspec.msgpack.encode(None)
 
 
 class Undecodable(Exception):
@@ -70,7 +71,7 @@ class ValueCodec:
                 hint="return a msgspec Struct, a dataclass, a pydantic model or plain values from the loader",
             ) from error
         try:
-            back = self._decoder.decode(payload)
+            back = self._read(payload)
         except msgspec.ValidationError as error:  # said to who brings it rather than to each reader
             raise InvalidValue(
                 f"Expected a value of the cache's type, got a {type(value).__name__}: {error}",
@@ -100,9 +101,13 @@ class ValueCodec:
             payload = data[_HEADER.size :]
             if flags & _COMPRESSED:
                 payload = _decompress(payload)
-            return Decoded(self._decoder.decode(payload), load_seconds)
+            return Decoded(self._read(payload), load_seconds)
         except (struct.error, zlib.error, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise Undecodable(f"{type(error).__name__}: {error}") from error
+
+    def _read(self, payload: bytes) -> Any:
+        """The value; None, whatever the type, where nothing was found."""
+        return None if payload == _NONE else self._decoder.decode(payload)
 
 
 def _decompress(payload: bytes) -> bytes:

@@ -73,6 +73,13 @@ def test_a_loaded_none_is_kept() -> None:
     assert (len(calls), cache.get("k", 7)) == (1, None)
 
 
+def test_a_none_is_kept_and_shared_whatever_the_type(levels: list[MemoryLevel]) -> None:
+    one: MultiLevelCache[str, list[int]] = MultiLevelCache(list[int], levels=levels)
+    other: MultiLevelCache[str, list[int]] = MultiLevelCache(list[int], levels=levels)
+    assert one.get_or_load_many(["a", "b"], lambda keys: {"a": [1]}) == {"a": [1], "b": None}
+    assert other.get_many(["a", "b"]) == {"a": [1], "b": None}
+
+
 def test_a_change_is_seen_by_all(make: Callable[..., MultiLevelCache[str, int]]) -> None:
     one, other, loader = make(), make(), Counted()
     one.get_or_load("k", loader)
