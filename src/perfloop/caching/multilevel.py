@@ -129,7 +129,7 @@ class MultiLevelCache(Generic[K, V]):
         self._local = LocalLevel(store, clock=clock)
         self._ghosts = Ghosts(policy, store, STORES) if ghosts else None
         self._find = store.get if self._ghosts is None else self._ghosts.watching(store.get)
-        self._report = LoggedReport(name)
+        self._report = LoggedReport(name, clock=clock)
         self._backplane = backplane
         self._listening = backplane is None
         make = breaker or (lambda _: SimpleBreaker(clock))
@@ -353,7 +353,9 @@ class MultiLevelCache(Generic[K, V]):
         try:
             yield from self._backplane.publish(invalidation)
         except LevelFailed as error:  # the others will find that they have missed it
-            self._report.level_failed(self._backplane.name, error)
+            self._report.level_failed(f"backplane {self._backplane.name}", error)
+        else:
+            self._report.level_failed(f"backplane {self._backplane.name}", None)
 
     def _run(self, program: Program[T]) -> T:
         self._listen()

@@ -67,7 +67,12 @@ class SharedLevel:
     """Called when it has missed something."""
 
     def __init__(
-        self, level: Level, breaker: Breaker, *, report: Callable[[str, LevelFailed], None], clock: Clock = MONOTONIC
+        self,
+        level: Level,
+        breaker: Breaker,
+        *,
+        report: Callable[[str, LevelFailed | None], None],
+        clock: Clock = MONOTONIC,
     ) -> None:
         self.level = level
         self._now = clock.now
@@ -76,6 +81,7 @@ class SharedLevel:
         self._telling: Missed | None = None
         self._breaker = breaker
         self._report = report
+        self._failing = False
         self._lock = RLock()
         renew_lock_in_forks(self)
 
@@ -106,9 +112,13 @@ class SharedLevel:
             if self.counts is not None:
                 self.counts.failures.inc()
             self._breaker.failed()
-            self._report(self.level.name, error)
+            self._failing = True
+            self._report(f"level {self.level.name}", error)
             return None
         self._breaker.succeeded()
+        if self._failing:
+            self._failing = False
+            self._report(f"level {self.level.name}", None)
         return answer
 
     def read(self, keys: Sequence[str], now: Callable[[], float]) -> Program[list[Stored | None] | None]:

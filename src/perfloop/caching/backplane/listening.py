@@ -201,7 +201,9 @@ class _Thread:
         while not self._ending.is_set():
             try:
                 with contextlib.closing(self._open_channel()) as channel:
-                    self._said.discard("connection")
+                    if "connection" in self._said:
+                        self._said.discard("connection")
+                        _LOG.info("backplane %s: connected to other processes again", self._name)
                     pause = _LONGEST_WAIT
                     self._listen(channel)
             except LevelFailed as error:
