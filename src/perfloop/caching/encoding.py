@@ -79,7 +79,8 @@ class ValueCodec:
             ) from error
         if self._undeclared and back != value:
             raise InvalidValue(
-                f"Expected the values' type to be declared: a {type(value).__name__} would come back as something else"
+                f"Expected the values' type to be declared: a {type(value).__name__} would come back as something else",
+                hint="give texts, numbers, lists, dictionaries of texts, or use a MultiLevelCache of the value's type",
             )
         flags = 0
         if len(payload) > self._compress_above:
