@@ -81,7 +81,11 @@ class TableCopies:
         yield from reversed(order) if number % 2 else order
 
     def prepare(self, sql: Callable[[str], str]) -> None:
-        """A statement for each copy, by the copy's name, with `$1`, `$2` … for values."""
+        """A statement for each copy, by the copy's name, with `$1`, `$2` … for values.
+
+        For connections as `open_database` has them, on which psycopg prepares nothing by itself: otherwise it
+        deallocates all statements when a table is dropped.
+        """
         for name, label in zip(self.names, self.labels, strict=True):
             self.clone.connection.execute(f"PREPARE {label} AS {sql(name)}".encode(), prepare=False)
             self._prepared.append(label)
