@@ -2,9 +2,8 @@
 
 The order of a composite index is reasoned: what is compared with `=` first, then one range, or what the rows are wanted
 in the order of. Among the columns compared with `=`, those that most statements compare lead, so that one index serves
-many; then those with more different values. Other orders are tried as well, and taken where they cost less. Each index
-comes also with the columns that let it answer alone (covering), and with a condition that every execution asks
-(partial).
+many; then those with more different values. Each index comes also with the columns that let it answer alone (covering),
+and with a condition that every execution asks (partial).
 """
 
 from __future__ import annotations
@@ -69,8 +68,7 @@ def candidates(
     fresh = [
         definition for definition in weights if not is_there(definition, tables[definition.schema, definition.table])
     ]
-    # Of equally good ones whoever chooses takes the first: among equals, that in the reasoned order of columns.
-    return sorted(fresh, key=lambda each: (-weights[each], len(each.keys)))[: limits.in_all]
+    return sorted(fresh, key=lambda each: (-weights[each], len(each.keys), each.create_sql(dialect)))[: limits.in_all]
 
 
 def single_column_candidates(found: Iterable[IndexDefinition]) -> list[IndexDefinition]:

@@ -82,16 +82,6 @@ def test_the_column_most_statements_compare_leads() -> None:
     assert "(customer_id, status, total)" in found  # the other order is tried, too
 
 
-def test_among_columns_that_as_many_statements_compare_the_one_with_more_values_leads() -> None:
-    catalogue = shop()
-    table = catalogue.tables["public", "orders"]
-    columns = {**table.columns, "total": replace(table.columns["total"], distinct=5_000)}
-    catalogue.tables["public", "orders"] = replace(table, columns=columns)
-    access = analyse("SELECT * FROM orders WHERE status = $1 AND total = $2", catalogue).accesses[0]
-    found = [each.columns for each in candidates([WeightedAccess(access)], catalogue)]
-    assert found.index(("total", "status")) < found.index(("status", "total"))
-
-
 def test_a_literal_of_many_values_makes_no_partial_index() -> None:
     assert [each for each in thought_of("SELECT * FROM orders WHERE note = 'x' AND id = $1") if "WHERE" in each] == []
     assert [each for each in thought_of("SELECT * FROM orders WHERE total > 5 AND id = $1") if "WHERE" in each] == []
