@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import math
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -132,10 +135,10 @@ class KeyCodec(Generic[T]):
         self._decoder = msgspec.json.Decoder(kind)
 
     def encode(self, key: Hashable) -> str:
-        """The key as text. Two keys that are not equal have different texts.
+        """The key as text: one for all keys that are equal, and different ones for all others.
 
         Raises:
-            InvalidValue: a key of another type, or one of more than 10,000 characters.
+            InvalidValue: a key of another type, with a number that is not finite, or of more than 10,000 characters.
         """
         if self._kind is str:
             if not isinstance(key, str):
@@ -146,8 +149,11 @@ class KeyCodec(Generic[T]):
         else:
             try:
                 checked = msgspec.convert(key, self._kind, strict=True)
+                if type(checked) not in _ONE_TEXT:
+                    plain = msgspec.to_builtins(checked, builtin_types=_MANY_TEXTS, order="deterministic")
+                    checked = _with_one_text(plain)
                 text = msgspec.json.encode(checked).decode()
-            except (msgspec.ValidationError, TypeError) as error:
+            except (msgspec.ValidationError, TypeError, ValueError, OverflowError) as error:
                 raise InvalidValue(f"Expected a key of the declared type: {error}", got=key) from error
         if len(text) > _MOST_KEY:
             raise InvalidValue(f"Expected a key of at most {_MOST_KEY:,} characters", got=f"{text[:40]}…")
@@ -165,3 +171,32 @@ class KeyCodec(Generic[T]):
             return self._decoder.decode(text)
         except (msgspec.DecodeError, RecursionError) as error:
             raise Undecodable(f"{type(error).__name__}: {error}") from error
+
+
+_ONE_TEXT = {int, str, bytes, bool, datetime.date}
+_MANY_TEXTS = (decimal.Decimal, datetime.datetime)
+
+
+def _with_one_text(value: Any) -> Any:
+    """What has the same text as all that is equal to it: 0.0 and -0.0, 1 and 1.0, the hours of two time zones.
+
+    Raises:
+        ValueError, OverflowError: a number that is not finite, which has none in JSON; a time before the year 1.
+    """
+    if isinstance(value, (list, tuple)):
+        return [_with_one_text(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _with_one_text(each) for name, each in value.items()}
+    if isinstance(value, (float, decimal.Decimal)) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        return int(value)
+    if isinstance(value, decimal.Decimal):
+        sign, digits, exponent = value.as_tuple()
+        kept = "".join(map(str, digits)).rstrip("0")
+        if not kept:
+            return decimal.Decimal(0)
+        return decimal.Decimal((sign, tuple(map(int, kept)), int(exponent) + len(digits) - len(kept)))
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        return value.astimezone(datetime.UTC)
+    return value

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis as Client
 
+from perfloop import MultiLevelCache
 from perfloop.caching import LeaseState, Stored
 from perfloop.caching.effects import Program, run, run_async
 from perfloop.caching.levels.redis import RedisLevel, RedisOptions
+from perfloop.caching.levels.redis_scripts import HEAD
 from perfloop.exceptions import ConfigurationError, LevelFailed
 
 from ...servers.processes import free_port
@@ -449,3 +451,28 @@ def test_what_is_no_entry_of_ours_is_not_there(level: RedisLevel, client: Client
     client.delete(part(level, "vkey"))
     client.lpush(part(level, "vkey"), "a list")
     assert run(level.read(["key"])) == [None]
+    assert run(level.lease(["key"], "one", 60.0))[0].state is LeaseState.GRANTED
+    assert run(level.fill({"key": PLAIN}, "one")) == [True]
+    assert run(level.read(["key"])) == [PLAIN_NOW]
+
+
+@pytest.mark.parametrize("tags", [b"\xc1", b"\x93\x01", b"\xa1a", b"\x91\x01"])
+def test_an_entry_with_damaged_tags_is_a_miss_and_filled_in_anew(
+    level: RedisLevel, client: Client, tags: bytes
+) -> None:
+    cache: MultiLevelCache[str, str] = MultiLevelCache(str, levels=[level])
+    other: MultiLevelCache[str, str] = MultiLevelCache(str, levels=[level])
+    cache.set("key", "value")
+    head = list(HEAD.unpack_from(client.get(part(level, "vkey"))))  # type: ignore[arg-type]
+    client.set(part(level, "vkey"), HEAD.pack(*head[:-1], len(tags)) + tags)
+    assert cache.get("key") is None
+    assert cache.get_or_load("key", lambda: "new") == "new"
+    assert other.get("key") == "new"
+
+
+def test_a_damaged_fence_is_none(level: RedisLevel, client: Client) -> None:
+    run(level.write({"key": PLAIN}))
+    client.append(part(level, "f"), "more")
+    assert run(level.read(["key"])) == [None]
+    run(level.write({"key": PLAIN}))
+    assert run(level.read(["key"])) == [PLAIN_NOW]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -13,6 +15,7 @@ from ..options import EntryOptions
 from .http_rules import (
     NOT_SHARED,
     CachedResponse,
+    by_name,
     directives,
     entity_tag,
     lifetime_of,
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["Cacheable", "ResponseCacheMiddleware"]
 
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+_LONGEST_KEY = 2000
+# How many requests run at one time is for the server to say: some wait long for an answer that nobody keeps.
+_MOST_RUNS = 1_000_000
 
 
 class Cacheable(msgspec.Struct, frozen=True):
@@ -54,8 +60,9 @@ class ResponseCacheMiddleware:
 
     Kept is what says so by `Cache-Control: max-age` or `s-maxage`, or, with `default_ttl`, what says nothing. Never
     what is `private`, `no-store` or `no-cache`, sets a cookie, varies by `*`, is longer than `max_body`, or answers a
-    request with `Authorization` or `Cookie` without saying that it is for all. A request that changes something (POST,
-    PUT, PATCH, DELETE) and succeeds removes its URL. Responses get an `ETag`; `If-None-Match` is answered with 304.
+    request with `Authorization` or `Cookie` without saying that it is for all, or one with a body. What cannot be kept
+    passes as it comes. A request that changes something (POST, PUT, PATCH, DELETE) and succeeds removes its URL.
+    Responses get an `ETag`; `If-None-Match` is answered with 304.
     """
 
     def __init__(
@@ -78,7 +85,9 @@ class ResponseCacheMiddleware:
             tags: by which the responses to a request can be removed: `cache.remove_tags`.
         """
         self.app = app
-        self.cache: MultiLevelCache[str, Cacheable] = cache or MultiLevelCache(Cacheable, name="responses")
+        self.cache: MultiLevelCache[str, Cacheable] = cache or MultiLevelCache(
+            Cacheable, name="responses", max_loads=_MOST_RUNS
+        )
         self._default_ttl = default_ttl
         self._max_body = max_body
         self._key = key
@@ -91,9 +100,11 @@ class ResponseCacheMiddleware:
         if scope["method"] not in _SAFE:
             await self._changing(scope, receive, send)
             return
-        request = dict(scope["headers"])
+        request = by_name(scope["headers"])
         wishes = directives(scope["headers"])
-        if scope["method"] not in ("GET", "HEAD") or "no-store" in wishes or b"range" in request:
+        # A body may matter to the answer, and nobody else's request has it.
+        has_body = request.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in request
+        if scope["method"] not in ("GET", "HEAD") or "no-store" in wishes or b"range" in request or has_body:
             await self.app(scope, receive, send)
             return
         key = self.key(scope)
@@ -128,11 +139,13 @@ class ResponseCacheMiddleware:
 
     def key(self, scope: Scope) -> str:
         """The key of a request's URL: to delete it by."""
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        path = scope.get("raw_path") or scope["path"].encode()
-        url = b"%b%b?%b" % (host, path, scope.get("query_string", b""))
-        more = f"{self._key(scope)} " if self._key is not None else ""
-        return more + url.decode("latin-1")
+        # Quoted, so that no host, path or key of one's own can be taken for a piece of another's URL.
+        host = quote(next((value for name, value in scope["headers"] if name == b"host"), b""), safe=":[]")
+        path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
+        query = scope.get("query_string", b"").decode("latin-1")
+        url = f"{scope.get('scheme', 'http')}://{host}{path}?{query}".replace(" ", "%20")
+        key = f"{quote(self._key(scope), safe='')} {url}" if self._key is not None else url
+        return key if len(key) <= _LONGEST_KEY else hashlib.blake2b(key.encode(), digest_size=32).hexdigest()
 
     async def _changing(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request that may change what the URL's responses are made of."""
@@ -158,16 +171,16 @@ class ResponseCacheMiddleware:
         mine: list[asyncio.Task[None]] = []
 
         async def load() -> Cacheable:
-            answered: asyncio.Future[Cacheable] = asyncio.get_running_loop().create_future()
+            answered: asyncio.Future[Cacheable | None] = asyncio.get_running_loop().create_future()
             mine.append(asyncio.create_task(self._run(scope, receive, send, key, answered)))
             try:
                 await asyncio.wait({mine[0], answered}, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
             except asyncio.CancelledError:
                 mine[0].cancel()
                 raise
-            if not answered.done():
+            made = answered.result() if answered.done() else None
+            if made is None:
                 raise _NotKept
-            made = answered.result()
             if made.variant != variant and variant != key:  # it depends on something else than it did
                 await self.cache.adelete(key)
                 raise _NotKept
@@ -186,22 +199,25 @@ class ResponseCacheMiddleware:
         return found
 
     async def _run(
-        self, scope: Scope, receive: Receive, send: Send, key: str, answered: asyncio.Future[Cacheable]
+        self, scope: Scope, receive: Receive, send: Send, key: str, answered: asyncio.Future[Cacheable | None]
     ) -> None:
-        """Run the application and answer; `answered` is told what, if that may be kept."""
+        """Run the application and answer; `answered` is told what, or None as soon as that may not be kept."""
 
-        async def complete(capture: _Capture) -> None:
+        def lifetime(capture: _Capture) -> float | None:
+            return lifetime_of(scope["headers"], capture.status, capture.headers, self._default_ttl)
+
+        def passes() -> None:
+            if not answered.done():  # who waits for it is gone
+                answered.set_result(None)
+
+        async def complete(capture: _Capture, fresh_for: float) -> None:
             headers = tuple(pair for pair in capture.headers if pair[0] not in NOT_SHARED)
-            fresh_for = lifetime_of(scope["headers"], capture.status, headers, self._default_ttl)
-            if fresh_for is None:
-                await capture.let_go()
-                return
             response = CachedResponse(capture.status, headers, capture.body(), fresh_for, time.time())
             vary = vary_of(headers)
-            answered.set_result(Cacheable(vary, varied(key, vary, dict(scope["headers"])), response))
+            answered.set_result(Cacheable(vary, varied(key, vary, by_name(scope["headers"])), response))
             await _answer(response, scope, send)
 
-        await self.app(scope, receive, _Capture(send, self._max_body, complete).take)
+        await self.app(scope, receive, _Capture(send, self._max_body, lifetime, complete, passes).take)
 
     def _tags_of(self, scope: Scope) -> tuple[str, ...]:
         return tuple(self._tags(scope)) if self._tags is not None else ()
@@ -210,10 +226,20 @@ class ResponseCacheMiddleware:
 class _Capture:
     """Holds a response back until it is whole, or turns out not to be one that can be kept."""
 
-    def __init__(self, send: Send, most: int, complete: Callable[[_Capture], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        send: Send,
+        most: int,
+        lifetime: Callable[[_Capture], float | None],
+        complete: Callable[[_Capture, float], Awaitable[None]],
+        passes: Callable[[], None],
+    ) -> None:
         self._send = send
         self._most = most
+        self._lifetime = lifetime
         self._complete = complete
+        self._passes = passes
+        self._fresh_for: float | None = None
         self._held: list[Message] = []
         self._size = 0
         self._through = False
@@ -229,19 +255,23 @@ class _Capture:
         if message["type"] == "http.response.start" and not message.get("trailers"):
             self.status = message["status"]
             self.headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
-        elif message["type"] == "http.response.body" and self.status:
+            self._fresh_for = self._lifetime(self)
+            if self._fresh_for is None:
+                await self.let_go()
+        elif message["type"] == "http.response.body" and self._fresh_for is not None:
             self._size += len(message.get("body", b""))
             if self._size > self._most:
                 await self.let_go()
             elif not message.get("more_body", False):
                 self._through = True
-                await self._complete(self)
+                await self._complete(self, self._fresh_for)
         else:
             await self.let_go()
 
     async def let_go(self) -> None:
         """Send what was held back, and from now on everything at once."""
         self._through = True
+        self._passes()
         for message in self._held:
             await self._send(message)
         self._held.clear()

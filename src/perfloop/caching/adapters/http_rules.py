@@ -10,7 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["CachedResponse", "Headers", "directives", "entity_tag", "lifetime_of", "matches", "vary_of"]
+__all__ = ["CachedResponse", "Headers", "by_name", "directives", "entity_tag", "lifetime_of", "matches", "vary_of"]
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """Names in lower case, as ASGI has them."""
@@ -18,6 +18,8 @@ Headers = tuple[tuple[bytes, bytes], ...]
 _STATUSES = {200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501}
 _FOR_ALL = {"public", "s-maxage", "must-revalidate"}
 _NOT_KEPT = {"no-store", "private", "no-cache"}
+_SAID_OTHERWISE = {b"expires", b"pragma"}
+"""What HTTP/1.0 says of caching: not what `default` is for."""
 # Of one connection, or of the answer to one request.
 NOT_SHARED = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"trailer", b"te", b"age", b"date"}
 
@@ -32,6 +34,14 @@ class CachedResponse(msgspec.Struct, frozen=True):
     """Seconds."""
     at: float
     """When it was made, in seconds since 1970: only for the Age that clients are told."""
+
+
+def by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by name; the values of one that comes several times, as cookies do in HTTP/2, each on a line."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        found[name] = b"%b\n%b" % (found[name], value) if name in found else value
+    return found
 
 
 def directives(headers: Iterable[tuple[bytes, bytes]], name: bytes = b"cache-control") -> dict[str, str]:
@@ -58,7 +68,7 @@ def lifetime_of(
     names = {name for name, _ in response}
     if status not in _STATUSES or not _NOT_KEPT.isdisjoint(said) or b"set-cookie" in names:
         return None
-    if "*" in vary_of(response):
+    if "*" in vary_of(response) or (b"content-type", b"text/event-stream") in response:  # which may never end
         return None
     personal = {name for name, _ in request} & {b"authorization", b"cookie"}
     personal -= {name.encode("latin-1") for name in vary_of(response)}
@@ -67,7 +77,7 @@ def lifetime_of(
     for name in ("s-maxage", "max-age"):
         if name in said:
             return float(said[name]) if said[name].isdecimal() and int(said[name]) > 0 else None
-    return default
+    return default if names.isdisjoint(_SAID_OTHERWISE) else None
 
 
 def vary_of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:

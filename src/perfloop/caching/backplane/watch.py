@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -38,7 +38,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 
     publisher: str
     """Empty where it has no numbers: a database sent it for a transaction that was committed."""
-    number: int
+    number: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
     """Of an invalidation its own; of the others that of the last one that has been sent, 0 before the first."""
     kind: Kind
     sent: float

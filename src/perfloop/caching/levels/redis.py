@@ -96,7 +96,7 @@ class RedisLevel:
         if not keys:
             return []
         run, (*values, fence) = yield Call(self.transport, Lookup(b"".join(parts)))
-        if fence is None or not fence.startswith(run):
+        if fence is None or len(fence) != FENCE.size or not fence.startswith(run):
             if fence is not None:
                 yield from self._change("renew")
             return [None] * len(values)
@@ -216,4 +216,7 @@ def _counted(keys: Sequence[str], tags: Sequence[str]) -> list[bytes]:
 
 def _stored(value: bytes, fresh: float, kept: float, size: int) -> Stored:
     data = HEAD.size + size
-    return Stored(value[data:], fresh, kept, _TAGS.decode(value[HEAD.size : data]) if size else ())
+    try:
+        return Stored(value[data:], fresh, kept, _TAGS.decode(value[HEAD.size : data]) if size else ())
+    except msgspec.DecodeError:
+        return Stored(b"", fresh, kept)  # damaged: no value, as the cache will find

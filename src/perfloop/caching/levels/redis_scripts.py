@@ -127,11 +127,14 @@ end
 
 local function fresh_until(key)
   local name = prefix .. 'v' .. key
-  local head = redis.call('GETRANGE', name, 0, 36)
-  if #head < 37 then return nil end
+  local head = redis.pcall('GETRANGE', name, 0, 36)
+  if type(head) ~= 'string' or #head < 37 then return nil end -- what is damaged is not there
   local format, of, since, fresh, kept, size = struct.unpack('>Bc8I8I8I8I4', head)
   if format ~= 1 or of ~= epoch or since < cleared or kept <= now then return nil end
-  if size > 0 and removed(cmsgpack.unpack(redis.call('GETRANGE', name, 37, 36 + size)), since) then return nil end
+  if size > 0 then
+    local good, tags = pcall(cmsgpack.unpack, redis.call('GETRANGE', name, 37, 36 + size))
+    if not good or type(tags) ~= 'table' or removed(tags, since) then return nil end
+  end
   return fresh
 end
 

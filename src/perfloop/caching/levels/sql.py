@@ -266,6 +266,10 @@ def _identify(begun: hashlib.blake2b, text: str) -> str:
     return digest.hexdigest()
 
 
-def _stored(data: bytes, fresh: float, kept: float, tags: bytes) -> Stored:
-    names = msgspec.msgpack.decode(tags, type=list[bytes])
-    return Stored(bytes(data), fresh, kept, tuple(name.decode("utf-8", "surrogatepass") for name in names))
+def _stored(data: Any, fresh: float, kept: float, tags: Any) -> Stored:
+    try:
+        names = msgspec.msgpack.decode(tags, type=list[bytes])
+        told = tuple(name.decode("utf-8", "surrogatepass") for name in names)
+        return Stored(data if type(data) is bytes else bytes(memoryview(data)), fresh, kept, told)
+    except (TypeError, msgspec.DecodeError, UnicodeDecodeError):
+        return Stored(b"", fresh, kept)  # damaged: no value, as the cache will find

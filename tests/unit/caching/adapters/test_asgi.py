@@ -42,9 +42,16 @@ class Shop:
             return StreamingResponse(iter(self.chunks), headers=self.headers)
         return Response(made, self.status, self.headers, background=self.background)
 
-    async def ask(self, path: str = "/a", method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-        named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-        scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": named}
+    async def ask(
+        self, path: str = "/a", method: str = "GET", over: dict[str, Any] | None = None, **headers: str | list[str]
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Ask for a path; `over` the scope goes what it has, and a header comes as often as there are values."""
+        named = [
+            (name.replace("_", "-").encode(), value.encode())
+            for name, values in headers.items()
+            for value in ([values] if isinstance(values, str) else values)
+        ]
+        scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": named, **(over or {})}
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:
@@ -84,6 +91,9 @@ async def test_a_response_that_allows_it_is_given_again() -> None:
         ({"cache-control": "max-age=60"}, {"cookie": "session=1"}),
         ({"cache-control": "max-age=60"}, {"cache_control": "no-store"}),
         ({"cache-control": "max-age=60"}, {"range": "bytes=0-1"}),
+        ({"cache-control": "max-age=60"}, {"content_length": "5"}),
+        ({"cache-control": "max-age=60"}, {"transfer_encoding": "chunked"}),
+        ({"cache-control": "max-age=60", "content-type": "text/event-stream"}, {}),
     ],
 )
 async def test_what_is_not_for_others_is_not_kept(headers: dict[str, str], request_headers: dict[str, str]) -> None:
@@ -114,6 +124,44 @@ async def test_variants_are_told_apart() -> None:
     shop.headers = {"cache-control": "max-age=60", "vary": "Accept-Language, Accept"}
     said = [(await shop.ask(accept_language="it", accept=kind))[2] for kind in ("a", "b", "a", "a", "b")]
     assert said == [b"it 4", b"it 5", b"it 6", b"it 6", b"it 5"]  # the first only told that there is more to it
+
+
+async def test_a_header_that_comes_several_times_is_told_apart_by_all_its_values() -> None:
+    shop = Shop()
+    shop.headers = {"cache-control": "max-age=60", "vary": "Accept-Language, Cookie"}
+    asked: list[dict[str, Any]] = [
+        {"accept_language": ["other", "en"]},
+        {"accept_language": "en"},
+        {"cookie": ["session=1", "theme=dark"]},  # as HTTP/2 sends them
+        {"cookie": ["session=2", "theme=dark"]},
+    ]
+    assert [(await shop.ask(**headers))[2] for headers in asked] == [b"other 1", b"en 2", b" 3", b" 4"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"host": "shop/a", "path": "/b"}, {"host": "shop", "path": "/a/b"}),
+        ({"host": "shop", "tenant": "a b"}, {"host": "b%20shop", "tenant": "a"}),
+        ({"host": "b shop", "tenant": "a"}, {"host": "shop", "tenant": "a b"}),
+        ({"over": {"path": "/a?b"}}, {"over": {"path": "/a", "query_string": b"b?"}}),
+        ({"over": {"path": "/a?b", "query_string": b"c"}}, {"over": {"query_string": b"b?c"}}),
+        ({"over": {"path": "/a%20"}}, {"over": {"path": "/a "}}),
+        ({"over": {"scheme": "http"}}, {"over": {"scheme": "https"}}),
+        ({"over": {"query_string": b"a" * 20_000}}, {"over": {"query_string": b"a" * 20_000 + b"b"}}),
+    ],
+)
+async def test_no_url_is_taken_for_another(one: dict[str, Any], other: dict[str, Any]) -> None:
+    shop = Shop(key=lambda scope: dict(scope["headers"]).get(b"tenant", b"").decode())
+    keys = set()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        keys.add(shop.app.key(scope))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"cache-control", b"max-age=60")]})
+        await send({"type": "http.response.body", "body": b"%d" % len(keys)})
+
+    shop.app.app = app
+    assert [(await shop.ask(**each))[2] for each in (one, other, one)] == [b"1", b"2", b"1"]
 
 
 async def test_tenants_are_told_apart_by_a_key_of_your_own() -> None:
@@ -208,6 +256,28 @@ async def test_what_is_too_long_passes_as_it_comes() -> None:
     assert shop.calls == 3
 
 
+async def test_a_stream_that_is_not_kept_passes_as_it_comes_and_nobody_waits_for_its_end() -> None:
+    shop, go, begun = Shop(), asyncio.Event(), asyncio.Queue[bytes]()
+
+    async def stream(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"cache-control", b"no-store")]})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        await go.wait()
+        await send({"type": "http.response.body", "body": b"last"})
+
+    async def send(message: Any) -> None:
+        if "body" in message:
+            begun.put_nowait(message["body"])
+
+    scope = {"type": "http", "method": "GET", "path": "/a", "query_string": b"", "headers": []}
+    shop.app.app = stream
+    asking = [asyncio.create_task(shop.app(scope, lambda: asyncio.sleep(60), send)) for _ in range(3)]
+    async with asyncio.timeout(30):
+        assert [await begun.get() for _ in asking] == [b"first"] * 3
+        go.set()
+        await asyncio.gather(*asking)
+
+
 async def test_an_exception_reaches_the_server() -> None:
     async def broken(scope: Any, receive: Any, send: Any) -> None:
         raise ValueError("no")
@@ -229,3 +299,5 @@ def test_rules() -> None:
     assert lifetime_of([], 200, [], 5.0) == 5.0
     assert lifetime_of([(b"cookie", b"a")], 200, [(b"vary", b"cookie")], 5.0) == 5.0
     assert lifetime_of([], 206, [], 5.0) is None
+    assert lifetime_of([], 200, [(b"expires", b"0")], 5.0) is None
+    assert lifetime_of([], 200, [(b"expires", b"0"), (b"cache-control", b"max-age=7")], 5.0) == 7.0

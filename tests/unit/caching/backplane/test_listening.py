@@ -8,6 +8,7 @@ import os
 import queue
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from perfloop.caching.backplane import Backplane, Invalidation
@@ -146,9 +147,15 @@ def test_what_failed_is_missed_by_the_others(hub: Hub, ears: list[Ear]) -> None:
     two.until("gap")
 
 
-def test_what_cannot_be_read_is_reported_and_a_gap(hub: Hub, ears: list[Ear], caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "payload",
+    [b"\xc1nonsense", *(msgspec.msgpack.encode(("other", number, 1, 0.0)) for number in (-1, 2**53, 2**64 - 1))],
+)
+def test_what_cannot_be_read_is_reported_and_a_gap(
+    hub: Hub, ears: list[Ear], caplog: pytest.LogCaptureFixture, payload: bytes
+) -> None:
     with caplog.at_level(logging.WARNING):
-        hub.send(b"\xc1nonsense")
+        hub.send(payload)
         for ear in ears:
             ear.until("gap")
     assert "cannot be read" in caplog.text

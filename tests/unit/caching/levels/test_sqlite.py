@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from perfloop.caching import MultiLevelCache
 from perfloop.caching.effects import run, run_async
 from perfloop.caching.levels import SQLiteLevel, Stored
 from perfloop.exceptions import InvalidValue, LevelFailed
@@ -170,6 +171,19 @@ def test_a_file_that_is_none_of_sqlite(path: Path) -> None:
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with opened(tmp_path / "no" / "cache.sqlite3") as level, pytest.raises(LevelFailed, match="cannot be opened"):
         run(level.read(["a"]))
+
+
+@pytest.mark.parametrize(("column", "value"), [("data", "text"), ("data", 10**12), ("tags", b"\xc1"), ("tags", "{")])
+def test_what_is_no_entry_of_ours_is_a_miss(path: Path, column: str, value: object) -> None:
+    with opened(path) as level:
+        cache: MultiLevelCache[str, str] = MultiLevelCache(str, levels=[level])
+        other: MultiLevelCache[str, str] = MultiLevelCache(str, levels=[level])
+        cache.set("key", "value")
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(f"UPDATE perfloop_cache SET {column} = ?", (value,))
+        assert cache.get("key") is None
+        assert cache.get_or_load("key", lambda: "new") == "new"
+        assert other.get("key") == "new"
 
 
 def test_somebody_elses_table_is_left_alone(path: Path) -> None:
