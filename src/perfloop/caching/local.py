@@ -25,6 +25,7 @@ __all__ = ["Entry", "Fence", "LocalLevel"]
 
 T = TypeVar("T")
 _HITS = attrgetter("hits")
+_MOST_REMOVED = 1000
 
 
 class Entry(msgspec.Struct, eq=False):
@@ -168,6 +169,9 @@ class LocalLevel:
             for fences in self._fences.values():
                 for fence in fences:
                     fence.removed_tags |= gone
+                    if len(fence.removed_tags) > _MOST_REMOVED:  # of a loader that may never return
+                        fence.void = True
+                        fence.removed_tags.clear()
             for tag in gone:
                 for key in self._tagged.pop(tag, ()):
                     self._gone(key, self.store.pop(key))

@@ -406,3 +406,18 @@ async def test_a_cancelled_wait_for_a_turn_gives_it_to_the_next() -> None:
         await asyncio.sleep(0)
     go.set()
     assert await asyncio.gather(first, third) == [1, 1]
+
+
+def test_tags_removed_while_a_loader_runs_are_bounded_and_not_lost() -> None:
+    cache: MultiLevelCache[str, int] = MultiLevelCache(int, options=EntryOptions(tags=("first",)))
+    bounds = []
+
+    def load() -> int:
+        for tag in ("first", *map(str, range(5000))):
+            cache.remove_tags(tag)
+        [fence] = cache._local._fences["key"]
+        bounds.append(len(fence.removed_tags))
+        return len(bounds)
+
+    assert [cache.get_or_load("key", load) for _ in range(2)] == [1, 2]
+    assert max(bounds) <= 1000

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...exceptions import LevelFailed
+from .fork_gate import ForkGate
 from .pool import ConnectionPool
 from .sql import SQLLevel, Transaction, check_table
 from .sqlite_faults import failure
@@ -29,6 +30,7 @@ _CONNECTIONS = 16
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _WAL_BYTES = 64 << 20
 _File: TypeAlias = tuple[int, int]
+_FORKS = ForkGate()
 
 
 class SQLiteLevel(SQLLevel):
@@ -116,6 +118,10 @@ class _Transport:
         self._thread: tuple[int, ThreadPoolExecutor] | None = None
 
     def send(self, request: Transaction) -> list[list[Any]]:
+        with _FORKS.entered():
+            return self._send(request)
+
+    def _send(self, request: Transaction) -> list[list[Any]]:
         try:
             try:
                 with self._pool.take() as connection:
@@ -136,7 +142,8 @@ class _Transport:
         return await asyncio.get_running_loop().run_in_executor(self._thread[1], self.send, request)
 
     def close(self) -> None:
-        self._pool.clear()
+        with _FORKS.entered():
+            self._pool.clear()
         if self._thread is not None and self._thread[0] == os.getpid():
             self._thread[1].shutdown(wait=False)
         self._thread = None

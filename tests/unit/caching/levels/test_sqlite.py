@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import itertools
 import math
+import os
 import sqlite3
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -269,3 +271,38 @@ def test_a_cancelled_change_is_done_or_not(path: Path) -> None:
             assert (a is None) == (b is None)
 
         asyncio.run(main())
+
+
+class _Slow(SteppedClock):
+    """Once, whoever asks for the time in a transaction waits for a fork that begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.forking = threading.Event(), threading.Event()
+
+    def now(self) -> float:
+        if not self.asked.is_set():
+            self.asked.set()
+            self.forking.wait(30)
+        return super().now()
+
+
+def test_a_child_forked_while_a_thread_writes_can_write(path: Path) -> None:
+    clock = SteppedClock()
+    with opened(path, clock=clock) as level:
+        run(level.write({"key": Stored(b"", 60, 60)}))
+    slow = _Slow()
+    with opened(path, clock=slow) as level:
+        os.register_at_fork(before=slow.forking.set)
+        writer = threading.Thread(target=run, args=(level.write({"key": Stored(b"", 60, 60)}),))
+        writer.start()
+        assert slow.asked.wait(30)
+        child = os.fork()
+        if child == 0:  # pragma: no cover
+            try:
+                run(level.delete(["key"]))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        writer.join()
+        assert os.waitpid(child, 0)[1] == 0
