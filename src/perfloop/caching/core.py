@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
@@ -30,21 +30,13 @@ if TYPE_CHECKING:
     from .insight import Insight
     from .limits import LoadLimit
     from .missed import Missed
+    from .reports import Report
     from .shared import SharedLevel
 
-__all__ = ["Core", "Report"]
+__all__ = ["Core"]
 
-T = TypeVar("T")
 _AGAIN = object()
 """In the place of a value: it is to be looked up anew."""
-
-
-class Report(Protocol):
-    """Is told what went wrong without anybody being hurt."""
-
-    def level_failed(self, level: str, error: Exception) -> None: ...
-    def undecodable(self, level: str, key: str, error: Exception) -> None: ...
-    def load_failed(self, key: str, error: BaseException) -> None: ...
 
 
 class Core:
@@ -279,6 +271,16 @@ class Core:
         if leads:
             yield Start(self._lead([flight], loader, options, anew=True), [flight], True, self.tasks)
         self.flights.leave(flight)
+
+    def reload(self, key: Hashable, loader: Loader, options: EntryOptions) -> Program[None]:
+        """Load anew although it may be fresh, under leases: what is deleted meanwhile does not come back by it."""
+        flight, leads = self.flights.join(key)
+        try:
+            if leads:
+                yield Start(self._lead([flight], loader, options, anew=True), [flight], False, self.tasks)
+            yield from self._outcome(flight, None, options, leads=leads)
+        finally:
+            self.flights.leave(flight)
 
     # Changing
 

@@ -236,6 +236,11 @@ class MultiLevelCache(Generic[K, V]):
         """As `get_or_load_many`."""
         return await self._run_async(self._core.get_or_load(list(keys), BatchLoader(loader), options or self._options))
 
+    def _reload(self, key: K, loader: Callable[[], V], options: EntryOptions | None = None) -> None:
+        """Load anew although there may be a fresh value, which stays if the loader raises. A deletion meanwhile is not
+        undone; nothing is done where somebody else loads the key just now."""
+        self._run(self._core.reload(key, SingleLoader(loader), options or self._options))
+
     def set(self, key: K, value: V, options: EntryOptions | None = None) -> None:
         """Put a value in, at every level."""
         self._run(self._core.set({key: value}, options or self._options))

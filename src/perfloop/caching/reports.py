@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..clock import MONOTONIC, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LoggedReport"]
+__all__ = ["LoggedReport", "Report"]
 
 _LOG = logging.getLogger("perfloop.caching")
 _QUIET = 60.0
 """Seconds: a level that refuses one request and answers the next would fill the log."""
+
+
+class Report(Protocol):
+    """Is told what went wrong without anybody being hurt."""
+
+    def level_failed(self, level: str, error: Exception) -> None: ...
+    def undecodable(self, level: str, key: str, error: Exception) -> None: ...
+    def load_failed(self, key: str, error: BaseException) -> None: ...
 
 
 class LoggedReport:

@@ -92,10 +92,20 @@ class PerfloopCache(BaseCache):  # type: ignore[misc]  # Django has no types
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         """Give it another timeout; whether it was there."""
-        value = self.get(key, _ABSENT, version)
-        if value is _ABSENT:
+        options, name = self._options(timeout), self._key(key, version)
+        if options is None:
+            return self.delete(key, version)
+
+        def again() -> Any:
+            value = self.cache.get(name, _ABSENT)
+            if value is _ABSENT:
+                raise KeyError(name)
+            return value
+
+        try:
+            self.cache._reload(name, again, options)  # not set: that would undo a deletion after the look
+        except KeyError:
             return False
-        self.set(key, value, timeout, version)
         return True
 
     def delete(self, key: Any, version: int | None = None) -> bool:

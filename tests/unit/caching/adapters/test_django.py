@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perfloop.caching.adapters.django import PerfloopCache
+from perfloop.clock import MONOTONIC
 from perfloop.exceptions import ConfigurationError, InvalidValue
 
 if TYPE_CHECKING:
@@ -80,6 +81,30 @@ def test_in_an_event_loop(cache: PerfloopCache) -> None:
         return [await cache.aget("k"), await cache.adelete("k"), await cache.aget("k", 5), await cache.aadd("k", 2)]
 
     assert asyncio.run(main()) == [1, True, 5, True]
+
+
+@pytest.mark.parametrize("location", ["", "sqlite://{}/cache.sqlite"])
+def test_touch_lasts_and_brings_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str) -> None:
+    cache = PerfloopCache(location.format(tmp_path), {"KEY_PREFIX": f"touch-{len(location)}"})
+    assert not cache.touch("k", 60)
+    cache.set("k", 1, 60)
+    assert cache.touch("k", 10_000)
+    entry = cache.cache._local.store.get(cache.make_key("k"))
+    assert entry is not None
+    assert entry.deadline - MONOTONIC.now() > 5000
+    get = cache.cache.get
+
+    def deleted_meanwhile(name: str, default: Any = None) -> Any:
+        value = get(name, default)
+        cache.cache.delete(name)
+        return value
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.cache, "get", deleted_meanwhile)
+        assert cache.touch("k", 60)
+    assert cache.get("k") is None
+    cache.set("k", 1)
+    assert (cache.touch("k", 0), cache.get("k")) == (True, None)
 
 
 def test_what_django_would_pickle_is_refused(cache: PerfloopCache) -> None:
