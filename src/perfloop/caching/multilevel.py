@@ -8,6 +8,7 @@ import math
 import os
 import random
 import secrets
+import sys
 import weakref
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
@@ -122,8 +123,10 @@ class MultiLevelCache(Generic[K, V]):
         self._options = options or EntryOptions()
         self._clock = clock
         self._now = clock.now
-        self._values = ValueCodec(value, version=version)
         self._shareable = cannot_change(value)
+        # Values that are kept as they are, and sent nowhere, are encoded only to be weighed.
+        weighed_only = self._shareable and not levels
+        self._values = ValueCodec(value, version=version, compress_above=sys.maxsize if weighed_only else 2048)
         store = self._store = make_store(policy, max_entries=max_entries, max_weight=max_weight)
         self._weighs = max_weight is not None or bool(levels) or not self._shareable
         self._local = LocalLevel(store, clock=clock)

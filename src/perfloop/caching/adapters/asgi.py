@@ -39,6 +39,7 @@ _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _LONGEST_KEY = 2000
 # How many requests run at one time is for the server to say: some wait long for an answer that nobody keeps.
 _MOST_RUNS = 1_000_000
+_MOST_BYTES = 64 << 20
 
 
 class Cacheable(msgspec.Struct, frozen=True):
@@ -78,7 +79,7 @@ class ResponseCacheMiddleware:
         """Round an application.
 
         Args:
-            cache: where responses are kept: `MultiLevelCache(Cacheable, …)`; one in this process by default.
+            cache: where responses are kept: `MultiLevelCache(Cacheable, …)`; by default one of 64 MiB in this process.
             default_ttl: seconds, for responses that say nothing of caching.
             max_body: bytes.
             key: what the response depends on besides the URL and what its `Vary` names, such as the tenant.
@@ -86,7 +87,7 @@ class ResponseCacheMiddleware:
         """
         self.app = app
         self.cache: MultiLevelCache[str, Cacheable] = cache or MultiLevelCache(
-            Cacheable, name="responses", max_loads=_MOST_RUNS
+            Cacheable, name="responses", max_weight=_MOST_BYTES, max_loads=_MOST_RUNS
         )
         self._default_ttl = default_ttl
         self._max_body = max_body

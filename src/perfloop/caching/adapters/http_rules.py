@@ -18,6 +18,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 _STATUSES = {200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501}
 _FOR_ALL = {"public", "s-maxage", "must-revalidate"}
 _NOT_KEPT = {"no-store", "private", "no-cache"}
+_LONGEST = 2.0**31
 _SAID_OTHERWISE = {b"expires", b"pragma"}
 """What HTTP/1.0 says of caching: not what `default` is for."""
 # Of one connection, or of the answer to one request.
@@ -76,7 +77,8 @@ def lifetime_of(
         return None
     for name in ("s-maxage", "max-age"):
         if name in said:
-            return float(said[name]) if said[name].isdecimal() and int(said[name]) > 0 else None
+            seconds = min(float(said[name]), _LONGEST) if said[name].isdecimal() else 0.0
+            return seconds or None
     return default if names.isdisjoint(_SAID_OTHERWISE) else None
 
 

@@ -164,6 +164,14 @@ async def test_no_url_is_taken_for_another(one: dict[str, Any], other: dict[str,
     assert [(await shop.ask(**each))[2] for each in (one, other, one)] == [b"1", b"2", b"1"]
 
 
+async def test_many_urls_are_bounded_by_their_bytes() -> None:
+    shop = Shop()
+    shop.chunks = [b"x" * 900_000]  # which could be compressed well, and is not kept so
+    for number in range(100):
+        await shop.ask(over={"query_string": b"%d" % number})
+    assert 50 < len(shop.app.cache) < 75
+
+
 async def test_tenants_are_told_apart_by_a_key_of_your_own() -> None:
     shop = Shop(key=lambda scope: dict(scope["headers"])[b"tenant"].decode())
     assert [(await shop.ask(tenant=tenant))[2] for tenant in ("a", "b", "a")] == [b" 1", b" 2", b" 1"]
@@ -300,4 +308,5 @@ def test_rules() -> None:
     assert lifetime_of([(b"cookie", b"a")], 200, [(b"vary", b"cookie")], 5.0) == 5.0
     assert lifetime_of([], 206, [], 5.0) is None
     assert lifetime_of([], 200, [(b"expires", b"0")], 5.0) is None
+    assert lifetime_of([], 200, [(b"cache-control", b"max-age=" + b"9" * 5000)], None) == 2.0**31
     assert lifetime_of([], 200, [(b"expires", b"0"), (b"cache-control", b"max-age=7")], 5.0) == 7.0
