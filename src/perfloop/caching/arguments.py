@@ -32,5 +32,6 @@ class How(TypedDict, total=False):
     backplane: Backplane | None
     max_loads: int
     lease_seconds: float
+    tell_keys: bool
     registry: Registry | None
     clock: Clock
