@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from perfloop.caching.core import Core
 from perfloop.caching.effects import Call, Load, Program, Sleep
-from perfloop.caching.encoding import KeyCodec, ValueCodec
+from perfloop.caching.encoding import ValueCodec
 from perfloop.caching.flights import Start, Wait
 from perfloop.caching.insight import Insight
+from perfloop.caching.keys import KeyCodec
 from perfloop.caching.levels import MemoryLevel
 from perfloop.caching.limits import LoadLimit
 from perfloop.caching.local import LocalLevel

@@ -15,8 +15,9 @@ from msgspec import structs
 
 from ..exceptions import LoadTimedOut, ReentrantLoad
 from .backplane import Invalidation
-from .encoding import Decoded, KeyCodec, Undecodable, ValueCodec
+from .encoding import Decoded, Undecodable, ValueCodec
 from .flights import WAITS, Flight, Flights, Outcome, Start, Wait
+from .keys import KeyCodec, checked_tags, distinct
 from .levels import Level, Stored
 from .local import Entry, LocalLevel
 from .options import EntryOptions, lifetime, refresh_early
@@ -106,7 +107,7 @@ class Core:
         values: dict[Any, Any] = {}
         fences = []
         try:
-            for key in dict.fromkeys(keys):
+            for key in distinct(keys):
                 entry = self._current(key)
                 if entry is not None:
                     values[key] = self.given(entry)
@@ -132,7 +133,7 @@ class Core:
     def get_or_load(self, keys: Sequence[Hashable], loader: Loader, options: EntryOptions) -> Program[dict[Any, Any]]:
         """The values of all keys; one call of the loader for those that nobody has and nobody loads."""
         values: dict[Any, Any] = {}
-        missing = list(dict.fromkeys(keys))
+        missing = list(distinct(keys))
         loading = LOADING.get(frozenset())
         yield from self._say()
         while missing:
@@ -318,7 +319,8 @@ class Core:
 
     def remove_tags(self, tags: Sequence[str]) -> Program[None]:
         """Remove all that has one of the tags."""
-        yield from self._change(lambda level: level.remove_tags(tags), Invalidation(tags=tuple(tags)))
+        names = checked_tags(tags)
+        yield from self._change(lambda level: level.remove_tags(names), Invalidation(tags=names))
 
     def clear(self) -> Program[None]:
         """Remove everything."""
@@ -470,10 +472,10 @@ class Core:
         """A value as it is to be kept.
 
         Raises:
-            InvalidValue: it cannot be encoded, or its ttl is negative.
+            InvalidValue: it cannot be encoded, its ttl is negative, or a tag is no text.
         """
         life = lifetime(options, value, self.draw())
-        tags = tuple(options.tags(value)) if callable(options.tags) else options.tags
+        tags = checked_tags(options.tags(value) if callable(options.tags) else options.tags)
         data = self._values.encode(value, load_seconds) if self._encodes else b""
         return Found(value, Stored(data, life.fresh, life.kept, tags), load_seconds, self.clock.now())
 

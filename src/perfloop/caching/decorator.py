@@ -11,6 +11,7 @@ import msgspec
 
 from ..exceptions import ConfigurationError, InvalidValue
 from .call_keys import Template, key_template, read_template
+from .hits import hit_or, hit_or_await
 from .multilevel import MultiLevelCache
 from .options import EntryOptions
 
@@ -41,7 +42,8 @@ class _Decorated(Generic[P, V]):
         self._options = options
         self._key = key
         self._tags = tags
-        self._find, self._given, self._now = cache.fast_path
+        self._find, self._given = cache._find, cache._given
+        self._shareable, self._now = cache._shareable, cache._now
         functools.update_wrapper(self, function)  # type: ignore[arg-type]
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
@@ -92,11 +94,10 @@ class Cached(_Decorated[P, V]):
         def __get__(self, instance: object, owner: type | None = None) -> Any: ...
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V:
-        key = self._key(args, kwargs)
-        entry = self._find(key)
-        if entry is not None and entry.deadline > self._now():
-            entry.hits += 1
-            return self._given(entry)
+        return self._at(self._key(args, kwargs), args, kwargs)
+
+    @hit_or
+    def _at(self, key: str, args: Any, kwargs: Any) -> V:
         load = functools.partial(self._function, *args, **kwargs)
         return self.cache.get_or_load(key, load, self._options_of(args, kwargs))
 
@@ -118,12 +119,12 @@ class AsyncCached(_Decorated[P, V]):
         ) -> AsyncCached[Q, V]: ...
         def __get__(self, instance: object, owner: type | None = None) -> Any: ...
 
+    # Frameworks ask whether this is a coroutine function.
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V:
-        key = self._key(args, kwargs)
-        entry = self._find(key)
-        if entry is not None and entry.deadline > self._now():
-            entry.hits += 1
-            return self._given(entry)
+        return await self._at(self._key(args, kwargs), args, kwargs)
+
+    @hit_or_await
+    async def _at(self, key: str, args: Any, kwargs: Any) -> V:
         load = functools.partial(self._function, *args, **kwargs)
         return await self.cache.aget_or_load(key, load, self._options_of(args, kwargs))
 

@@ -20,8 +20,10 @@ from ..exceptions import ConfigurationError, InvalidValue, LevelFailed
 from ..telemetry import DEFAULT_REGISTRY, Registry
 from .core import Core
 from .effects import Program, run, run_async
-from .encoding import KeyCodec, ValueCodec
+from .encoding import ValueCodec
+from .hits import hit_or, hit_or_await
 from .insight import CacheStatistics, Insight
+from .keys import KeyCodec, checked_tags, distinct
 from .limits import LoadLimit
 from .local import LocalLevel
 from .options import EntryOptions
@@ -92,7 +94,7 @@ class MultiLevelCache(Generic[K, V]):
         Args:
             value: the values' type, anything msgspec knows, and models of pydantic. Values that cannot change are given
                 to all readers; of others each reader gets a copy of his own.
-            key: the keys' type: str, int, UUID, a tuple of these.
+            key: the keys' type: str, a number, bytes, UUID, an enum, a moment, a tuple or frozen struct of these.
             levels: from the fastest to the slowest. Caches that share a level share its keys, and `clear` empties it
                 for all: give each kind of value a namespace of its own.
             max_entries: how many entries this process keeps.
@@ -113,7 +115,7 @@ class MultiLevelCache(Generic[K, V]):
 
         Raises:
             InvalidValue: no bound, or one below 1; an unknown policy; no time for a lease; a type that msgspec does not
-                know.
+                know, or that is none for keys.
             ConfigurationError: `levels` is no sequence of levels; the backplane is another cache's.
         """
         _check(levels)
@@ -167,25 +169,20 @@ class MultiLevelCache(Generic[K, V]):
         )
         self._recovery = Recovery(name, self._core.recover, lambda: self._core.is_behind)
         self._core.fell_behind = self._recovery.wake
+        self._given = self._core.given
         if backplane is not None:
             self._local.listen(heard=False)
             _take(backplane, self)
         _caches.add(self)
 
+    @hit_or
     def get(self, key: K, default: V | None = None) -> V | None:
         """The value if there is a fresh one at any level, else `default`."""
-        entry = self._find(key)
-        if entry is not None and entry.deadline > self._now():
-            entry.hits += 1
-            return cast("V", entry.value if self._shareable else self._core.given(entry))
         return self._run(self._core.get([key], self._options)).get(key, default)
 
+    @hit_or_await
     async def aget(self, key: K, default: V | None = None) -> V | None:
         """As `get`."""
-        entry = self._find(key)
-        if entry is not None and entry.deadline > self._now():
-            entry.hits += 1
-            return cast("V", entry.value if self._shareable else self._core.given(entry))
         return (await self._run_async(self._core.get([key], self._options))).get(key, default)
 
     def get_many(self, keys: Iterable[K]) -> dict[K, V]:
@@ -196,6 +193,7 @@ class MultiLevelCache(Generic[K, V]):
         """As `get_many`."""
         return await self._run_async(self._core.get(list(keys), self._options))
 
+    @hit_or
     def get_or_load(self, key: K, loader: Callable[[], V], options: EntryOptions | None = None) -> V:
         """The value; loaded, by one caller for all, if nobody has a fresh one.
 
@@ -206,20 +204,13 @@ class MultiLevelCache(Generic[K, V]):
             LoadTimedOut: after the hard timeout.
             ReentrantLoad: the loader asks for the same key.
         """
-        entry = self._find(key)
-        if entry is not None and entry.deadline > self._now():
-            entry.hits += 1
-            return cast("V", entry.value if self._shareable else self._core.given(entry))
         return cast("V", self._run(self._core.get_or_load([key], SingleLoader(loader), options or self._options))[key])
 
+    @hit_or_await
     async def aget_or_load(
         self, key: K, loader: Callable[[], V | Awaitable[V]], options: EntryOptions | None = None
     ) -> V:
         """As `get_or_load`. A plain function is called in a thread."""
-        entry = self._find(key)
-        if entry is not None and entry.deadline > self._now():
-            entry.hits += 1
-            return cast("V", entry.value if self._shareable else self._core.given(entry))
         program = self._core.get_or_load([key], SingleLoader(loader), options or self._options)
         return cast("V", (await self._run_async(program))[key])
 
@@ -246,10 +237,12 @@ class MultiLevelCache(Generic[K, V]):
 
     def set(self, key: K, value: V, options: EntryOptions | None = None) -> None:
         """Put a value in, at every level."""
+        distinct([key])
         self._run(self._core.set({key: value}, options or self._options))
 
     async def aset(self, key: K, value: V, options: EntryOptions | None = None) -> None:
         """As `set`."""
+        distinct([key])
         await self._shielded(self._core.set({key: value}, options or self._options))
 
     def set_many(self, values: Mapping[K, V], options: EntryOptions | None = None) -> None:
@@ -298,8 +291,11 @@ class MultiLevelCache(Generic[K, V]):
 
         They are removed before and after, and nothing is kept for them in between: a reader gets what he loads. If this
         process dies inside, that lasts `seconds` and ends by itself; so the change should not take longer.
+
+        Raises:
+            InvalidValue: no time to hold for.
         """
-        names, token = list(tags), _token()
+        names, token, seconds = checked_tags(tags), _token(), _checked_hold(seconds)
         try:
             self._run(self._core.hold(keys, names, token, seconds))
             yield
@@ -309,7 +305,7 @@ class MultiLevelCache(Generic[K, V]):
     @contextlib.asynccontextmanager
     async def awriting(self, *keys: K, tags: Iterable[str] = (), seconds: float = _HOLD_SECONDS) -> AsyncIterator[None]:
         """As `writing`."""
-        names, token = list(tags), _token()
+        names, token, seconds = checked_tags(tags), _token(), _checked_hold(seconds)
         holding = self._begin(self._core.hold(keys, names, token, seconds))
         try:
             await asyncio.shield(holding)
@@ -475,6 +471,12 @@ _ATOMS = (
     msgspec.inspect.EnumType,
     msgspec.inspect.LiteralType,
 )
+
+
+def _checked_hold(seconds: float) -> float:
+    if not (isinstance(seconds, (int, float)) and 0 < seconds < math.inf):
+        raise InvalidValue("Expected to hold for some seconds, a number above 0", got=seconds)
+    return seconds
 
 
 def _token() -> str:

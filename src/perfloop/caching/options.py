@@ -64,6 +64,10 @@ class EntryOptions(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidValue(f"Expected a {name} of 0 or more", got=value)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float))
+
+
 def _may_miss(name: str, value: object) -> bool:
     return value is None and name in ("soft_timeout", "hard_timeout", "negative_ttl", "local_ttl")
 
@@ -95,13 +99,13 @@ def lifetime(options: EntryOptions, value: object, drawn: float) -> Lifetime:
         drawn: a random number from 0 to 1, for the jitter.
 
     Raises:
-        InvalidValue: the function given as ttl returned something that is not above 0.
+        InvalidValue: the function given as ttl returned something that is no number of 0 or more.
     """
     if value is None and options.negative_ttl is not None:
         ttl = options.negative_ttl
     else:
         ttl = options.ttl(value) if callable(options.ttl) else options.ttl
-    if not ttl >= 0:
+    if not (_is_number(ttl) and ttl >= 0):
         raise InvalidValue("Expected the ttl's function to return 0 seconds or more", got=ttl)
     fresh = ttl * (1 - options.jitter * drawn)
     return Lifetime(fresh, fresh + max(options.stale_while_revalidate, options.stale_on_error))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from msgspec import structs
 
+from ..exceptions import InvalidValue
 from .effects import Load, Program, Sleep
 from .levels import Lease, LeaseState, Stored
 from .options import EntryOptions, refresh_early
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from .core import Core
     from .flights import Flight
@@ -44,12 +46,21 @@ class SingleLoader(msgspec.Struct, frozen=True):
 
 
 class BatchLoader(msgspec.Struct, frozen=True):
-    """A function that is given a list of keys and returns a mapping."""
+    """A function that is given a list of keys and returns a mapping.
+
+    Raises:
+        InvalidValue: it returned something else.
+    """
 
     function: Callable[[list[Any]], Any]
 
     def ask(self, keys: Sequence[Hashable]) -> Program[Mapping[Any, Any]]:
-        values: Mapping[Any, Any] = yield Load(self.function, (list(keys),))
+        values = yield Load(self.function, (list(keys),))
+        if not isinstance(values, Mapping):
+            raise InvalidValue(
+                f"Expected the loader to return a mapping of keys to values, got a {type(values).__name__}",
+                hint="return dict(zip(keys, values))",
+            )
         return values
 
 

@@ -87,6 +87,11 @@ def test_templates_that_cannot_be_used(template: str) -> None:
         read_template(template, inspect.signature(function))
 
 
+def test_one_text_in_the_place_of_several_tags_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="tags in a list, got 'company'"):
+        cached(tags="company")
+
+
 def test_an_argument_without_a_text_of_its_own_is_refused() -> None:
     with pytest.raises(InvalidValue, match="got a object") as caught:
         text_of(object())
@@ -122,6 +127,7 @@ async def test_coroutine_functions() -> None:
         calls.append(number)
         return 2 * number
 
+    assert inspect.iscoroutinefunction(double.__call__)  # as frameworks ask
     assert [await double(4), await double(number=4)] == [8, 8]
     await double.invalidate(4)
     assert await double(4) == 8

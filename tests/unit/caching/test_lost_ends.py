@@ -228,26 +228,6 @@ def test_a_loader_that_asks_for_another_key_needs_no_second_turn() -> None:
     assert cache.get_or_load("a", lambda: cache.get_or_load("b", lambda: 1) + 1) == 2
 
 
-def test_a_look_up_in_a_loop_that_was_closed_is_begun_anew() -> None:
-    cache, loop = make(), asyncio.new_event_loop()
-
-    async def load() -> int:
-        await asyncio.sleep(60)
-        return 1
-
-    async def begin() -> None:
-        cache._core.tasks.add(asyncio.ensure_future(cache.aget_or_load("k", load)))
-        for _ in range(5):
-            await asyncio.sleep(0)
-
-    loop.run_until_complete(begin())
-    left = list(cache._core.tasks)
-    loop.close()
-    assert cache.get_or_load("k", lambda: 2) == 2
-    for task in left:
-        task._log_destroy_pending = False
-
-
 async def test_a_loader_that_says_it_was_cancelled_is_not_called_for_ever() -> None:
     cache = make()
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from perfloop.caching import EntryOptions, Invalidation, MemoryLevel, MultiLevelCache
+from perfloop.caching import EntryOptions, MemoryLevel, MultiLevelCache
 from perfloop.caching.effects import run
 from perfloop.exceptions import ConfigurationError, InvalidValue, ReentrantLoad
 
+from .staged import Party
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from perfloop.caching.effects import Program
 
 
 class Time:
@@ -63,14 +63,6 @@ def test_all_processes_find_what_one_has_loaded(make: Callable[..., MultiLevelCa
     assert one.get_or_load("k", loader) == 1
     assert (other.get("k"), other.get_or_load("k", loader), one.get("k")) == (1, 1, 1)
     assert loader.calls == 1
-
-
-def test_a_loaded_none_is_kept() -> None:
-    cache: MultiLevelCache[str, int | None] = MultiLevelCache(int | None)  # type: ignore[arg-type]
-    calls: list[int] = []
-    for _ in range(2):
-        assert cache.get_or_load("k", lambda: calls.append(1)) is None
-    assert (len(calls), cache.get("k", 7)) == (1, None)
 
 
 def test_a_none_is_kept_and_shared_whatever_the_type(levels: list[MemoryLevel]) -> None:
@@ -141,26 +133,6 @@ def test_one_call_of_the_loader_for_all_that_is_missing(make: Callable[..., Mult
     assert cache.get_many(["a", "bb", "none"]) == {"a": 1, "bb": 2}
 
 
-async def test_tasks_share_one_load_and_one_may_be_cancelled() -> None:
-    cache, calls = MultiLevelCache(int), 0
-    begun, go = asyncio.Event(), asyncio.Event()
-
-    async def load() -> int:
-        nonlocal calls
-        calls += 1
-        begun.set()
-        await go.wait()
-        return calls
-
-    tasks = [asyncio.create_task(cache.aget_or_load("k", load)) for _ in range(5)]
-    await begun.wait()
-    tasks[0].cancel()
-    await asyncio.sleep(0)
-    go.set()
-    assert await asyncio.gather(*tasks[1:]) == [1] * 4
-    assert tasks[0].cancelled()
-
-
 async def test_a_load_that_nobody_waits_for_any_more_ends() -> None:
     cache, ended = MultiLevelCache(int), asyncio.Event()
 
@@ -197,15 +169,6 @@ def test_threads_share_one_load() -> None:
     assert (got, len(calls)) == ([7] * 4, 1)
 
 
-def test_a_failure_reaches_the_caller_and_is_not_kept() -> None:
-    cache, loader = MultiLevelCache(int), Counted()
-    loader.error = KeyError("gone")
-    for _ in range(2):
-        with pytest.raises(KeyError, match="gone"):
-            cache.get_or_load("k", loader)
-    assert loader.calls == 2
-
-
 def test_a_stale_value_in_the_place_of_an_error(time: Time) -> None:
     cache, loader = MultiLevelCache(int, clock=time), Counted()
     options = EntryOptions(ttl=10, jitter=0, stale_on_error=60, retry_after=2)
@@ -230,15 +193,6 @@ def test_a_loader_that_asks_for_its_own_key_is_told_so() -> None:
 
     with pytest.raises(ReentrantLoad, match="got 'k'"):
         cache.get_or_load("k", load)
-
-
-def test_what_can_be_changed_is_copied_for_each_reader() -> None:
-    cache = MultiLevelCache(list[int])
-    cache.set("k", [1])
-    mine = cache.get("k")
-    assert mine is not None
-    mine.append(2)
-    assert cache.get("k") == [1]
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -279,35 +233,6 @@ def test_wrong_use_is_told(call: Callable[[], Any], words: str) -> None:
 def test_what_is_no_list_of_levels_is_refused(levels: Any) -> None:
     with pytest.raises(ConfigurationError, match="Expected levels in a list, got a"):
         MultiLevelCache(int, levels=levels)
-
-
-class Party:
-    """A backplane in this process: who publishes is heard by the others at once."""
-
-    name = "party"
-
-    def __init__(self, lines: list[Party]) -> None:
-        self._lines = lines
-        self._hear: tuple[Any, ...] = ()
-        lines.append(self)
-
-    def listen(self, on_message: Any, on_gap: Any, on_deaf: Any) -> None:
-        self._hear = (on_message, on_gap, on_deaf)
-        on_deaf()
-        on_gap()
-
-    def publish(self, invalidation: Invalidation) -> Program[None]:
-        for line in self._lines:
-            if line is not self and line._hear:
-                line._hear[0](invalidation)
-        return
-        yield
-
-    def close(self) -> None:
-        self._hear = ()
-
-    def turn_deaf(self) -> None:
-        self._hear[2]()
 
 
 def test_what_one_process_changes_goes_from_the_others(make: Callable[..., MultiLevelCache[str, int]]) -> None:

@@ -7,13 +7,10 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from perfloop.caching import EntryOptions, MemoryLevel, MultiLevelCache
 from perfloop.caching.effects import run
-from perfloop.caching.options import lifetime, refresh_early
-from perfloop.exceptions import InvalidValue, LoadTimedOut
+from perfloop.exceptions import LoadTimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,29 +32,6 @@ def eventually(holds: Callable[[], bool]) -> None:
             return
         done.wait(0.01)
     raise AssertionError("it never held")
-
-
-@given(st.floats(0.001, 1e6), st.floats(0, 1), st.floats(0, 1))
-def test_jitter_takes_its_share_at_most(ttl: float, jitter: float, drawn: float) -> None:
-    life = lifetime(EntryOptions(ttl=ttl, jitter=jitter, stale_on_error=5, stale_while_revalidate=9), "v", drawn)
-    assert ttl * (1 - jitter) <= life.fresh * (1 + 1e-9)
-    assert life.fresh <= ttl
-    assert life.kept == life.fresh + 9
-
-
-def test_the_ttl_may_depend_on_the_value() -> None:
-    options = EntryOptions(ttl=lambda value: len(value), jitter=0, negative_ttl=3)
-    assert (lifetime(options, "four", 0).fresh, lifetime(options, None, 0).fresh) == (4, 3)
-    with pytest.raises(InvalidValue, match="return 0 seconds or more"):
-        lifetime(EntryOptions(ttl=lambda _: -1), "v", 0)
-
-
-def test_early_refreshes_follow_the_papers_distribution() -> None:
-    options = EntryOptions(refresh_early=2.0)
-    draws = sorted(refresh_early(options, 0.5, (number + 0.5) / 1000) for number in range(1000))
-    assert sum(draws) / 1000 == pytest.approx(1.0, rel=0.01)  # exponential, with β × the load's seconds as its mean
-    assert draws[500] == pytest.approx(0.693, rel=0.01)
-    assert refresh_early(EntryOptions(), 0.5, 0.1) == 0
 
 
 def test_a_stale_value_is_given_at_once_while_it_is_loaded_anew() -> None:

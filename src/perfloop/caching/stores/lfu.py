@@ -25,7 +25,7 @@ class LFUStore(Bounded[E]):
 
     def __init__(self, *, max_entries: int | None = None, max_weight: int | None = None) -> None:
         super().__init__(max_entries=max_entries, max_weight=max_weight)
-        # (hits when it was looked at, number, key); the number is the entry's mark, so that others' are told apart.
+        # (count when it was looked at, number, key); the number is the entry's mark, so that others' are told apart.
         self._heap: list[tuple[int, int, Hashable]] = []
         self._last = 0
 
@@ -34,7 +34,7 @@ class LFUStore(Bounded[E]):
             return self._refuse(key, entry)
         replaced = self.pop(key)
         if replaced is not None:
-            entry.hits += replaced.hits
+            entry.rank = replaced.rank + replaced.hits
         gone = []
         while self._has_no_room_for(entry.weight):
             gone.append(self._make_room())
@@ -42,9 +42,9 @@ class LFUStore(Bounded[E]):
         entry.mark = self._last
         self._entries[key] = entry
         self.weight += entry.weight
-        heappush(self._heap, (entry.hits, entry.mark, key))
+        heappush(self._heap, (_count(entry), entry.mark, key))
         if len(self._heap) > 2 * len(self._entries) + 64:
-            self._heap = [(entry.hits, entry.mark, key) for key, entry in self._entries.items()]
+            self._heap = [(_count(entry), entry.mark, key) for key, entry in self._entries.items()]
             heapify(self._heap)
         return gone
 
@@ -56,14 +56,20 @@ class LFUStore(Bounded[E]):
         # Once for each entry is enough, unless others read them meanwhile, which is not waited for.
         looks = len(self._entries)
         while True:
-            hits, number, key = heappop(self._heap)
+            count, number, key = heappop(self._heap)
             entry = self._entries.get(key)
             if entry is None or entry.mark != number:
                 continue
-            if entry.hits > hits and looks > 0:
+            now = _count(entry)
+            if now > count and looks > 0:
                 looks -= 1
-                heappush(self._heap, (entry.hits, number, key))
+                heappush(self._heap, (now, number, key))
                 continue
             del self._entries[key]
             self.weight -= entry.weight
             return key, entry
+
+
+def _count(entry: Counted) -> int:
+    """Its hits, and those of what it has replaced, which are its rank."""
+    return entry.hits + entry.rank
