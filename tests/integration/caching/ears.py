@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 from typing import TYPE_CHECKING, Any
+
+from perfloop.caching import Invalidation
+from perfloop.caching.effects import run, run_async
 
 if TYPE_CHECKING:
     from perfloop.caching import Backplane
 
-__all__ = ["Ear"]
+__all__ = ["Ear", "assert_others_are_told"]
 
 PATIENCE = 30.0
 
@@ -28,3 +32,14 @@ class Ear:
         while found[-1] != wanted:
             found.append(self.told.get(timeout=PATIENCE))
         return found
+
+
+def assert_others_are_told(ears: list[Ear]) -> None:
+    """Of two of a namespace and one of another, by a thread and by an event loop."""
+    one, two, other = ears
+    said = Invalidation(("a", "é\0"), ("tag",), expired=("b",))
+    run(one.backplane.publish(said))
+    assert two.until(said)
+    asyncio.run(run_async(two.backplane.publish(Invalidation(all=True))))
+    assert one.until(Invalidation(all=True))
+    assert said not in list(other.told.queue)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -10,23 +9,20 @@ import pytest
 
 from perfloop.caching import Invalidation
 from perfloop.caching.backplane.postgresql import PostgreSQLBackplane
-from perfloop.caching.effects import run, run_async
+from perfloop.caching.effects import run
 from perfloop.exceptions import LevelFailed
 
-from .ears import Ear
+from .ears import Ear, assert_others_are_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.servers.postgresql import PostgreSQL
 
 
 @pytest.fixture
-def ears(postgresql: PostgreSQL) -> Iterator[list[Ear]]:
-    ears = [Ear(PostgreSQLBackplane(postgresql.url, namespace=name)) for name in ("shop", "shop", "other")]
-    yield ears
-    for ear in ears:
-        ear.backplane.close()
+def make_backplane(postgresql: PostgreSQL) -> Callable[[str], PostgreSQLBackplane]:
+    return lambda namespace: PostgreSQLBackplane(postgresql.url, namespace=namespace)
 
 
 @pytest.fixture
@@ -36,13 +32,7 @@ def direct(postgresql: PostgreSQL) -> Iterator[psycopg.Connection[Any]]:
 
 
 def test_others_of_the_namespace_are_told(ears: list[Ear]) -> None:
-    one, two, other = ears
-    said = Invalidation(("a", "é\0"), ("tag",), expired=("b",))
-    run(one.backplane.publish(said))
-    assert two.until(said)
-    asyncio.run(run_async(two.backplane.publish(Invalidation(all=True))))
-    assert one.until(Invalidation(all=True))
-    assert said not in list(other.told.queue)
+    assert_others_are_told(ears)
 
 
 def test_more_than_a_notification_holds_comes_in_parts_or_as_all(ears: list[Ear]) -> None:

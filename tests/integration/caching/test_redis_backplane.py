@@ -2,62 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import queue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis as Client
 
 from perfloop.caching import Invalidation
 from perfloop.caching.backplane.redis import RedisBackplane
-from perfloop.caching.effects import run, run_async
+from perfloop.caching.effects import run
 from perfloop.exceptions import LevelFailed
 
 from ...servers.processes import free_port
 from ...servers.redis import run_redis
+from .ears import Ear, assert_others_are_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from ...servers.redis import Redis
 
-PATIENCE = 30.0
-
-
-class Ear:
-    """A backplane and what it has told."""
-
-    def __init__(self, url: str, namespace: str = "shop") -> None:
-        self.backplane = RedisBackplane(url, namespace=namespace)
-        self.told: queue.Queue[Any] = queue.Queue()
-        self.backplane.listen(self.told.put, lambda: self.told.put("gap"), lambda: self.told.put("deaf"))
-
-    def until(self, wanted: Any) -> list[Any]:
-        found = [self.told.get(timeout=PATIENCE)]
-        while found[-1] != wanted:
-            found.append(self.told.get(timeout=PATIENCE))
-        return found
-
 
 @pytest.fixture
-def ears(redis_server: Redis) -> Iterator[list[Ear]]:
-    ears = [Ear(redis_server.url), Ear(redis_server.url), Ear(redis_server.url, "other")]
-    for ear in ears:
-        ear.until("gap")
-    yield ears
-    for ear in ears:
-        ear.backplane.close()
+def make_backplane(redis_server: Redis) -> Callable[[str], RedisBackplane]:
+    return lambda namespace: RedisBackplane(redis_server.url, namespace=namespace)
 
 
 def test_others_of_the_namespace_are_told(ears: list[Ear]) -> None:
-    one, two, other = ears
-    said = Invalidation(("a", "é\0"), ("tag",), expired=("b",))
-    run(one.backplane.publish(said))
-    assert two.until(said)
-    asyncio.run(run_async(two.backplane.publish(Invalidation(all=True))))
-    assert one.until(Invalidation(all=True))
-    assert said not in list(other.told.queue)
+    assert_others_are_told(ears)
 
 
 def test_a_connection_that_is_cut_is_deaf_and_then_a_gap(redis_server: Redis, ears: list[Ear]) -> None:
@@ -72,9 +43,7 @@ def test_a_connection_that_is_cut_is_deaf_and_then_a_gap(redis_server: Redis, ea
 def test_a_server_that_dies_and_comes_back() -> None:
     port = free_port()
     with run_redis(port=port) as server:
-        one, two = Ear(server.url), Ear(server.url)
-        one.until("gap")
-        two.until("gap")
+        one, two = Ear(RedisBackplane(server.url)), Ear(RedisBackplane(server.url))
     one.until("deaf")
     two.until("deaf")
     with pytest.raises(LevelFailed, match="cannot be reached"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -15,13 +14,13 @@ import pytest
 
 from perfloop.caching import Invalidation
 from perfloop.caching.backplane.unix import UnixBackplane, _Sockets
-from perfloop.caching.effects import run, run_async
+from perfloop.caching.effects import run
 from perfloop.exceptions import InvalidValue, LevelFailed
 
-from .ears import Ear
+from .ears import Ear, assert_others_are_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[3]
 # Tells on its standard output what it hears.
@@ -44,11 +43,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def ears(directory: Path) -> Iterator[list[Ear]]:
-    ears = [Ear(UnixBackplane(directory)), Ear(UnixBackplane(directory)), Ear(UnixBackplane(directory, namespace="o"))]
-    yield ears
-    for ear in ears:
-        ear.backplane.close()
+def make_backplane(directory: Path) -> Callable[[str], UnixBackplane]:
+    return lambda namespace: UnixBackplane(directory, namespace=namespace)
 
 
 def sockets(directory: Path) -> set[Path]:
@@ -56,13 +52,7 @@ def sockets(directory: Path) -> set[Path]:
 
 
 def test_others_of_the_namespace_are_told(ears: list[Ear]) -> None:
-    one, two, other = ears
-    said = Invalidation(("a", "é\0"), ("tag",), expired=("b",))
-    run(one.backplane.publish(said))
-    assert two.until(said)
-    asyncio.run(run_async(two.backplane.publish(Invalidation(all=True))))
-    assert one.until(Invalidation(all=True))
-    assert said not in list(other.told.queue)
+    assert_others_are_told(ears)
 
 
 def test_more_than_the_queue_of_a_receiver_holds(ears: list[Ear]) -> None:
