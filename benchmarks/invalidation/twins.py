@@ -16,6 +16,7 @@ from perfloop.caching.levels import MemoryLevel
 from perfloop.caching.levels.protocol import Lease, LeaseState, Stored
 from perfloop.caching.local import Entry, Fence, LocalLevel
 from perfloop.caching.missed import Missed
+from perfloop.caching.outbox import Outbox
 from perfloop.caching.search import Found
 from perfloop.caching.shared import SharedLevel
 
@@ -128,9 +129,9 @@ def _tell_nobody_late(core: Core, depth: int, missed: Missed) -> Any:
     yield
 
 
-def _say_once(core: Core, own: Any = None) -> Any:
-    while own or core._unsaid:
-        yield from core._publish(own or core._unsaid.popleft())
+def _say_once(outbox: Outbox, own: Any = None) -> Any:
+    while own or outbox._unsaid:
+        yield from outbox._publish(own or outbox._unsaid.popleft())
         own = None
 
 
@@ -187,7 +188,7 @@ TWINS: dict[str, list[_Patch]] = {
     "what a dead one could not tell is told by nobody": [(Core, "heard", Core.invalidate_here)],
     "a level that missed a hold does not hold": [(Missed, "hold", _hold_not)],
     "nobody above is told late": [(Core, "_told_late", _tell_nobody_late)],
-    "a message cut off is forgotten": [(Core, "_say", _say_once)],
+    "a message cut off is forgotten": [(Outbox, "say", _say_once)],
     "who comes later joins an old look-up": [(Fence, "touched", False)],
     "a gap clears nothing": [(World, "close_gap", lambda world, node: setattr(node, "has_gap", False))],
     "a death is no gap": [(World, "fall_silent", lambda world, node: None)],

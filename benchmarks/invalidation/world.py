@@ -278,7 +278,7 @@ class World:
     def versions_of_message(self, number: int) -> dict[str, int]:
         """What a reader who has had the message that is sent just now is to be given at least; nothing is known while
         others of this node wait."""
-        waits = self.nodes[number].core._unsaid
+        waits = self.nodes[number].core.outbox
         return self._going.versions if self._going is not None and self._going.changes and not waits else {}
 
     def _note(self, keys: Iterable[str]) -> None:
@@ -357,7 +357,7 @@ class World:
         """Whether its worker has something to tell, and its breakers let it."""
         behind = [shared for shared in node.core.levels if shared.missed and shared._telling is None]
         may_tell = any(shared._breaker.would_allow() for shared in behind)  # type: ignore[attr-defined]
-        return node.alive and not node.recovers and (may_tell or bool(node.core._unsaid))
+        return node.alive and not node.recovers and (may_tell or bool(node.core.outbox))
 
     def close_gap(self, node: Node) -> None:
         """It has noticed that it has missed something."""

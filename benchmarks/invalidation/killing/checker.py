@@ -37,6 +37,7 @@ class Process(NamedTuple):
     """When it could not tell the others."""
     silences: tuple[tuple[float, float], ...] = ()
     """From when until when it cannot have been heard."""
+    name: str = ""
 
 
 class Stale(NamedTuple):
@@ -48,6 +49,8 @@ class Stale(NamedTuple):
     version: int
     promised: int
     how: int
+    written: str
+    """The write it did not see: by whom, who did not see it, and when what was done."""
 
 
 class Verdict(NamedTuple):
@@ -106,13 +109,21 @@ def check(processes: Iterable[Process], source: Mapping[int, int], *, bound: flo
             for place in np.flatnonzero(reads["version"] < promised):
                 read = reads[place]
                 began, version, how = float(read["began"]), int(read["version"]), int(read["how"])
-                stale.append(Stale(number, key, began, version, int(promised[place]), how))
+                missed = next(commit for commit in committed if commit.version == promised[place])
+                stale.append(Stale(number, key, began, version, missed.version, how, _told(missed, life, lives)))
             after = reads["began"] - _next_commit(seen, reads["version"])
             late += int(np.count_nonzero(after > 0))
             stalest = max(stalest, float(after.max(initial=0.0)))
     reads_made = sum(len(life.reads) for life in lives)
     made = sum(map(len, commits.values()))
     return Verdict(stale, reads_made, made, unpromised, stalest, late / max(reads_made, 1))
+
+
+def _told(commit: _Commit, reader: Process, lives: list[Process]) -> str:
+    row, writer = commit.row, lives[commit.process]
+    moments = ", ".join(f"{name} {row[name]:.3f}" for name in ("held", "asked", "committed", "failed", "ended"))
+    unsaid = [round(at, 3) for at in writer.unsaid if row["held"] <= at <= (row["ended"] or writer.gone)]
+    return f"{writer.name}, not {reader.name}: way {row['way']}, {moments}, behind {row['behind']}, unsaid {unsaid}"
 
 
 def _since(commit: _Commit, life: Process, *, hold: float) -> float | None:

@@ -62,6 +62,9 @@ class Faults:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.error: BaseException | None = None
         self.counts: dict[str, int] = {}
+        self.history: list[tuple[str, float, float]] = []
+        """Which fault, with the last slot chosen, from when until when."""
+        self._chosen = -1
         self.silences: list[tuple[int | None, float, float]] = []
         """Of which process, or of all, nothing could be told by the backplane, from when until when."""
 
@@ -95,9 +98,11 @@ class Faults:
                 self._draw.shuffle(faults)
                 for fault in faults:
                     if not self._ending.wait(self._draw.uniform(0.2, 1.0)):
+                        began = time.monotonic()
                         fault()
                         name = fault.__name__.strip("_")
                         self.counts[name] = self.counts.get(name, 0) + 1
+                        self.history.append((f"{name} ({self._chosen})", began, time.monotonic()))
         except BaseException as error:
             self.error = error
 
@@ -144,7 +149,8 @@ class Faults:
             self._kill(slot)
 
     def _slot(self) -> int:
-        return self._draw.randrange(self._slots)
+        self._chosen = self._draw.randrange(self._slots)
+        return self._chosen
 
     def _wait(self, longest: float) -> None:
         self._ending.wait(self._draw.uniform(0.1, 1.0) * longest)

@@ -36,6 +36,9 @@ _HOLD = 5.0
 _SLOTS = 4
 _KILL_PAUSE = 1.5
 _DIES_WITHIN = 3.0
+_SHOWN = 5
+_BEFORE = 15.0
+"""Seconds: the faults so long before a stale read are told."""
 
 
 def figures(seconds: float, naive_seconds: float) -> dict[str, Any]:
@@ -94,8 +97,11 @@ def _run(seconds: float, *, naive: bool) -> tuple[Verdict, dict[str, Any]]:
     verdict = check(lives, source, bound=BOUND, hold=_HOLD)
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(faults.counts.items()))
     say(f"{'naive' if naive else 'ours'}: {verdict.reads:,} reads, {verdict.writes:,} writes, seed {seed}; {kinds}")
-    for stale in verdict.stale[:5]:
+    for stale in verdict.stale[: 0 if naive else _SHOWN]:
         say(f"stale: {stale}")
+        for name, began, over in faults.history:
+            if began < stale.began and over > stale.began - _BEFORE:
+                say(f"  {name} from {began:.3f} to {over:.3f}")
     return verdict, {"kills": processes.kills, "faults": sum(faults.counts.values())}
 
 
@@ -181,6 +187,7 @@ class _Processes:
                 gone.result() if gone else float("inf"),
                 tuple(rows(unsaid, UNSAID)["began"].tolist()),
                 tuple((began, over) for slot, began, over in sorted(silences, key=_began) if slot in {None, mine.slot}),
+                f"{mine.slot}-{mine.life}",
             )
             last = set(life.reads["key"][life.reads["how"] == FINAL].tolist())
             if gone is None and last != set(range(KEYS)):

@@ -7,7 +7,6 @@ takes the fence or lease of each level before it looks into the one below; a cha
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from .keys import KeyCodec, checked_tags, distinct
 from .levels import Level, Stored
 from .local import Entry, LocalLevel
 from .options import EntryOptions, lifetime, refresh_early
+from .outbox import Outbox
 from .search import LOADING, Found, LoadedElsewhere, Loader, Search
 
 if TYPE_CHECKING:
@@ -89,16 +89,12 @@ class Core:
         self.draw = draw
         self.token = token
         self._report = report
-        self._publish = publish
-        self._unsaid: deque[Invalidation] = deque()
+        self.outbox = Outbox(publish, clock)
         self._copies = copies
         self._encodes = copies or weighs or bool(levels)
         self.lease_seconds = lease_seconds
-        self.fell_behind: Callable[[], None] = lambda: None
-        """Called when a level or the other processes have missed something."""
         for depth, shared in enumerate(levels):
             shared.told_late = partial(self._told_late, depth)
-            shared.fell_behind = lambda: self.fell_behind()
 
     # Looking up
 
@@ -113,7 +109,7 @@ class Core:
                     values[key] = self.given(entry)
                 else:
                     fences.append((self._keys.encode(key), self.local.begin(key)))
-            yield from self._say()
+            yield from self.outbox.say()
             missing = dict(fences)
             for shared in self.levels:
                 texts, at = [text for text, fence in missing.items() if not fence.held], self.clock.now()
@@ -135,7 +131,7 @@ class Core:
         values: dict[Any, Any] = {}
         missing = list(distinct(keys))
         loading = LOADING.get(frozenset())
-        yield from self._say()
+        yield from self.outbox.say()
         while missing:
             for key in missing:
                 if any(flight.owner is self.flights and flight.fence.key == key for flight in loading):
@@ -397,32 +393,22 @@ class Core:
             else:
                 here()
             own = structs.replace(invalidation, missed=tuple(missed)) if missed else invalidation
+            if missed:
+                self.outbox.owe(own)
             if untold:
-                self._unsaid.append(own)
-                self.fell_behind()
-        yield from self._say(own)
+                self.outbox.add(own)
+        yield from self.outbox.say(own)
 
-    def _say(self, own: Invalidation | None = None) -> Program[None]:
-        """Tell the other processes: first what is the caller's own, so that it is said when he goes on, and then what
-        they have not been told because who was about to was cancelled."""
-        while own is not None or self._unsaid:
-            try:
-                invalidation = own or self._unsaid.popleft()
-            except IndexError:  # another thread has taken it
-                return
-            own, said = None, False
-            try:
-                yield from self._publish(invalidation)
-                said = True
-            finally:
-                if not said:
-                    self._unsaid.appendleft(invalidation)
-                    self.fell_behind()
+    def when_behind(self, call: Callable[[], None]) -> None:
+        """Have it called when a level or the other processes have missed something."""
+        self.outbox.fell_behind = call
+        for shared in self.levels:
+            shared.fell_behind = call
 
     @property
     def is_behind(self) -> bool:
         """Whether a level or the other processes have missed something."""
-        return bool(self._unsaid) or any(shared.is_behind for shared in self.levels)
+        return bool(self.outbox) or any(shared.is_behind for shared in self.levels)
 
     def recover(self, *, anyway: bool = False) -> Program[None]:
         """Tell them, as far as they can be told now.
@@ -432,12 +418,13 @@ class Core:
         """
         for shared in reversed(self.levels):
             yield from shared.recover(anyway=anyway)
-        yield from self._say()
+        yield from self.outbox.say()
+        yield from self.outbox.say_again({shared.level.name for shared in self.levels if shared.is_behind})
 
     def begin_in_fork(self) -> None:
         """Whatever other threads had under way is not in this process."""
         self.limit.begin_in_fork()
-        self._unsaid.clear()
+        self.outbox.begin_in_fork()
         for shared in self.levels:
             shared.begin_in_fork()
 

@@ -168,7 +168,7 @@ class MultiLevelCache(Generic[K, V]):
             registry=registry or DEFAULT_REGISTRY,
         )
         self._recovery = Recovery(name, self._core.recover, lambda: self._core.is_behind)
-        self._core.fell_behind = self._recovery.wake
+        self._core.when_behind(self._recovery.wake)
         self._given = self._core.given
         if backplane is not None:
             self._local.listen(heard=False)

@@ -310,4 +310,4 @@ def test_who_changes_something_goes_on_when_it_is_said_whoever_says_other_things
         for _ in each:
             pass
     assert [message.keys for message in backplane.said] == [("before",), ("k",)]
-    assert not core._unsaid
+    assert not core.outbox

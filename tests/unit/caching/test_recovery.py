@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perfloop.caching import EntryOptions, LeaseState, Level, MemoryLevel, MultiLevelCache
+from perfloop.caching import EntryOptions, LeaseState, Level, MemoryLevel, MultiLevelCache, outbox
 from perfloop.caching.effects import run
 from perfloop.caching.levels import SQLiteLevel
 from perfloop.caching.shared import SimpleBreaker
 from perfloop.clock import MONOTONIC
 from perfloop.exceptions import LevelFailed
 
+from .staged import Party
 from .test_lost_ends import Cut, Line
-from .test_multilevel import Party
+from .test_policies import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -193,6 +194,24 @@ def test_what_one_cannot_tell_a_level_the_others_tell(level: MemoryLevel) -> Non
     one.delete("k")  # and then it dies
     recovered(other)
     assert run(level.read(["k"])) == [None]
+    one.close()
+
+
+def test_who_was_cut_off_when_it_was_said_is_told_again(level: MemoryLevel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "_SAID_AGAIN_EVERY", 0.01)
+    lines: list[Party] = []
+    doors = [Door(level), Door(level)]
+    one, other = (make(levels=[door], backplane=Party(lines), breaker=soon) for door in doors)
+    one.set("k", 1)
+    assert other.get("k") == 1
+    doors[0].shut = True
+    cut_off = lines.pop()
+    one.delete("k")
+    assert run(level.read(["k"])) != [None]
+    lines.append(cut_off)
+    eventually(lambda: run(level.read(["k"])) == [None])
+    recovered(other)
+    doors[0].shut = False
     one.close()
 
 
