@@ -10,7 +10,6 @@ import random
 import secrets
 import sys
 import weakref
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 import msgspec
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from .arguments import How
     from .backplane import Backplane, Invalidation
     from .levels import Level
-    from .local import Entry
 
 __all__ = ["MultiLevelCache"]
 
@@ -316,11 +314,6 @@ class MultiLevelCache(Generic[K, V]):
                 await self._shielded(release)
             else:  # we are cancelled, and a release that overtakes the hold would leave it
                 await asyncio.shield(self._kept(asyncio.create_task(self._after(holding, release))))
-
-    @property
-    def fast_path(self) -> tuple[Callable[[K], Entry | None], Callable[[Entry], V], Callable[[], float]]:
-        """What a hit in this process takes: the entry of a key, the value of an entry, the time of its deadline."""
-        return self._find, attrgetter("value") if self._shareable else self._core.given, self._now
 
     def describe_keys(self, template: str) -> None:
         """Say what keys look like, `user:{user_id}`, to be shown in their place; `@cached` does."""
