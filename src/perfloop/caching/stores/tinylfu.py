@@ -63,8 +63,10 @@ class TinyLFUStore(Bounded[E]):
         if entry.weight > self.max_weight:
             return self._refuse(key, entry)
         entries = self._entries
-        replaced = entries.get(key)
-        if replaced is not None:
+        size = len(entries)
+        replaced = entries.setdefault(key, entry)
+        if len(entries) == size:
+            entries[key] = entry
             self.weight -= replaced.weight
             # What is not counted yet is the newcomer's, and this access.
             entry.mark = entry.hits - max(0, replaced.hits - replaced.mark) - 1
@@ -75,7 +77,6 @@ class TinyLFUStore(Bounded[E]):
         else:
             self._window.append(key)
             entry.mark = entry.hits - 1
-        entries[key] = entry
         self.weight = weight = self.weight + entry.weight
         if weight > self.max_weight or len(entries) > self.max_entries:
             return self._make_room()
@@ -131,6 +132,7 @@ class TinyLFUStore(Bounded[E]):
         # Stable: of those counted alike newcomers go, or a loop would wash out what it comes back to.
         order = sorted(range(len(keys)), key=counts.__getitem__)
         first_old, freed = len(newcomers), 0
+        counters, mask = self._counters, len(self._counters) - 1
         gone: list[tuple[Hashable, E]] = []
         for index in order:
             if len(gone) >= number and freed >= weight:
@@ -140,7 +142,13 @@ class TinyLFUStore(Bounded[E]):
             gone.append((key, entry))
             freed += entry.weight
             if index >= first_old:
-                self._remember(key, counts[index])
+                count, hashed = counts[index], hash(key)
+                row, other_row = hashed & mask, (hashed >> 24) & mask
+                # Keep its count, for when it comes back.
+                if counters[row] < count:
+                    counters[row] = count
+                if counters[other_row] < count:
+                    counters[other_row] = count
         self.weight -= freed
         self._main.extend([keys[index] for index in order[len(gone) :]])
         self._counted += asked + read
@@ -218,13 +226,6 @@ class TinyLFUStore(Bounded[E]):
             keys.append(key)
             counts.append(count)
         return keys, counts, accesses
-
-    def _remember(self, key: Hashable, count: int) -> None:
-        """Keep the count of what goes, for when it comes back."""
-        counters, mask, hashed = self._counters, len(self._counters) - 1, hash(key)
-        for row in (hashed & mask, (hashed >> 24) & mask):
-            if counters[row] < count:
-                counters[row] = count
 
 
 class _Climber:
