@@ -62,6 +62,8 @@ def create(schema: Schema, dsn: Callable[[str], str]) -> str:
     address = dsn(schema.name)
     with psycopg.connect(address, autocommit=True) as connection:
         schema.fill(connection, address)
+        # VACUUM marks pages as visible to all only where commits are on disk, as they are where they are durable.
+        connection.execute("CHECKPOINT")
         connection.execute("VACUUM (ANALYZE)")
     return address
 

@@ -153,7 +153,12 @@ def _fill(
     notes += restore(clone, schema.after_data)
     notes += _fill_materialized_views(clone)
     progress("collecting statistics")
+    # On a server that commits asynchronously VACUUM finds rows whose commit is not on disk yet, and marks no page of
+    # them as visible to all: a synchronous commit of something brings all before it there.
+    clone.rows("SET synchronous_commit = on")
+    clone.rows("SELECT pg_logical_emit_message(true, 'perfloop', '')")
     clone.rows("VACUUM (ANALYZE)")
+    clone.rows("RESET synchronous_commit")
     _copy_settings(database, clone)
     return Clone(clone, tables, notes)
 

@@ -9,7 +9,12 @@ import pytest
 
 from perfloop.database import clone_database, open_database, run_local_server
 from perfloop.database.indexes import IndexOptions, advise_indexes
-from perfloop.database.indexes.planner_statistics import put_statistics, read_statistics
+from perfloop.database.indexes.planner_statistics import (
+    put_statistics,
+    put_visible_shares,
+    read_statistics,
+    read_visible_shares,
+)
 from perfloop.records import WorkloadRecord, WorkloadStatement, current_environment
 
 if TYPE_CHECKING:
@@ -80,6 +85,17 @@ def test_a_clone_takes_the_statistics_of_every_type_of_column(dsn: str, clones: 
         assert state(ours) == state(theirs)
         asked = "EXPLAIN (FORMAT JSON) SELECT * FROM kinds WHERE num < 400 AND v = 'x3'"
         assert ours.execute(asked).fetchone() == theirs.execute(asked).fetchone()
+
+
+def test_every_page_of_a_clone_is_visible_to_all_and_it_plans_as_where_fewer_are(dsn: str, clones: LocalServer) -> None:
+    table = ("public", "job")
+    with open_database(dsn) as database, clone_database(database, onto=clones.dsn()) as clone:
+        ours, theirs = clone.database.connection, database.connection
+        assert set(read_visible_shares(ours).values()) == {1.0}
+        shares = read_visible_shares(theirs) | {table: 0.25}
+        put_visible_shares(ours, shares, {table})
+        assert read_visible_shares(ours)[table] == pytest.approx(0.25, abs=0.01)
+        assert read_visible_shares(ours)["public", "kinds"] == 1.0
 
 
 def test_an_index_that_the_database_would_not_use_is_not_advised(dsn: str, clones: LocalServer) -> None:

@@ -15,7 +15,7 @@ from .costs import Judged, WorkloadCost
 from .definition import quote_name
 from .gains import statement_gain
 from .literals import analyse_statement
-from .planner_statistics import put_statistics, read_statistics
+from .planner_statistics import put_statistics, put_visible_shares, read_statistics, read_visible_shares
 from .postgresql_catalogue import read_catalogue
 from .reasons import reason, scanned_tables, sequential_scan
 from .scopes import Unparsable
@@ -27,7 +27,7 @@ from .workload_pages import WorkloadPages
 from .write_bill import WrittenTable, measure_write_bills
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import psycopg
 
@@ -71,10 +71,11 @@ def advise_on_postgresql(
     with database.guarded():
         used = read_catalogue(database.connection)
         statistics = read_statistics(database.connection)
+        visible = read_visible_shares(database.connection)
     with clone.guarded():
         what_if = WhatIf(clone.connection, statement_seconds=options.statement_seconds)
         try:
-            return _Advisor(used, statistics, workload, what_if, options).advise()
+            return _Advisor(used, statistics, visible, workload, what_if, options).advise()
         finally:
             what_if.close()
 
@@ -84,6 +85,7 @@ class _Advisor:
         self,
         used: Catalogue,
         statistics: Sequence[ColumnStatistics],
+        visible: Mapping[tuple[str, str], float],
         workload: WorkloadRecord,
         clone: WhatIf,
         options: IndexOptions,
@@ -96,6 +98,7 @@ class _Advisor:
         """Measured and found not to pay, and why."""
         self.notes: list[str] = []
         self.statistics = statistics
+        self.visible = visible
         self.used = used
         """The database's own: how often indexes were used, what updates stayed in their page."""
         self.catalogue = replace(read_catalogue(clone.connection), search_path=used.search_path)
@@ -324,6 +327,7 @@ class _Advisor:
         }
         try:
             put_statistics(self.clone.connection, self.statistics, whole)
+            put_visible_shares(self.clone.connection, self.visible, whole)
         except psycopg.errors.InsufficientPrivilege:
             self.notes.append(
                 "the clone plans by statistics of its own: the database's take a superuser there to be written"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import psycopg
 
-__all__ = ["ColumnStatistics", "put_statistics", "read_statistics"]
+__all__ = ["ColumnStatistics", "put_statistics", "put_visible_shares", "read_statistics", "read_visible_shares"]
 
 _READ = """
 SELECT schemaname, tablename, attname, inherited, null_frac, avg_width, n_distinct,
@@ -22,6 +22,11 @@ SELECT n.nspname, c.relname, a.attname, s.stainherit, s.starelid, s.staattnum,
 FROM pg_statistic s JOIN pg_class c ON c.oid = s.starelid JOIN pg_namespace n ON n.oid = c.relnamespace
      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = s.staattnum
 WHERE c.relkind <> 'i'
+"""
+_VISIBLE = """
+SELECT n.nspname, c.relname, least(c.relallvisible / c.relpages::float8, 1)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm') AND c.relpages > 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
 # STATISTIC_KIND_… of pg_statistic.h.
 _COMMON, _BOUNDS, _CORRELATION = 1, 2, 3
@@ -102,3 +107,35 @@ def put_statistics(
             )
             parameters = [*(value for _, value in sets), relation, number, each.inherited]
             connection.execute(query.encode(), parameters)
+
+
+def read_visible_shares(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], float]:
+    """By schema and table, the share of its pages that an index-only scan need not visit, as VACUUM or ANALYZE last
+    found; without those that neither has seen."""
+    return {(schema, table): share for schema, table, share in connection.execute(_VISIBLE).fetchall()}
+
+
+def put_visible_shares(
+    connection: psycopg.Connection[Any],
+    shares: Mapping[tuple[str, str], float],
+    tables: Collection[tuple[str | None, str]],
+) -> None:
+    """Have a clone's planner count on as many pages as the database's does, until the clone is analyzed again.
+
+    A clone has just been vacuumed. A table that was not pays for each row that an index-only scan gives.
+
+    Args:
+        connection: to the clone, analyzed.
+        shares: see `read_visible_shares`.
+        tables: schema and name of those whose rows the clone has all.
+
+    Raises:
+        psycopg.errors.InsufficientPrivilege: the user is no superuser there.
+    """
+    query = (
+        "UPDATE pg_class SET relallvisible = round(relpages * %s::float8) FROM pg_namespace n"
+        " WHERE n.oid = relnamespace AND n.nspname = %s AND relname = %s"
+    )
+    for (schema, table), share in shares.items():
+        if (schema, table) in tables:
+            connection.execute(query, [share, schema, table])
