@@ -204,7 +204,8 @@ def test_what_cannot_be_judged_is_said_without_values(advise: Advise) -> None:
         (1, "SELECT no_such_column FROM customer WHERE id = 'secret'"),
         (100, f"SELECT id FROM orders WHERE customer_id IN ({', '.join(f'${n}' for n in range(1, 5001))})"),
     )
-    assert len(advice.left_out) == 4
+    # An index for the last one may be there as well, which was measured and does not pay.
+    assert len([each for each in advice.left_out if not each.startswith("CREATE INDEX")]) == 4
     # What stands before the colon is the fingerprint, here the statement itself.
     assert "secret" not in " ".join(each.rpartition(": ")[2] for each in advice.left_out)
     assert advice.statements == 1
