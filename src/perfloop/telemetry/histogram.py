@@ -51,25 +51,22 @@ def cell_bounds(buckets: tuple[float, ...]) -> list[float]:
 
 
 @lru_cache(maxsize=64)
-def cell_table(buckets: tuple[float, ...]) -> tuple[list[int], float]:
-    """Index of the cell whose upper bound is 2^(k/32), at k less the least k, which is given too, negated.
+def cell_table(buckets: tuple[float, ...]) -> dict[int, int]:
+    """Index of the cell whose upper bound is 2^(k/32), by k; without those that a bucket's bound is in, or next to.
 
-    0 for those that a bucket's bound is in, or next to: a logarithm finds k in a third of the time a search takes, but
-    may be wrong by one where a value is at a bound. As many zeros follow: there Python looks for what is below.
+    A logarithm finds k in a third of the time a search takes, but may be wrong by one where a value is at a bound.
     """
-    found = {
-        round(math.log2(bound) * CELLS_PER_DOUBLING): index
-        for index, bound in enumerate(cell_bounds(buckets))
-        if index and bound not in buckets
-    }
+    bounds = cell_bounds(buckets)
+    table = {}
+    for index, bound in enumerate(bounds):
+        if index and bound not in buckets:
+            table[round(math.log2(bound) * CELLS_PER_DOUBLING)] = index
     for bucket in buckets:
         if bucket > 0:
             at = math.ceil(math.log2(bucket) * CELLS_PER_DOUBLING)
             for near in (at - 1, at, at + 1):
-                found.pop(near, None)
-    least = min(found, default=0)
-    size = max(found, default=0) - least + 1
-    return [found.get(least + step, 0) for step in range(size)] + [0] * size, float(-least)
+                table.pop(near, None)
+    return table
 
 
 def check_number(value: float) -> None:
@@ -89,7 +86,7 @@ class Histogram(Batched):
     The classic buckets of an exposition are sums of whole cells. Values are counted in batches: see `batched`.
     """
 
-    __slots__ = ("_bounds", "_counts", "_sources", "_sum", "_table", "_table_offset", "buckets")
+    __slots__ = ("_bounds", "_counts", "_sources", "_sum", "_table", "buckets")
 
     shared = False
     """Whether other processes read its counts, at any moment. Then each value counts at once."""
@@ -114,7 +111,7 @@ class Histogram(Batched):
         super().__init__()
         self.buckets = finite
         self._bounds = cell_bounds(finite)
-        self._table, self._table_offset = cell_table(finite)
+        self._table = cell_table(finite)
         self._counts: collections.Counter[int] = collections.Counter()
         self._sum: float = 0
         self._sources: tuple[Callable[[], None], ...] = ()
@@ -154,13 +151,11 @@ class Histogram(Batched):
             source()
 
     def _count(self, values: Sequence[float]) -> None:
-        bounds, table, offset = self._bounds, self._table, self._table_offset
+        bounds, cell_of = self._bounds, self._table.get
         try:
-            # The table does not know cells at a bucket's bound, nor the first and the last.
-            cells = [
-                table[ceil(log2(value) * CELLS_PER_DOUBLING + offset)] or bisect_left(bounds, value) for value in values
-            ]
-        except (ValueError, OverflowError, IndexError):  # 0 and below, infinite, beyond the table
+            # The logarithm does not know cells at a bucket's bound or beyond the last; the first cell is never asked.
+            cells = [cell_of(ceil(log2(value) * CELLS_PER_DOUBLING)) or bisect_left(bounds, value) for value in values]
+        except (ValueError, OverflowError):  # 0 and below, infinite
             cells = [bisect_left(bounds, value) for value in values]
         self._counts.update(cells)
         try:

@@ -228,10 +228,8 @@ class SharedHistogram(Histogram):
     def observe(self, value: float) -> None:
         """Count `value`, as `Histogram` does."""
         try:
-            index = self._table[ceil(log2(value) * CELLS_PER_DOUBLING + self._table_offset)]
-        except (IndexError, ValueError, OverflowError):
-            index = 0
-        if not index:
+            index = self._table[ceil(log2(value) * CELLS_PER_DOUBLING)]
+        except (KeyError, ValueError, OverflowError):
             # At a bucket's bound, beyond the cells, 0 and below.
             check_number(value)
             index = bisect_left(self._bounds, value)
