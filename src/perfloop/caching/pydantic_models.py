@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = ["decode_model", "encode_model", "model_schema"]
+
+_NAME = re.compile(r"[A-Za-z_][\w.<>]*")
 
 
 def encode_model(value: Any) -> tuple[str, str]:
@@ -34,9 +37,22 @@ def decode_model(kind: type, encoded: Any) -> Any:
     if not _is_model(kind):
         raise TypeError(f"Decoding objects of type {kind.__name__} is unsupported")
     model: Any = kind
-    if not isinstance(encoded, (list, tuple)) or len(encoded) != 2 or encoded[0] != kind.__qualname__:
-        raise ValueError(f"Expected a {kind.__qualname__}, got {encoded!r:.60}")
-    return model.model_validate_json(encoded[1], by_alias=False, by_name=True)
+    # No message shows a value: it may be a secret, and messages are logged.
+    if not isinstance(encoded, (list, tuple)) or len(encoded) != 2:
+        raise ValueError(f"Expected a {kind.__qualname__}, got {type(encoded).__name__}")
+    name, text = encoded
+    if name != kind.__qualname__:
+        other = name if isinstance(name, str) and _NAME.fullmatch(name) else type(name).__name__
+        raise ValueError(f"Expected a {kind.__qualname__}, got a {other:.60}")
+    try:
+        return model.model_validate_json(text, by_alias=False, by_name=True)
+    except ValueError as error:
+        errors: Any = getattr(error, "errors", None)
+        if errors is None:
+            raise
+        found = errors(include_url=False, include_input=False, include_context=False)
+        told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found[:3])
+        raise ValueError(f"Expected a {kind.__qualname__}: {told}") from None
 
 
 def model_schema(kind: type) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 
 from perfloop.caching import MemoryLevel, MultiLevelCache
 from perfloop.caching.encoding import Undecodable, ValueCodec
+from perfloop.caching.pydantic_models import decode_model
 from perfloop.exceptions import InvalidValue
 
 
@@ -82,6 +83,16 @@ def test_they_come_back_as_they_were(kind: Any, value: Any) -> None:
 def test_what_would_come_back_as_something_else_is_refused(kind: Any, value: Any, words: str) -> None:
     with pytest.raises(InvalidValue, match=words):
         ValueCodec(kind).encode(value)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [("Article", '{"number": "hush-hush"}'), ("hush-hush", "{}"), ("Article", "hush-hush"), ["hush-hush"], "hush-hush"],
+)
+def test_no_message_shows_a_value(encoded: Any) -> None:
+    with pytest.raises(ValueError, match="Expected a Article") as caught:
+        decode_model(Article, encoded)
+    assert "hush-hush" not in str(caught.value)
 
 
 def test_a_model_that_has_changed_is_another_type() -> None:
