@@ -37,7 +37,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # are the longest file and have to begin first, as they do in order.
 test: setup
 	$(BIN)/python -m pytest -n 2 tests/unit tests/properties
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone" tests/docs tests/e2e tests/integration
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" tests/docs tests/e2e tests/integration
 	$(BIN)/python -m pytest -m "alone" $$(grep -rl --include='*.py' pytest.mark.alone tests/integration)
 
 check: .venv/.dev

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hyperframe.frame import GoAwayFrame
 
+from perfloop.exceptions import UnreachableTarget
+
 from .http2_serving import (
     CONTINUATION,
     DATA,
@@ -301,7 +303,12 @@ async def test_whatever_happens_each_request_is_counted_once(seed: int, rate: fl
     async with serving_raw(answer) as server:
         began = time.monotonic()
         load_options = options(server, method=method, rate=rate, connections=2, request_limit=300, timeout=0.25)
-        outcome = await load_here(load_options)
+        for tries_left in reversed(range(5)):
+            try:
+                outcome = await load_here(load_options)
+                break
+            except UnreachableTarget:  # a quarter of a second is short to connect in on a busy machine
+                assert tries_left
     counted_once(outcome, 300)
     assert server.requests >= sum(outcome.results.statuses.values())
     assert time.monotonic() - began < 30
