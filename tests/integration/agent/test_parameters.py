@@ -79,7 +79,7 @@ async def _asked(service: Start, command: tuple[str, ...], target: str, url: str
         ((status, _),) = await get(running, target)
         assert status == 200
         observations = await running.observations()
-    assert not any(info.hooks_failed for info in observations.processes.values())
+    assert not [info.hooks_failed for info in observations.processes.values() if info.hooks_failed]
     return workload_of(observations, Sources("."), values=parameters == "values")
 
 
