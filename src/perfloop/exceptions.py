@@ -5,19 +5,29 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AsyncMisuse",
+    "BulkheadFull",
+    "BulkheadTimedOut",
+    "CallRejected",
+    "CallThrottled",
+    "CallTimedOut",
+    "CircuitOpen",
     "ConfigurationError",
     "DatabaseFailed",
     "DatabaseLocked",
     "DatabaseUnreachable",
+    "DeadlineExceeded",
     "InternalError",
     "InvalidValue",
     "LevelFailed",
+    "LoadShed",
     "LoadTimedOut",
     "MissingExtra",
     "NoPrivilege",
     "NoServer",
     "PerfloopError",
     "PortInUse",
+    "RateLimited",
     "RecordTooNew",
     "ReentrantLoad",
     "ServiceDied",
@@ -141,6 +151,69 @@ class ReentrantLoad(PerfloopError, RuntimeError):
     """A cache's loader asks the cache for the very key it loads, and would wait for itself for ever."""
 
     slug = "reentrant-load"
+
+
+class AsyncMisuse(ConfigurationError, TypeError):
+    """A coroutine where a plain function was expected, or the other way round."""
+
+    slug = "async-misuse"
+
+
+class CallRejected(PerfloopError):
+    """A call did not begin: a part of its policy would not let it in. Says nothing of the service to be called."""
+
+    slug = "call-rejected"
+
+    retry_after: float | None = None
+    """Seconds after which to try again makes sense; None: not known."""
+
+
+class CircuitOpen(CallRejected):
+    """A circuit breaker is open, or lets no more probes through."""
+
+    slug = "circuit-open"
+
+
+class BulkheadFull(CallRejected):
+    """As many calls run as may, and as many wait as may."""
+
+    slug = "bulkhead-full"
+
+
+class BulkheadTimedOut(CallRejected, TimeoutError):
+    """A call waited in the queue of a bulkhead for as long as it may."""
+
+    slug = "bulkhead-timed-out"
+
+
+class RateLimited(CallRejected):
+    """More calls than a rate limit allows."""
+
+    slug = "rate-limited"
+
+
+class LoadShed(CallRejected):
+    """A service has more to do than it can, and this call is not important enough."""
+
+    slug = "load-shed"
+
+
+class CallThrottled(CallRejected):
+    """A client holds back calls of which the service would reject most."""
+
+    slug = "call-throttled"
+
+
+class CallTimedOut(PerfloopError, TimeoutError):
+    """A call took longer than it may."""
+
+    slug = "call-timed-out"
+
+
+class DeadlineExceeded(CallTimedOut):
+    """Whoever asked for this does not wait any longer: the deadline of the whole request is over."""
+
+    slug = "deadline-exceeded"
 
 
 class UnreachableTarget(PerfloopError):

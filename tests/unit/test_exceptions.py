@@ -18,6 +18,16 @@ def tree(root: type[PerfloopError] = PerfloopError) -> list[type[PerfloopError]]
 
 # Class: slug, exit status.
 ERRORS = {
+    "AsyncMisuse": ("async-misuse", 2),
+    "BulkheadFull": ("bulkhead-full", 2),
+    "BulkheadTimedOut": ("bulkhead-timed-out", 2),
+    "CallRejected": ("call-rejected", 2),
+    "CallThrottled": ("call-throttled", 2),
+    "CallTimedOut": ("call-timed-out", 2),
+    "CircuitOpen": ("circuit-open", 2),
+    "DeadlineExceeded": ("deadline-exceeded", 2),
+    "LoadShed": ("load-shed", 2),
+    "RateLimited": ("rate-limited", 2),
     "ConfigurationError": ("configuration", 2),
     "DatabaseFailed": ("database-failed", 2),
     "LevelFailed": ("level-failed", 2),

@@ -1,0 +1,21 @@
+"""Parts that keep a service up while others fail: circuit breaker, bulkhead, and the rest of the family (chapter 9)."""
+
+from .gate import Gate, Guard
+from .outcome import FAILURE, IGNORED, SUCCESS, Classification, ErrorTest, Outcome
+from .part import Description, Part, PartEvent
+from .parts import live_parts
+
+__all__ = [
+    "FAILURE",
+    "IGNORED",
+    "SUCCESS",
+    "Classification",
+    "Description",
+    "ErrorTest",
+    "Gate",
+    "Guard",
+    "Outcome",
+    "Part",
+    "PartEvent",
+    "live_parts",
+]
