@@ -143,6 +143,21 @@ AREAS = (
         },
     ),
     Area(
+        "resilience",
+        "what does a part of a policy add to a call, beside the libraries people use for it?",
+        {
+            "breaker_vs_circuitbreaker": ("<=", 0.8),
+            "breaker_vs_pybreaker": ("<=", 0.35),
+            "async_breaker_vs_hyx": ("<=", 0.55),
+            "bulkhead_vs_hyx": ("<=", 0.2),
+            "retry_vs_stamina": ("<=", 0.03),
+            "timeout_vs_asyncio_timeout": ("<=", 0.35),
+            "policy_of_five_vs_nopanic": ("<=", 0.4),
+            "open_rejection_vs_pybreaker": ("<=", 0.4),
+            "threads_8_vs_1": ("<=", 1.3),
+        },
+    ),
+    Area(
         "startup",
         "how long does it take to be there?",
         {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},
