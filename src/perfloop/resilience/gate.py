@@ -45,6 +45,14 @@ class Gate(Part, Generic[Token]):
         super().__init__(name, clock=clock, registry=registry)
         self.classification = classification
 
+    @property
+    def alone(self) -> bool:
+        """Whether its `wrap` does more than admit and release, such as to run the call in threads of its own.
+
+        A Policy then calls that. All others it puts into one shell with the gates beside them.
+        """
+        return False
+
     @abstractmethod
     def try_acquire(self) -> Token | None:
         """Admit a call now. None: it would have to wait, in `acquire` or `aacquire`.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, overload
 
@@ -27,6 +29,7 @@ __all__ = ["Description", "Part", "PartEvent", "refuse_coroutine"]
 P = ParamSpec("P")
 R = TypeVar("R")
 _LOG = logging.getLogger("perfloop.resilience")
+_HERE = str(Path(__file__).parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Part(ABC):
         if not isinstance(name, str):
             raise InvalidValue("Expected a name", got=name, where="name")
         self.name = name or self.kind
+        self.made_at = _maker()
+        """File and line that made it, as `shop.py:12`."""
         self._now = clock.now
         self._registry = registry
         self._listeners: tuple[Callable[[PartEvent], object], ...] = ()
@@ -194,6 +199,14 @@ def refuse_coroutine(coroutine: Any) -> NoReturn:
         got=coroutine.__qualname__,
         hint="use aexecute, or decorate the coroutine function itself",
     )
+
+
+def _maker() -> str:
+    """The nearest line outside this package."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,156 @@
+"""One attempt behind all gates of a policy: one shell, one classification and two clock reads feed them all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
+
+from .nesting import Nesting
+from .outcome import IGNORED, SUCCESS, Classification, Outcome
+from .part import refuse_coroutine
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine, Sequence
+
+    from .gate import Gate
+
+__all__ = ["Attempt", "Recorder"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Recorder: TypeAlias = Callable[[float, float, Outcome], object]
+"""Takes when an attempt started and how long it took, in seconds of the policy's clock, and its outcome."""
+_Held: TypeAlias = list[tuple[Callable[[Any, Outcome, float], None], Any]]
+_LOG = logging.getLogger("perfloop.resilience")
+
+
+class Attempt:
+    """The gates, in the order in which a call passes them; it leaves them in the reverse order.
+
+    What was admitted is released exactly once, whatever happens: a gate further inside rejects, the wait for one is
+    cancelled, the function or the classification raises.
+    """
+
+    __slots__ = ("_classification", "_gates", "_nesting", "_now", "_recorders")
+
+    def __init__(
+        self,
+        gates: Sequence[Gate[Any]],
+        classification: Classification,
+        now: Callable[[], float],
+        recorders: list[Recorder],
+        nesting: Nesting | None,
+    ) -> None:
+        """An attempt.
+
+        Args:
+            gates: outermost first; none is one whose `alone` is true.
+            classification: in place of the gates' own ones.
+            now: a clock.
+            recorders: who is told of each attempt; others may come later.
+            nesting: of a policy that repeats attempts.
+        """
+        self._gates, self._classification, self._now = tuple(gates), classification, now
+        self._recorders, self._nesting = recorders, nesting
+
+    def wrap(self, function: Callable[P, R], /) -> Callable[P, R]:
+        """The function behind the gates, for threads."""
+        gates = tuple((gate.try_acquire, gate.acquire, gate.release) for gate in self._gates)
+        of_error, of_result = self._classification.of_error, self._classification.of_result
+        judges_results, now, recorders = self._classification.judges_results, self._now, self._recorders
+        nesting = self._nesting
+
+        def attempt(*args: P.args, **kwargs: P.kwargs) -> R:
+            held: _Held = []
+            outcome: Outcome = IGNORED  # and stays so should a gate reject or a predicate raise
+            started: float | None = None
+            seconds = 0.0
+            try:
+                for try_acquire, acquire, release in gates:
+                    token = try_acquire()
+                    if token is None:
+                        token = acquire()
+                    held.append((release, token))
+                inside = None if nesting is None else nesting.enter()
+                started = now()
+                try:
+                    result = function(*args, **kwargs)
+                    if type(result) is CoroutineType:
+                        refuse_coroutine(result)
+                except BaseException as error:
+                    seconds = now() - started
+                    outcome = of_error(error)
+                    raise
+                finally:
+                    if inside is not None:
+                        Nesting.leave(inside)
+                seconds = now() - started
+                outcome = of_result(result) if judges_results else SUCCESS
+                return result
+            finally:
+                if held:
+                    _release(held, outcome, seconds)
+                if recorders and started is not None:
+                    _record(recorders, started, seconds, outcome)
+
+        return attempt
+
+    def awrap(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
+        """As `wrap`, for an event loop."""
+        gates = tuple((gate.try_acquire, gate.aacquire, gate.release) for gate in self._gates)
+        of_error, of_result = self._classification.of_error, self._classification.of_result
+        judges_results, now, recorders = self._classification.judges_results, self._now, self._recorders
+        nesting = self._nesting
+
+        async def attempt(*args: P.args, **kwargs: P.kwargs) -> R:
+            held: _Held = []
+            outcome: Outcome = IGNORED
+            started: float | None = None
+            seconds = 0.0
+            try:
+                for try_acquire, acquire, release in gates:
+                    token = try_acquire()
+                    if token is None:
+                        token = await acquire()
+                    held.append((release, token))
+                inside = None if nesting is None else nesting.enter()
+                started = now()
+                try:
+                    result = await function(*args, **kwargs)
+                except BaseException as error:
+                    seconds = now() - started
+                    outcome = of_error(error)
+                    raise
+                finally:
+                    if inside is not None:
+                        Nesting.leave(inside)
+                seconds = now() - started
+                outcome = of_result(result) if judges_results else SUCCESS
+                return result
+            finally:
+                if held:
+                    _release(held, outcome, seconds)
+                if recorders and started is not None:
+                    _record(recorders, started, seconds, outcome)
+
+        return attempt
+
+
+def _release(held: _Held, outcome: Outcome, seconds: float) -> None:
+    try:
+        while held:
+            release, token = held.pop()
+            release(token, outcome, seconds)
+    finally:  # one was interrupted, as by KeyboardInterrupt
+        if held:
+            _release(held, outcome, seconds)
+
+
+def _record(recorders: list[Recorder], started: float, seconds: float, outcome: Outcome) -> None:
+    for recorder in tuple(recorders):
+        try:
+            recorder(started, seconds, outcome)
+        except Exception:
+            _LOG.exception("a recorder of outcomes raised")
