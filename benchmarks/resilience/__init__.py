@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from . import timeouts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,7 +23,7 @@ class Comparison(Protocol):
         """Figures and peers' own numbers."""
 
 
-COMPARISONS: tuple[Comparison, ...] = ()
+COMPARISONS: tuple[Comparison, ...] = (timeouts,)
 _ROUNDS = 15
 
 

@@ -1,17 +1,21 @@
 """Parts that keep a service up while others fail: circuit breaker, bulkhead, and the rest of the family (chapter 9)."""
 
 from .attempt import Recorder
+from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_header, remaining, to_header
 from .gate import Gate, Guard
 from .outcome import FAILURE, IGNORED, SUCCESS, Classification, ErrorTest, Outcome
 from .part import Description, Part, PartEvent
 from .parts import live_parts
 from .policy import Policy, PolicyDescription
+from .timeout import Deadline, Timeout
 
 __all__ = [
     "FAILURE",
     "IGNORED",
     "SUCCESS",
+    "TIMEOUT_HEADER",
     "Classification",
+    "Deadline",
     "Description",
     "ErrorTest",
     "Gate",
@@ -22,5 +26,12 @@ __all__ = [
     "Policy",
     "PolicyDescription",
     "Recorder",
+    "TimeLimit",
+    "Timeout",
+    "check_deadline",
+    "deadline",
+    "from_header",
     "live_parts",
+    "remaining",
+    "to_header",
 ]
