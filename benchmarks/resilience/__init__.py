@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import timeouts
+from . import breakers, timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,10 @@ class Comparison(Protocol):
         """Figures and peers' own numbers."""
 
 
-COMPARISONS: tuple[Comparison, ...] = (timeouts,)
+COMPARISONS: tuple[Comparison, ...] = (
+    breakers,
+    timeouts,
+)
 _ROUNDS = 15
 
 

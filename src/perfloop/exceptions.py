@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "AsyncMisuse",
@@ -172,6 +172,19 @@ class CircuitOpen(CallRejected):
     """A circuit breaker is open, or lets no more probes through."""
 
     slug = "circuit-open"
+
+    # A service that is down makes thousands a second: what most have not costs nothing, nor does a text nobody reads.
+    got = where = hint = output = None
+
+    def __init__(self, message: str, retry_after: float | None = None, **rest: Any) -> None:
+        if rest:
+            super().__init__(message, **rest)
+        self.message = message
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if self.retry_after is None else f"{text}; retry after {self.retry_after:.1f} s"
 
 
 class BulkheadFull(CallRejected):

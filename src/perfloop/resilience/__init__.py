@@ -1,6 +1,7 @@
 """Parts that keep a service up while others fail: circuit breaker, bulkhead, and the rest of the family (chapter 9)."""
 
 from .attempt import Recorder
+from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, TimeWindow
 from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_header, remaining, to_header
 from .gate import Gate, Guard
 from .outcome import FAILURE, IGNORED, SUCCESS, Classification, ErrorTest, Outcome
@@ -14,7 +15,11 @@ __all__ = [
     "IGNORED",
     "SUCCESS",
     "TIMEOUT_HEADER",
+    "CircuitBreaker",
+    "CircuitState",
     "Classification",
+    "Consecutive",
+    "CountWindow",
     "Deadline",
     "Description",
     "ErrorTest",
@@ -27,6 +32,7 @@ __all__ = [
     "PolicyDescription",
     "Recorder",
     "TimeLimit",
+    "TimeWindow",
     "Timeout",
     "check_deadline",
     "deadline",
