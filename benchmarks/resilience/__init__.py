@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import breakers, timeouts
+from . import breakers, retries, timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,10 +23,7 @@ class Comparison(Protocol):
         """Figures and peers' own numbers."""
 
 
-COMPARISONS: tuple[Comparison, ...] = (
-    breakers,
-    timeouts,
-)
+COMPARISONS: tuple[Comparison, ...] = (breakers, retries, timeouts)
 _ROUNDS = 15
 
 

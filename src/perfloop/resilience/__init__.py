@@ -1,6 +1,8 @@
 """Parts that keep a service up while others fail: circuit breaker, bulkhead, and the rest of the family (chapter 9)."""
 
 from .attempt import Recorder
+from .backoff import Backoff, ConstantBackoff, DecorrelatedBackoff, ExponentialBackoff
+from .budget import RetryBudget
 from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, TimeWindow
 from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_header, remaining, to_header
 from .gate import Gate, Guard
@@ -8,6 +10,7 @@ from .outcome import FAILURE, IGNORED, SUCCESS, Classification, ErrorTest, Outco
 from .part import Description, Part, PartEvent
 from .parts import live_parts
 from .policy import Policy, PolicyDescription
+from .retry import Retry
 from .timeout import Deadline, Timeout
 
 __all__ = [
@@ -15,14 +18,18 @@ __all__ = [
     "IGNORED",
     "SUCCESS",
     "TIMEOUT_HEADER",
+    "Backoff",
     "CircuitBreaker",
     "CircuitState",
     "Classification",
     "Consecutive",
+    "ConstantBackoff",
     "CountWindow",
     "Deadline",
+    "DecorrelatedBackoff",
     "Description",
     "ErrorTest",
+    "ExponentialBackoff",
     "Gate",
     "Guard",
     "Outcome",
@@ -31,6 +38,8 @@ __all__ = [
     "Policy",
     "PolicyDescription",
     "Recorder",
+    "Retry",
+    "RetryBudget",
     "TimeLimit",
     "TimeWindow",
     "Timeout",

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
     from collections.abc import Callable
 
-__all__ = ["Attempt", "Expiries", "expiries_of"]
+__all__ = ["Expiries", "TimedCall", "expiries_of"]
 
 
-class Attempt(TimeLimit):
+class TimedCall(TimeLimit):
     """One call of a task that is cancelled when its time is over.
 
     Cancels and takes the cancellation back as `asyncio.timeout` does: a cancellation from outside, even one of the same
@@ -60,7 +60,7 @@ class Expiries:
     __slots__ = ("__weakref__", "_now", "_seconds", "armed", "running")
 
     def __init__(self, now: Callable[[], float], seconds: float) -> None:
-        self.running: dict[Attempt, None] = {}
+        self.running: dict[TimedCall, None] = {}
         self._now = now
         self._seconds = seconds
         self.armed = False
@@ -70,9 +70,9 @@ class Expiries:
         self.armed = True
         loop.call_later(self._seconds, self._ring, loop)
 
-    def due(self, now: float) -> list[Attempt]:
+    def due(self, now: float) -> list[TimedCall]:
         """Those whose time is over, the eldest first. They are running no more."""
-        due: list[Attempt] = []
+        due: list[TimedCall] = []
         for attempt in self.running:
             if attempt.at > now:
                 break

@@ -67,6 +67,8 @@ class Part(ABC):
     """Keys of `counts`."""
     gauge_names: ClassVar[tuple[str, ...]] = ()
     """Keys of `gauges`."""
+    sees_arguments: bool = False
+    """Whether it looks at what calls are given: a key, which method. `execute` then wraps the function itself."""
 
     def __init__(self, name: str = "", *, clock: Clock = MONOTONIC, registry: Registry = DEFAULT_REGISTRY) -> None:
         """A part.
@@ -126,6 +128,8 @@ class Part(ABC):
             CallRejected: the part did not let the call begin.
             AsyncMisuse: the function returned a coroutine: it belongs in `aexecute`.
         """
+        if self.sees_arguments:
+            return self.wrap(functools.partial(_call, function))(*args, **kwargs)  # type: ignore[no-any-return]
         result: R = self._execute(function, *args, **kwargs)
         return result
 
@@ -136,6 +140,8 @@ class Part(ABC):
             CallRejected: the part did not let the call begin.
             AsyncMisuse: the function returned nothing to await: it belongs in `execute`.
         """
+        if self.sees_arguments:
+            return await self.awrap(functools.partial(_acall, function))(*args, **kwargs)  # type: ignore[no-any-return]
         result: R = await self._aexecute(function, *args, **kwargs)
         return result
 

@@ -102,6 +102,7 @@ class Policy(Part):
         """
         _check(parts, order)
         self.parts = parts if order == "as given" else tuple(sorted(parts, key=lambda part: ORDER.index(part.kind)))
+        self.sees_arguments = any(part.sees_arguments for part in parts)
         self.calls = tuple(calls)
         if not all(isinstance(each, Part) for each in self.calls):
             raise InvalidValue("Expected parts and policies", got=self.calls, where="calls")

@@ -10,7 +10,7 @@ from ..clock import MONOTONIC
 from ..exceptions import AsyncMisuse, CallTimedOut, DeadlineExceeded
 from ..telemetry import DEFAULT_REGISTRY
 from .deadline import CURRENT, TimeLimit
-from .expiry import Attempt, Expiries, expiries_of
+from .expiry import Expiries, TimedCall, expiries_of
 from .part import Description, Part, refuse_coroutine
 from .settings import positive
 
@@ -42,7 +42,7 @@ class Timeout(Part):
 
     kind = "timeout"
     results = ("successful", "failed", "late", "timeout")
-    attempt: ClassVar[type[Attempt]] = Attempt
+    timed_call: ClassVar[type[TimedCall]] = TimedCall
 
     def __init__(
         self, seconds: float, *, name: str = "", clock: Clock = MONOTONIC, registry: Registry = DEFAULT_REGISTRY
@@ -77,7 +77,7 @@ class Timeout(Part):
             CallTimedOut: by the call; it has been cancelled and has ended.
             DeadlineExceeded: likewise, because of a deadline round the call.
         """
-        current, now, where, seconds, make = CURRENT, self._now, self._where, self.seconds, self.attempt
+        current, now, where, seconds, make = CURRENT, self._now, self._where, self.seconds, self.timed_call
 
         async def timed(*args: P.args, **kwargs: P.kwargs) -> R:
             loop = get_running_loop()
@@ -131,9 +131,9 @@ class Timeout(Part):
         left = outside.remaining()
         if left <= 0:
             raise self._timed_out(outside)
-        attempt = Attempt(self._now, left, outside.where, task)
+        attempt = TimedCall(self._now, left, outside.where, task)
         timer = None
-        if not (isinstance(outside, Attempt) and outside.task is task):  # that one cancels it
+        if not (isinstance(outside, TimedCall) and outside.task is task):  # that one cancels it
             timer = task.get_loop().call_later(left, attempt.expire)
         try:
             result = await function(*args, **kwargs)
@@ -162,7 +162,7 @@ class Timeout(Part):
 
         def timed(*args: P.args, **kwargs: P.kwargs) -> R:
             outside = current.get()
-            limit: TimeLimit = _LIMITS[self.attempt](now, seconds, where)
+            limit: TimeLimit = _LIMITS[self.timed_call](now, seconds, where)
             if outside is not None and (left := outside.remaining()) < seconds:
                 if left <= 0:
                     raise self._timed_out(outside)
@@ -203,7 +203,7 @@ class _OfAttempt(TimeLimit):
     error = CallTimedOut
 
 
-class _OfCall(Attempt):
+class _OfCall(TimedCall):
     __slots__ = ()
     error = DeadlineExceeded
 
@@ -215,7 +215,7 @@ class Deadline(Timeout):
     """
 
     kind = "deadline"
-    attempt = _OfCall
+    timed_call = _OfCall
 
 
-_LIMITS: Mapping[type[Attempt], type[TimeLimit]] = {Attempt: _OfAttempt, _OfCall: TimeLimit}
+_LIMITS: Mapping[type[TimedCall], type[TimeLimit]] = {TimedCall: _OfAttempt, _OfCall: TimeLimit}

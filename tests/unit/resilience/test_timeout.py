@@ -9,12 +9,14 @@ import pytest
 import uvloop
 
 from perfloop.exceptions import AsyncMisuse, CallTimedOut, DeadlineExceeded, InvalidValue
+from perfloop.resilience import Description, Gate, Policy
 from perfloop.resilience.deadline import check_deadline, deadline, remaining
-from perfloop.resilience.expiry import Attempt, Expiries, expiries_of
+from perfloop.resilience.expiry import Expiries, TimedCall, expiries_of
 from perfloop.resilience.timeout import Deadline, Timeout
 from perfloop.telemetry import Registry
 from perfloop.testing import FakeClock
 
+from .naive.timeout_round_queue import limited as naively_limited
 from .virtual_time import run
 
 
@@ -290,7 +292,7 @@ class TestEventLoop:
         async def main() -> None:
             loop = asyncio.get_running_loop()
             expiries = Expiries(clock.now, 1)
-            expiries.running[Attempt(clock.now, 1, "here", asyncio.current_task())] = None
+            expiries.running[TimedCall(clock.now, 1, "here", asyncio.current_task())] = None
             expiries.arm(loop)
             expiries._ring(loop)
             assert len(expiries.running) == 1
@@ -355,6 +357,45 @@ class TestThreads:
     def test_a_coroutine_is_refused(self, clock) -> None:
         with pytest.raises(AsyncMisuse, match="sleeps"):
             made(1, clock)(lambda: sleeps(1))()
+
+
+class OneAtATime(Gate[bool]):
+    kind = "bulkhead"
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.permits = asyncio.Semaphore(1)
+        super().__init__(clock=clock, registry=Registry())
+
+    def try_acquire(self) -> None:
+        return None
+
+    async def aacquire(self) -> bool:
+        return await self.permits.acquire()
+
+    def release(self, token, outcome, seconds) -> None:
+        self.permits.release()
+
+    def describe(self) -> Description:
+        return Description(self.kind, self.name, {})
+
+
+class TestTrap11:
+    """A timeout of an attempt must not count the time the call waits in a queue for its turn."""
+
+    def succeeded(self, call, clock) -> int:
+        async def main() -> int:
+            calls = [call(lambda: sleeps(0.8)) for _ in range(5)]
+            return (await asyncio.gather(*calls, return_exceptions=True)).count("result")
+
+        return run(main(), clock)
+
+    def test_in_a_policy_it_begins_with_the_work(self, clock) -> None:
+        policy = Policy(made(1, clock), OneAtATime(clock), registry=Registry())
+        assert self.succeeded(policy.aexecute, clock) == 5
+
+    def test_the_naive_one_gives_up_on_work_that_has_not_begun(self, clock) -> None:
+        permits = asyncio.Semaphore(1)
+        assert self.succeeded(lambda function: naively_limited(function, permits, 1), clock) == 1
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "1", None, True])
