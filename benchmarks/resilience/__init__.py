@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import breakers, retries, timeouts
+from . import breakers, bulkhead, timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,11 @@ class Comparison(Protocol):
 
 
 COMPARISONS: tuple[Comparison, ...] = (breakers, retries, timeouts)
+COMPARISONS: tuple[Comparison, ...] = (
+    breakers,
+    bulkhead,
+    timeouts,
+)
 _ROUNDS = 15
 
 

@@ -3,6 +3,7 @@
 from .attempt import Recorder
 from .backoff import Backoff, ConstantBackoff, DecorrelatedBackoff, ExponentialBackoff
 from .budget import RetryBudget
+from .bulkhead import Bulkhead, ThreadPoolBulkhead
 from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, TimeWindow
 from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_header, remaining, to_header
 from .gate import Gate, Guard
@@ -11,6 +12,7 @@ from .part import Description, Part, PartEvent
 from .parts import live_parts
 from .policy import Policy, PolicyDescription
 from .retry import Retry
+from .priority import priority
 from .timeout import Deadline, Timeout
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "SUCCESS",
     "TIMEOUT_HEADER",
     "Backoff",
+    "Bulkhead",
     "CircuitBreaker",
     "CircuitState",
     "Classification",
@@ -40,6 +43,7 @@ __all__ = [
     "Recorder",
     "Retry",
     "RetryBudget",
+    "ThreadPoolBulkhead",
     "TimeLimit",
     "TimeWindow",
     "Timeout",
@@ -47,6 +51,7 @@ __all__ = [
     "deadline",
     "from_header",
     "live_parts",
+    "priority",
     "remaining",
     "to_header",
 ]

@@ -36,6 +36,7 @@ ORDER: Final = (
     "bulkhead",
     "adaptive_limit",
     "timeout",
+    "thread_pool_bulkhead",
     "policy",
 )
 """Kinds of parts, outermost first.
@@ -43,6 +44,7 @@ ORDER: Final = (
 A fallback answers for all that fails further inside, and what it gives is nobody's success. A deadline bounds the call
 with all its attempts, a timeout one attempt: innermost, so that waiting for a permit does not count. The breaker is
 inside the retry: it sees each attempt, and its rejection ends the call. What waits comes after what rejects at once.
+Threads of their own are round the call itself; time out by their `call_timeout`, which does not count the queue.
 """
 _SEVERAL: Final = {"fallback", "throttle", "circuit_breaker", "rate_limiter", "bulkhead", "adaptive_limit", "policy"}
 """Of which one call may pass several: one limit a host and one for all, one fallback behind another."""
