@@ -1,5 +1,7 @@
 """Parts that keep a service up while others fail: circuit breaker, bulkhead, and the rest of the family (chapter 9)."""
 
+from .adaptive_limit import AdaptiveLimit, LimitAlgorithm
+from .aimd import Aimd
 from .attempt import Recorder
 from .backoff import Backoff, ConstantBackoff, DecorrelatedBackoff, ExponentialBackoff
 from .budget import RetryBudget
@@ -7,12 +9,15 @@ from .bulkhead import Bulkhead, ThreadPoolBulkhead
 from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, TimeWindow
 from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_header, remaining, to_header
 from .gate import Gate, Guard
+from .gradient import Gradient
 from .outcome import FAILURE, IGNORED, SUCCESS, Classification, ErrorTest, Outcome
 from .part import Description, Part, PartEvent
 from .parts import live_parts
 from .policy import Policy, PolicyDescription
-from .retry import Retry
 from .priority import priority
+from .retry import Retry
+from .shedding import Criticality, LoadShedder
+from .throttle import ClientThrottle
 from .timeout import Deadline, Timeout
 
 __all__ = [
@@ -20,21 +25,28 @@ __all__ = [
     "IGNORED",
     "SUCCESS",
     "TIMEOUT_HEADER",
+    "AdaptiveLimit",
+    "Aimd",
     "Backoff",
     "Bulkhead",
     "CircuitBreaker",
     "CircuitState",
     "Classification",
+    "ClientThrottle",
     "Consecutive",
     "ConstantBackoff",
     "CountWindow",
+    "Criticality",
     "Deadline",
     "DecorrelatedBackoff",
     "Description",
     "ErrorTest",
     "ExponentialBackoff",
     "Gate",
+    "Gradient",
     "Guard",
+    "LimitAlgorithm",
+    "LoadShedder",
     "Outcome",
     "Part",
     "PartEvent",

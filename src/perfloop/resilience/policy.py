@@ -33,6 +33,7 @@ ORDER: Final = (
     "throttle",
     "circuit_breaker",
     "rate_limiter",
+    "load_shedder",
     "bulkhead",
     "adaptive_limit",
     "timeout",

@@ -1,0 +1,1 @@
+"""Parts of policies inside the libraries and servers that people have."""

@@ -1,0 +1,183 @@
+"""Admission for ASGI applications: Starlette, FastAPI, Litestar, Django, Falcon and those without a framework."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from ...telemetry import DEFAULT_REGISTRY
+from ..deadline import TIMEOUT_HEADER, check_deadline, deadline
+from ..outcome import FAILURE, IGNORED, SUCCESS, Outcome
+from ..priority import PRIORITY
+from ..shedding import Criticality, LoadShedder
+from .rejections import REJECTIONS, Admission
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+
+    from ...exceptions import CallRejected, CallTimedOut
+    from ...telemetry import Registry
+    from ..gate import Gate
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    # Any: each framework has its own types for them.
+    Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+__all__ = ["ResilienceMiddleware"]
+
+_SERVER_ERROR = 500
+
+
+class ResilienceMiddleware:
+    """Lets in the requests that the service can answer in time; the others get a short answer at once.
+
+        app.add_middleware(ResilienceMiddleware)            # Starlette, FastAPI
+        app = ResilienceMiddleware(app)                     # any ASGI application
+
+    A request that is not let in is answered with 503 (429 by a rate limit) and Retry-After, before any of its body is
+    read. One whose caller does not wait any longer gets 504. What the application calls has the caller's deadline and
+    priority. A place is free again when the answer is out, when the client has left and the application ends, or when
+    the request is cancelled. Websockets and lifespan pass untouched.
+
+    CallRejected and CallTimedOut that the application raises before its answer begins are answered likewise.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        gate: Gate[Any] | None = None,
+        priority: Callable[[Mapping[str, Any]], int] | None = None,
+        priority_header: str | None = None,
+        deadline_header: str | None = TIMEOUT_HEADER,
+        timeout: float | None = None,
+        registry: Registry = DEFAULT_REGISTRY,
+    ) -> None:
+        """Wrap `app`.
+
+        Args:
+            app: the application.
+            gate: lets requests in; `LoadShedder(name="http")` unless given.
+            priority: tells from a scope how important a request is, a Criticality.
+            priority_header: a header that tells it: `critical+`, `critical`, `sheddable+`, `sheddable`. Only where
+                those who ask are trusted: else all are critical. It counts for less than `priority`.
+            deadline_header: a header with the milliseconds that the caller still waits; None: no header.
+            timeout: seconds until the deadline of requests that bring none, or a later one.
+            registry: where rejections are counted.
+
+        Raises:
+            InvalidValue: a gate that is none, a timeout that is not positive, a header without a name.
+        """
+        self.app = app
+        gate = LoadShedder(name="http", registry=registry) if gate is None else gate
+        self._admission = admission = Admission(gate, deadline_header, priority_header, timeout, registry)
+        self._gate = gate
+        self._priority = priority
+        self._deadline_header = (admission.deadline_header or "").encode("latin-1")
+        self._priority_header = (admission.priority_header or "").encode("latin-1")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's scope."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        header = important = None
+        for name, value in scope["headers"]:
+            if name == self._deadline_header:
+                header = value
+            elif name == self._priority_header:
+                important = Criticality.of_text(value.decode("latin-1"))
+        if self._priority is not None:
+            important = Criticality.of(self._priority(scope))
+        restored = None if important is None else PRIORITY.set(important)
+        seconds = self._admission.seconds(header)
+        try:
+            with contextlib.nullcontext() if seconds is None else deadline(seconds):
+                await self._serve(scope, receive, send)
+        finally:
+            if restored is not None:
+                PRIORITY.reset(restored)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gate = self._gate
+        try:
+            token = gate.try_acquire()
+            if token is None:
+                token = await gate.aacquire()
+        except REJECTIONS as error:
+            await self._reject(error, scope, send)
+            return
+        exchange = _Exchange(gate, token, receive, send)
+        try:
+            check_deadline()  # it may have waited for its place
+            await self.app(scope, exchange.receive, exchange.send)
+        except REJECTIONS as error:
+            exchange.end(IGNORED)
+            if exchange.status:
+                raise
+            await self._reject(error, scope, send)
+        except BaseException as error:
+            exchange.fail(error)
+            raise
+        finally:
+            exchange.end()
+
+    async def _reject(self, error: CallRejected | CallTimedOut, scope: Scope, send: Send) -> None:
+        answer = self._admission.reject(error)
+        headers = [(name.encode(), value.encode()) for name, value in answer.headers]
+        await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
+
+class _Exchange:
+    """A request that was let in."""
+
+    __slots__ = ("_began", "_first", "_gate", "_left", "_receive", "_send", "_token", "status")
+
+    def __init__(self, gate: Gate[Any], token: Any, receive: Receive, send: Send) -> None:
+        self._gate = gate
+        self._token = token
+        self._receive = receive
+        self._send = send
+        self._began = gate._now()
+        self._first: float | None = None
+        self._left = False
+        self.status = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._left = self._left or message["type"] == "http.disconnect"
+        return message
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.start":
+            # How long a stream lasts says nothing of the load: what counts is how long it took to begin.
+            self._first = self._gate._now()
+            self.status = message["status"]
+        await self._send(message)
+        if not message.get("more_body") and kind in ("http.response.body", "http.response.zerocopysend"):
+            self.end()
+
+    def fail(self, error: BaseException) -> None:
+        """The application raised."""
+        outcome: Outcome = IGNORED
+        try:
+            outcome = self._gate.classification.of_error(error)
+        finally:
+            self.end(outcome)
+
+    def end(self, outcome: Outcome | None = None) -> None:
+        """The request is over; a second call does nothing."""
+        token, self._token = self._token, None
+        if token is None:
+            return
+        now = self._gate._now()
+        if outcome is None:
+            outcome = FAILURE if self.status >= _SERVER_ERROR else SUCCESS
+            if self._left and self._first is None:
+                outcome = IGNORED
+        self._gate.release(token, outcome, (now if self._first is None else self._first) - self._began)
