@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import breakers, retries, timeouts
-from . import breakers, bulkhead, timeouts
+from . import breakers, bulkhead, retries, timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,12 +23,7 @@ class Comparison(Protocol):
         """Figures and peers' own numbers."""
 
 
-COMPARISONS: tuple[Comparison, ...] = (breakers, retries, timeouts)
-COMPARISONS: tuple[Comparison, ...] = (
-    breakers,
-    bulkhead,
-    timeouts,
-)
+COMPARISONS: tuple[Comparison, ...] = (breakers, bulkhead, retries, timeouts)
 _ROUNDS = 15
 
 
