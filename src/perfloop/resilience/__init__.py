@@ -7,7 +7,9 @@ from .backoff import Backoff, ConstantBackoff, DecorrelatedBackoff, ExponentialB
 from .budget import RetryBudget
 from .bulkhead import Bulkhead, ThreadPoolBulkhead
 from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, TimeWindow
+from .collapsing import Collapse
 from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_header, remaining, to_header
+from .fallback import Fallback, StaleCache
 from .gate import Gate, Guard
 from .gradient import Gradient
 from .outcome import FAILURE, IGNORED, SUCCESS, Classification, ErrorTest, Outcome
@@ -33,6 +35,7 @@ __all__ = [
     "CircuitState",
     "Classification",
     "ClientThrottle",
+    "Collapse",
     "Consecutive",
     "ConstantBackoff",
     "CountWindow",
@@ -42,6 +45,7 @@ __all__ = [
     "Description",
     "ErrorTest",
     "ExponentialBackoff",
+    "Fallback",
     "Gate",
     "Gradient",
     "Guard",
@@ -55,6 +59,7 @@ __all__ = [
     "Recorder",
     "Retry",
     "RetryBudget",
+    "StaleCache",
     "ThreadPoolBulkhead",
     "TimeLimit",
     "TimeWindow",

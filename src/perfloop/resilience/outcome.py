@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ..exceptions import AsyncMisuse, CallRejected, InvalidValue
 
-__all__ = ["FAILURE", "IGNORED", "SUCCESS", "Classification", "ErrorTest", "Outcome"]
+__all__ = ["FAILURE", "IGNORED", "SUCCESS", "Classification", "ErrorTest", "Outcome", "error_test", "holds"]
 
 Outcome: TypeAlias = Literal[0, 1, 2]
 SUCCESS: Final = 0
@@ -48,9 +48,9 @@ class Classification:
         Raises:
             InvalidValue: something that is no exception class, no tuple of them and not callable.
         """
-        self._failure = _test(failure, "failure")
-        self._ignored = _test(ignored, "ignored")
-        self._success = _test(success, "success")
+        self._failure = error_test(failure, "failure")
+        self._ignored = error_test(ignored, "ignored")
+        self._success = error_test(success, "success")
         if failed_result is not None and not callable(failed_result):
             raise InvalidValue("Expected a predicate of results", got=failed_result, where="failed_result")
         self._failed_result = failed_result
@@ -64,24 +64,30 @@ class Classification:
         """The outcome of a call that raised. What a predicate raises passes through."""
         if not isinstance(error, Exception) or isinstance(error, (CallRejected, AsyncMisuse)):
             return IGNORED
-        if _holds(self._ignored, error):
+        if holds(self._ignored, error):
             return IGNORED
-        if _holds(self._success, error):
+        if holds(self._success, error):
             return SUCCESS
-        return FAILURE if _holds(self._failure, error) else IGNORED
+        return FAILURE if holds(self._failure, error) else IGNORED
 
     def of_result(self, result: object) -> Outcome:
         """The outcome of a call that returned. What the predicate raises passes through."""
         return FAILURE if self._failed_result is not None and self._failed_result(result) else SUCCESS
 
 
-def _holds(test: ErrorTest, error: Exception) -> bool:
+def holds(test: ErrorTest, error: Exception) -> bool:
+    """Whether the error is one of them. What a predicate raises passes through."""
     if isinstance(test, (type, tuple)):
         return isinstance(error, test)
     return bool(test(error))
 
 
-def _test(test: ErrorTest, where: str) -> ErrorTest:
+def error_test(test: ErrorTest, where: str) -> ErrorTest:
+    """The test, if it is one.
+
+    Raises:
+        InvalidValue: no exception class, no tuple of them and not callable.
+    """
     classes = test if isinstance(test, tuple) else (test,) if isinstance(test, type) else None
     if classes is None and callable(test):
         return test

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from ..clock import MONOTONIC
 from ..exceptions import AsyncMisuse, InvalidValue
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..telemetry import Registry
 
-__all__ = ["Description", "Part", "PartEvent", "refuse_coroutine"]
+__all__ = ["Description", "Part", "PartEvent", "Target", "refuse_coroutine", "target_of"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,7 +68,7 @@ class Part(ABC):
     gauge_names: ClassVar[tuple[str, ...]] = ()
     """Keys of `gauges`."""
     sees_arguments: bool = False
-    """Whether it looks at what calls are given: a key, which method. `execute` then wraps the function itself."""
+    """Whether it looks at what calls are given: a key, which method. It has to tell them apart by `target_of`."""
 
     def __init__(self, name: str = "", *, clock: Clock = MONOTONIC, registry: Registry = DEFAULT_REGISTRY) -> None:
         """A part.
@@ -129,7 +129,7 @@ class Part(ABC):
             AsyncMisuse: the function returned a coroutine: it belongs in `aexecute`.
         """
         if self.sees_arguments:
-            return self.wrap(functools.partial(_call, function))(*args, **kwargs)  # type: ignore[no-any-return]
+            function = Target(function)
         result: R = self._execute(function, *args, **kwargs)
         return result
 
@@ -141,7 +141,7 @@ class Part(ABC):
             AsyncMisuse: the function returned nothing to await: it belongs in `execute`.
         """
         if self.sees_arguments:
-            return await self.awrap(functools.partial(_acall, function))(*args, **kwargs)  # type: ignore[no-any-return]
+            function = Target(function)
         result: R = await self._aexecute(function, *args, **kwargs)
         return result
 
@@ -191,6 +191,31 @@ class Part(ABC):
                 listener(told)
             except Exception:
                 _LOG.exception("a listener of %s %r raised on %r", self.kind, self.name, event)
+
+
+class Target(Generic[P, R]):
+    """The function given to `execute`, which is the first argument of what the parts are round."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[P, R]) -> None:
+        self.function = function
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return repr(self.function)
+
+
+def target_of(wrapped: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The function that is called in the end and its own arguments, where a part is round `wrapped`.
+
+    In a Policy that decorates, the function is not known: what the part is round stands for it.
+    """
+    if args and type(args[0]) is Target:
+        return args[0].function, args[1:]
+    return wrapped, args
 
 
 def refuse_coroutine(coroutine: Any) -> NoReturn:

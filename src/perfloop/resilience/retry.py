@@ -18,7 +18,7 @@ from .budget import RetryBudget
 from .deadline import remaining
 from .gate import EVERY_EXCEPTION
 from .outcome import FAILURE, Classification
-from .part import Description, Part, refuse_coroutine
+from .part import Description, Part, refuse_coroutine, target_of
 from .settings import at_least, count
 
 if TYPE_CHECKING:
@@ -220,7 +220,9 @@ class Retry(Part):
         if call.attempts >= self.max_attempts:
             return f"max_attempts is {self.max_attempts}"
         repeatable = self.idempotent
-        if not (repeatable(*call.args, **call.kwargs) if callable(repeatable) else repeatable):
+        if callable(repeatable):
+            repeatable = repeatable(*target_of(_Call, call.args)[1], **call.kwargs)
+        if not repeatable:
             return "the call is not said to be idempotent"
         if asked is not None and asked > self.max_retry_after:
             return f"the service asks to wait for {asked:g} s"
