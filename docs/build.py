@@ -1,7 +1,7 @@
 """`python -m docs.build`: writes the generated pages, then all pages as HTML in out/docs.
 
-Generated are docs/record.schema.json, out of the records' types, and docs/cli.md and docs/cli-db.md, out of the
-commands' help.
+Generated are docs/record.schema.json, out of the records' types, and docs/cli.md, docs/cli-db.md and
+docs/cli-resilience.md, out of the commands' help.
 
 Each page of docs/ and the README become one file, readable without a server and offline.
 """

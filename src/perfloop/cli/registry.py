@@ -23,7 +23,10 @@ class CommandEntry(NamedTuple):
         return self.name.replace(" ", "_")
 
 
-GROUPS = {"db": "Databases: what a workload asks of one, how it answers, and advice that carries its proof."}
+GROUPS = {
+    "db": "Databases: what a workload asks of one, how it answers, and advice that carries its proof.",
+    "resilience": "Breakers, bulkheads and limits: what is wrong with their settings, and which would do better.",
+}
 """What `perfloop db --help` begins with, for the first word of each command of two."""
 
 COMMANDS: tuple[CommandEntry, ...] = (
@@ -34,6 +37,9 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("db capture", "perfloop.cli.db_capture", "Record what a workload asks of a database, and its N+1"),
     CommandEntry("db explain", "perfloop.cli.db_explain", "Show a statement's plan as a tree, and what is dear in it"),
     CommandEntry("db advise", "perfloop.cli.db_advise", "Say which indexes and statements to change, with the proof"),
+    CommandEntry(
+        "resilience replay", "perfloop.cli.resilience_replay", "Try other settings of a breaker on recorded calls"
+    ),
     CommandEntry("compare", "perfloop.cli.compare", "Say whether B is faster than A: two records, or two commands"),
     CommandEntry("report", "perfloop.cli.report", "Show a record again: terminal, HTML, JSON, Markdown, CSV, JUnit …"),
 )

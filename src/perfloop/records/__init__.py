@@ -46,8 +46,10 @@ from .kinds import (
     current_environment,
 )
 from .nplusone import NPlusOne, RoundTripSaving
+from .outcomes import OutcomesRecord
 from .plan import PlanBuffers, PlanNode, PlanProblem, PlanRecord
 from .query_advice import Alternative, Counterexample, Proof, QueryAdvice
+from .replay import ReplayCourse, ReplayOutage, ReplayRecord, ReplayResult, SettingValue
 from .storage import AnyRecord, json_schema, load_record, save_record
 from .workload import Parameter, StatementUse, WorkloadRecord, WorkloadStatement
 
@@ -81,6 +83,7 @@ __all__ = [
     "LoadSummary",
     "MetricComparison",
     "NPlusOne",
+    "OutcomesRecord",
     "Parameter",
     "PhaseTime",
     "Place",
@@ -93,6 +96,10 @@ __all__ = [
     "QueryAdvice",
     "Record",
     "RecordingFidelity",
+    "ReplayCourse",
+    "ReplayOutage",
+    "ReplayRecord",
+    "ReplayResult",
     "RoundTripSaving",
     "RouteBreakdown",
     "RouteGain",
@@ -100,6 +107,7 @@ __all__ = [
     "SeriesPoint",
     "ServerCount",
     "ServiceDescription",
+    "SettingValue",
     "SlowRequest",
     "StatementGain",
     "StatementSummary",

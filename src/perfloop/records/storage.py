@@ -14,7 +14,9 @@ from ..files import read_within, write_whole
 from .advice import AdviceRecord
 from .capacity import CapacityRecord
 from .kinds import SCHEMA_VERSION, ComparisonRecord, DiagnosisRecord, LoadRecord, Record
+from .outcomes import OutcomesRecord
 from .plan import PlanRecord
+from .replay import ReplayRecord
 from .workload import WorkloadRecord
 
 if TYPE_CHECKING:
@@ -26,13 +28,20 @@ _LARGEST = 256_000_000
 """Bytes of a record that is read; a day's load test has some 20 million."""
 
 AnyRecord = (
-    LoadRecord | DiagnosisRecord | ComparisonRecord | CapacityRecord | PlanRecord | AdviceRecord | WorkloadRecord
+    LoadRecord
+    | DiagnosisRecord
+    | ComparisonRecord
+    | CapacityRecord
+    | PlanRecord
+    | AdviceRecord
+    | WorkloadRecord
+    | ReplayRecord
 )
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of every record, as published in docs/record.schema.json."""
-    schema = msgspec.json.schema(AnyRecord)
+    """The JSON Schema of every record, as published in docs/record.schema.json; and of the heads of outcome files."""
+    schema = msgspec.json.schema(AnyRecord | OutcomesRecord)
     for part in schema["$defs"].values():  # docstrings, whose indentation some versions of msgspec keep
         if "description" in part:
             part["description"] = inspect.cleandoc(part["description"])

@@ -18,6 +18,7 @@ from perfloop.records import (
     DiagnosisRecord,
     LoadRecord,
     PlanRecord,
+    ReplayRecord,
     WorkloadRecord,
 )
 from perfloop.units import format_bytes, format_duration
@@ -29,6 +30,7 @@ from .description import defaults_in_words, plan_in_words, server_count_in_words
 from .fidelity import fidelity_in_words
 from .over_time import over_time
 from .plan import explained_in_words, node_title, plan_rows
+from .replay import HEADS, calls_over_time, cells, open_over_time, outage_in_words, replayed_in_words, setting_rows
 from .verdict import (
     before,
     capacity_span,
@@ -87,6 +89,8 @@ def render_html(record: AnyRecord) -> str:
             page = _render("advice", record, _advice_view(record, limits), limits)
         elif isinstance(record, PlanRecord):
             page = _render("plan", record, _plan_view(record, limits), limits)
+        elif isinstance(record, ReplayRecord):
+            page = _render("replay", record, _replay_view(record, limits), limits)
         elif isinstance(record, WorkloadRecord):
             page = _render("workload", record, _workload_view(record, limits), limits)
         else:
@@ -179,6 +183,8 @@ def _stamp(record: AnyRecord) -> str:
         return "Advice" if advice_entries(record) else "Nothing to do"
     if isinstance(record, PlanRecord):
         return "Executed" if record.analyzed else "Planned"
+    if isinstance(record, ReplayRecord):
+        return "Chosen" if record.chosen is not None else "Not enough data"
     if isinstance(record, WorkloadRecord):
         return "N+1" if record.n_plus_one else "Captured"
     if not record.summary.trustworthy:
@@ -317,6 +323,23 @@ def _workload_view(record: WorkloadRecord, limits: _Limits) -> dict[str, Any]:
         "rows": rows[:most],
         "hidden_rows": max(len(rows) - most, 0),
         "has_times": any(row.total for row in rows),
+    }
+
+
+def _replay_view(record: ReplayRecord, limits: _Limits) -> dict[str, Any]:
+    rows = setting_rows(record)
+    return {
+        "summary": None,
+        "charts": {
+            "calls": calls_over_time(record),
+            "open": open_over_time(record, rows[: limits.statements]),
+        },
+        "replayed_words": replayed_in_words(record),
+        "heads": HEADS,
+        "cells": cells,
+        "rows": rows[: limits.entries],
+        "hidden_rows": max(len(rows) - limits.entries, 0),
+        "outages": [outage_in_words(each) for each in record.outages[: limits.entries]],
     }
 
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from xml.etree import ElementTree
 
-from perfloop.records import AdviceRecord, CapacityRecord, ComparisonRecord, LoadRecord, PlanRecord, WorkloadRecord
+from perfloop.records import (
+    AdviceRecord,
+    CapacityRecord,
+    ComparisonRecord,
+    LoadRecord,
+    PlanRecord,
+    ReplayRecord,
+    WorkloadRecord,
+)
 
 from . import figures
 from .advice import advice_entries
@@ -52,6 +60,8 @@ def render_junit(record: AnyRecord) -> bytes:
         cases = list(_advice(record))
     elif isinstance(record, PlanRecord):
         cases = list(_plan(record))
+    elif isinstance(record, ReplayRecord):
+        cases = [Case("replay", summary_line(record), None if record.chosen is not None else "skipped", record.reason)]
     elif isinstance(record, WorkloadRecord):
         cases = list(_workload(record))
     else:
@@ -111,6 +121,9 @@ def _properties(record: AnyRecord) -> Iterator[tuple[str, str]]:
     if isinstance(record, PlanRecord):
         yield from (("database", record.database), ("statement", record.sql))
         return
+    if isinstance(record, ReplayRecord):
+        yield from (("recorder", record.name), ("calls", str(record.calls)), ("settings", str(len(record.results))))
+        return
     if isinstance(record, WorkloadRecord):
         yield from (("source", record.source), ("statements", str(len(record.statements))))
         return
@@ -139,6 +152,8 @@ def _seconds(record: AnyRecord) -> float:
         return 0.0
     if isinstance(record, PlanRecord):
         return ((record.planning_ms or 0.0) + (record.execution_ms or 0.0)) / 1e3
+    if isinstance(record, ReplayRecord):
+        return record.seconds
     if isinstance(record, WorkloadRecord):
         return record.seconds or 0.0
     if isinstance(record, CapacityRecord):

@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from perfloop.records import AdviceRecord, CapacityRecord, DiagnosisRecord, LoadRecord, PlanRecord, WorkloadRecord
+from perfloop.records import (
+    AdviceRecord,
+    CapacityRecord,
+    DiagnosisRecord,
+    LoadRecord,
+    PlanRecord,
+    ReplayRecord,
+    WorkloadRecord,
+)
 
 from . import figures
 from .advice import advice_entries, advice_in_words, not_worth_doing, worth_checking
 from .description import plan_in_words, server_count_in_words, slow_request_in_words, warm_up_note
 from .fidelity import fidelity_in_words
 from .plan import explained_in_words, node_title, plan_rows
+from .replay import HEADS, cells, replayed_in_words, setting_rows
 from .verdict import before, finding_title, latency_of, leading_gain, summary_line, verdict
 from .workers import HEADS as WORKER_HEADS
 from .workers import partial_in_words, worker_row
@@ -68,6 +77,8 @@ def render_markdown(record: AnyRecord) -> str:
         parts += _advice(record)
     elif isinstance(record, PlanRecord):
         parts += _plan(record)
+    elif isinstance(record, ReplayRecord):
+        parts += _replay(record)
     elif isinstance(record, WorkloadRecord):
         parts += _workload(record)
     else:
@@ -272,6 +283,17 @@ def _capacity(record: CapacityRecord) -> list[str]:
         f"targets {', '.join(_code(goal) for goal in record.goals)}",
         *([_table(("Asked", "Answered", "p50", "p99", "Targets met"), rows)] if rows else []),
         *(f"> {_text(reason)}" for reason in record.reasons),
+    ]
+
+
+def _replay(record: ReplayRecord) -> list[str]:
+    rows = [(row.setting, *cells(row), row.mark) for row in setting_rows(record)[:_POINTS_SHOWN]]
+    heads = (*(figures.sentence(head) for head in HEADS), "")
+    return [
+        _text(replayed_in_words(record)),
+        _text(record.reason),
+        _table(heads, [(_code(setting), *map(_text, others)) for setting, *others in rows]),
+        "\n".join(f"- {_text(words)}" for words in record.caveats[:_ENTRIES_SHOWN]),
     ]
 
 

@@ -19,6 +19,7 @@ from perfloop.records import (
     LoadSummary,
     MetricComparison,
     PlanRecord,
+    ReplayRecord,
     RouteBreakdown,
     WorkloadRecord,
 )
@@ -26,6 +27,7 @@ from perfloop.records import (
 from . import figures
 from .advice import advice_entries
 from .plan import node_title
+from .replay import setting_in_words
 
 __all__ = [
     "Before",
@@ -102,6 +104,8 @@ def verdict(record: AnyRecord) -> Verdict:
         return _advice(record)
     if isinstance(record, PlanRecord):
         return _plan(record)
+    if isinstance(record, ReplayRecord):
+        return _replay(record)
     if isinstance(record, WorkloadRecord):
         return _workload(record)
     return _comparison(record)
@@ -300,6 +304,15 @@ def _workload(record: WorkloadRecord) -> Verdict:
         )
     calls = sum(statement.calls for statement in record.statements)
     return Verdict("neutral", f"{statements} in {figures.plural(calls, 'call')}")
+
+
+def _replay(record: ReplayRecord) -> Verdict:
+    tried = figures.plural(len(record.results), "setting")
+    if record.chosen is None:
+        return Verdict("warning", f"Not enough data to choose among {tried}: the record has no outage")
+    result = record.results[record.chosen]
+    words = setting_in_words(result.settings)
+    return Verdict("good", f"Of {tried}, {figures.clean(words)}", "with the fewest calls on the wrong side")
 
 
 def _plan(record: PlanRecord) -> Verdict:

@@ -44,6 +44,7 @@ from perfloop.records import (
 
 from ..reporting.sample_advice import advice
 from ..reporting.sample_plans import plan
+from ..reporting.sample_replays import replayed
 from ..reporting.sample_workloads import workload
 
 if TYPE_CHECKING:
@@ -204,6 +205,7 @@ RECORDS = {
     "plan": plan,
     "advice": advice,
     "workload": workload,
+    "replay": replayed,
 }
 
 

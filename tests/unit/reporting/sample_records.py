@@ -10,6 +10,7 @@ from . import sample_comparisons as comparisons
 from . import sample_diagnoses as diagnoses
 from . import sample_loads as loads
 from . import sample_plans as plans
+from . import sample_replays as replays
 from . import sample_workloads as workloads
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ SAMPLES: dict[str, AnyRecord] = {
     "plan-planned": plans.planned(),
     "plan-sqlite": plans.sqlite_plan(),
     "plan-deep": plans.deep_plan(),
+    "replay": replays.replayed(),
+    "replay-quiet": replays.quiet_replay(),
     "workload": workloads.workload(),
     "workload-log": workloads.logged_workload(),
     "workload-timeless": workloads.timeless_workload(),

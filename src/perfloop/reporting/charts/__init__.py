@@ -5,6 +5,7 @@ from __future__ import annotations
 from .bars import BeforeAfter, Segment, StackedBar, before_after, stacked_bars
 from .intervals import IntervalRow, interval_chart
 from .line import Axis, Band, Chart, LineChart, Mark, Series, line_chart
+from .timeline import Timeline, TimelineRow, timeline
 
 __all__ = [
     "Axis",
@@ -17,8 +18,11 @@ __all__ = [
     "Segment",
     "Series",
     "StackedBar",
+    "Timeline",
+    "TimelineRow",
     "before_after",
     "interval_chart",
     "line_chart",
     "stacked_bars",
+    "timeline",
 ]

@@ -11,6 +11,7 @@ from perfloop.records import (
     DiagnosisRecord,
     LoadRecord,
     PlanRecord,
+    ReplayRecord,
     WorkloadRecord,
 )
 
@@ -21,6 +22,7 @@ from .diagnosis import print_diagnosis
 from .load import print_load
 from .paper import Paper
 from .plan import print_plan
+from .replay import print_replay
 from .workload import print_workload
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def render_terminal(record: AnyRecord, console: Console) -> None:
         print_advice(record, paper)
     elif isinstance(record, PlanRecord):
         print_plan(record, paper)
+    elif isinstance(record, ReplayRecord):
+        print_replay(record, paper)
     elif isinstance(record, WorkloadRecord):
         print_workload(record, paper)
     else:

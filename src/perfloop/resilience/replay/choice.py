@@ -1,0 +1,69 @@
+"""Which of several settings to choose, by the calls that each puts on the wrong side. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...records import ReplayResult
+
+__all__ = ["best_of", "choose"]
+
+
+class Judged(Protocol):
+    """What settings are compared by."""
+
+    @property
+    def false_rejected(self) -> int: ...
+    @property
+    def let_through(self) -> int: ...
+
+
+def best_of(trials: Sequence[Judged]) -> set[int]:
+    """Pareto's choice: those than which no other has fewer false rejections and no more failures let through, or the
+    other way round. Equal ones are all in it."""
+
+    def beats(a: Judged, b: Judged) -> bool:
+        return (
+            a.false_rejected <= b.false_rejected
+            and a.let_through <= b.let_through
+            and (a.false_rejected, a.let_through) != (b.false_rejected, b.let_through)
+        )
+
+    return {at for at, trial in enumerate(trials) if not any(beats(other, trial) for other in trials)}
+
+
+def choose(results: Sequence[ReplayResult]) -> tuple[int | None, str]:
+    """The result with the fewest calls on the wrong side: rejected though it had succeeded, or let through to fail in
+    an outage. Of equal ones that which opened least often, then the first of the grid.
+
+    Returns:
+        its place, None where the record has no outage, and the reason in words.
+    """
+    outages = max((each.outages for each in results), default=0)
+    if not outages:
+        quiet = sum(each.opens == 0 for each in results)
+        return None, (
+            "The record has no outage, so that it cannot tell which setting opens soon enough: "
+            f"{quiet} of {len(results)} settings would have stayed closed."
+        )
+    at = min(range(len(results)), key=lambda each: (_wrong(results[each]), results[each].opens, each))
+    chosen = results[at]
+    equal = sum(_wrong(each) == _wrong(chosen) for each in results) - 1
+    words = (
+        f"The fewest calls on the wrong side, {_wrong(chosen):,}: {chosen.false_rejected:,} rejected that had "
+        f"succeeded, and {chosen.let_through:,} let through in an outage that failed"
+    )
+    if equal:
+        words += (
+            f"; {equal} other {'setting has' if equal == 1 else 'settings have'} as few, and opened as often or more"
+        )
+    if chosen.outages_missed:
+        words += f". It missed {chosen.outages_missed} of {chosen.outages} outages"
+    return at, words + "."
+
+
+def _wrong(result: Judged) -> int:
+    return result.false_rejected + result.let_through

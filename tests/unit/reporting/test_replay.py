@@ -1,0 +1,40 @@
+"""What reports say of a replay."""
+
+from __future__ import annotations
+
+from perfloop.reporting.replay import (
+    calls_over_time,
+    cells,
+    open_over_time,
+    outage_in_words,
+    replayed_in_words,
+    setting_in_words,
+    setting_rows,
+)
+
+from .sample_replays import quiet_replay, replayed
+
+
+def test_the_chosen_setting_comes_first_then_the_fewest_on_the_wrong_side() -> None:
+    rows = setting_rows(replayed())
+    assert [row.values for row in rows] == ["5 · 2.5", "50 · 2.5", "20 · 30"]
+    assert [row.mark for row in rows] == ["chosen", "", "best"]
+    assert cells(rows[0]) == ("12", "30", "8", "1", "1.2 s", "400 ms", "–")
+    assert cells(rows[2])[-2:] == ("never", "2 of 4")
+
+
+def test_what_was_replayed_is_said() -> None:
+    assert replayed_in_words(replayed()) == "payments · 60,000 calls · 10 min · 2 processes · 8 % failed · 2 outages"
+    assert outage_in_words(replayed().outages[1]) == (
+        "7 min 30 s after the first call, for 6 s: 200 of 300 calls failed (as given)"
+    )
+    assert setting_in_words({}) == "the defaults"
+
+
+def test_there_are_charts_where_there_are_calls() -> None:
+    record = replayed()
+    calls, bands = calls_over_time(record), open_over_time(record, setting_rows(record))
+    assert calls is not None
+    assert bands is not None
+    assert "12 in vain" in bands.wide
+    assert open_over_time(quiet_replay(), []) is None
