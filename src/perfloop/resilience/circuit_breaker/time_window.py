@@ -58,15 +58,13 @@ class _Buckets:
 
     def turn(self, calls: int, now: float) -> None:
         """Begin a new bucket if it is time. A clock that has gone back begins the window again."""
-        newest = self._buckets[-1]
-        if now < newest.start:
+        if now < self._buckets[-1].start:
             self._buckets.clear()
-        elif now < self.tick:
-            return
-        self._buckets.append(_Bucket(now, calls))
+        if now >= self.tick or not self._buckets:
+            self._buckets.append(_Bucket(now, calls))
+            self.tick = now + self._width
         while now - self._buckets[0].start > self._options.seconds:
             self._buckets.popleft()
-        self.tick = now + self._width
 
     def record(self, calls: int, *, failed: bool, slow: bool) -> Breach | None:
         """Count it in the newest."""
