@@ -23,7 +23,12 @@ class Comparison(Protocol):
         """Figures and peers' own numbers."""
 
 
-COMPARISONS: tuple[Comparison, ...] = (breakers, bulkhead, retries, timeouts)
+COMPARISONS: tuple[Comparison, ...] = (
+    breakers,
+    bulkhead,
+    retries,
+    timeouts,
+)
 _ROUNDS = 15
 
 

@@ -6,7 +6,7 @@ from .attempt import Recorder
 from .backoff import Backoff, ConstantBackoff, DecorrelatedBackoff, ExponentialBackoff
 from .budget import RetryBudget
 from .bulkhead import Bulkhead, ThreadPoolBulkhead
-from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, TimeWindow
+from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, KeyedCircuitBreaker, TimeWindow
 from .collapsing import Collapse
 from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_header, remaining, to_header
 from .fallback import Fallback, StaleCache
@@ -49,6 +49,7 @@ __all__ = [
     "Gate",
     "Gradient",
     "Guard",
+    "KeyedCircuitBreaker",
     "LimitAlgorithm",
     "LoadShedder",
     "Outcome",

@@ -32,6 +32,7 @@ ORDER: Final = (
     "hedging",
     "throttle",
     "circuit_breaker",
+    "keyed_circuit_breaker",
     "rate_limiter",
     "load_shedder",
     "bulkhead",
@@ -47,7 +48,16 @@ with all its attempts, a timeout one attempt: innermost, so that waiting for a p
 inside the retry: it sees each attempt, and its rejection ends the call. What waits comes after what rejects at once.
 Threads of their own are round the call itself; time out by their `call_timeout`, which does not count the queue.
 """
-_SEVERAL: Final = {"fallback", "throttle", "circuit_breaker", "rate_limiter", "bulkhead", "adaptive_limit", "policy"}
+_SEVERAL: Final = {
+    "fallback",
+    "throttle",
+    "circuit_breaker",
+    "keyed_circuit_breaker",
+    "rate_limiter",
+    "bulkhead",
+    "adaptive_limit",
+    "policy",
+}
 """Of which one call may pass several: one limit a host and one for all, one fallback behind another."""
 _REPEATING: Final = {"retry", "hedging"}
 _Layer: TypeAlias = Part | Attempt

@@ -4,7 +4,16 @@ from .breaker import CircuitBreaker
 from .consecutive import Consecutive
 from .core import CircuitCore
 from .count_window import CountWindow
+from .keyed import KeyedCircuitBreaker
 from .state import CircuitState
 from .time_window import TimeWindow
 
-__all__ = ["CircuitBreaker", "CircuitCore", "CircuitState", "Consecutive", "CountWindow", "TimeWindow"]
+__all__ = [
+    "CircuitBreaker",
+    "CircuitCore",
+    "CircuitState",
+    "Consecutive",
+    "CountWindow",
+    "KeyedCircuitBreaker",
+    "TimeWindow",
+]

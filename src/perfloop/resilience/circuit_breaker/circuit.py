@@ -131,6 +131,13 @@ class Circuit:
         with self._lock:
             return self.core.is_spotless(self._now())
 
+    def is_forgotten(self) -> bool:
+        """Whether it is closed, or its time has been over for as long again without a call."""
+        core, now = self.core, self._now()
+        if core.state is CircuitState.OPEN:
+            return now >= core.open_until + (core.open_until - core.opened_at)
+        return core.state is CircuitState.CLOSED
+
     def _refuse(self) -> str:
         core, state = self.core, self.core.state
         if state is CircuitState.OPEN:

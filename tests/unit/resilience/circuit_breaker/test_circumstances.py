@@ -268,7 +268,6 @@ def test_a_clock_that_jumps_back_hangs_no_probe_and_stops_no_recovery_and_no_win
     assert breaker.state is CircuitState.OPEN
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
 def test_a_fork_goes_on_though_another_thread_held_the_lock() -> None:
     breaker = make(1, 10.0)
     held, enough = threading.Event(), threading.Event()
