@@ -23,12 +23,7 @@ class Comparison(Protocol):
         """Figures and peers' own numbers."""
 
 
-COMPARISONS: tuple[Comparison, ...] = (
-    breakers,
-    bulkhead,
-    retries,
-    timeouts,
-)
+COMPARISONS: tuple[Comparison, ...] = (breakers, bulkhead, retries, timeouts)
 _ROUNDS = 15
 
 

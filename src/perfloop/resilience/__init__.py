@@ -12,6 +12,7 @@ from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_
 from .fallback import Fallback, StaleCache
 from .gate import Gate, Guard
 from .gradient import Gradient
+from .hedging import Hedge
 from .outcome import FAILURE, IGNORED, SUCCESS, Classification, ErrorTest, Outcome
 from .part import Description, Part, PartEvent
 from .parts import live_parts
@@ -49,6 +50,7 @@ __all__ = [
     "Gate",
     "Gradient",
     "Guard",
+    "Hedge",
     "KeyedCircuitBreaker",
     "LimitAlgorithm",
     "LoadShedder",

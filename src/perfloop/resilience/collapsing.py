@@ -16,6 +16,7 @@ from ..telemetry import DEFAULT_REGISTRY
 from ..telemetry.forks import renew_lock_in_forks
 from .deadline import CURRENT, check_deadline, remaining
 from .part import Description, Part, refuse_coroutine, target_of
+from .tasks import end
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
@@ -252,8 +253,7 @@ class _TaskFlight(_Outcome):
             self._waiters -= 1
             if not self._waiters and not self.task.done():
                 self._leave(flights, key)  # whoever comes now begins anew
-                self.task.cancel()
-                await _end(self.task)
+                await end([self.task])
             raise
         self.task.result()  # raises if it was cancelled by somebody else
         return self.outcome()
@@ -261,15 +261,6 @@ class _TaskFlight(_Outcome):
     def _leave(self, flights: dict[Hashable, _TaskFlight], key: Hashable) -> None:
         if flights.get(key) is self:
             del flights[key]
-
-
-async def _end(task: Task[Any]) -> None:
-    """Wait for the end of a task that was cancelled, for a caller that is being cancelled itself, even repeatedly."""
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            continue
 
 
 _INSIDE: contextvars.ContextVar[tuple[_Outcome, ...]] = contextvars.ContextVar(
