@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..telemetry import Registry
 
-__all__ = ["Description", "Part", "PartEvent", "Target", "refuse_coroutine", "target_of"]
+__all__ = ["Description", "Part", "PartEvent", "Target", "maker", "refuse_coroutine", "target_of"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,7 +84,7 @@ class Part(ABC):
         if not isinstance(name, str):
             raise InvalidValue("Expected a name", got=name, where="name")
         self.name = name or self.kind
-        self.made_at = _maker()
+        self.made_at = maker()
         """File and line that made it, as `shop.py:12`."""
         self._now = clock.now
         self._registry = registry
@@ -218,6 +218,14 @@ def target_of(wrapped: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Calla
     return wrapped, args
 
 
+def maker() -> str:
+    """File and line of the nearest caller outside this package."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
 def refuse_coroutine(coroutine: Any) -> NoReturn:
     """A function called in a thread gave a coroutine: nobody would await it, and it would count as a success.
 
@@ -230,14 +238,6 @@ def refuse_coroutine(coroutine: Any) -> NoReturn:
         got=coroutine.__qualname__,
         hint="use aexecute, or decorate the coroutine function itself",
     )
-
-
-def _maker() -> str:
-    """The nearest line outside this package."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
@@ -11,13 +12,14 @@ from ..telemetry import DEFAULT_REGISTRY
 from .attempt import Attempt, Recorder
 from .gate import EVERY_EXCEPTION, Gate
 from .nesting import Nesting
-from .part import Description, Part
+from .part import Description, Part, _acall, _call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from ..clock import Clock
     from ..telemetry import Registry
+    from .check import Finding
     from .outcome import Classification
 
 __all__ = ["ORDER", "Policy", "PolicyDescription"]
@@ -37,6 +39,7 @@ ORDER: Final = (
     "load_shedder",
     "bulkhead",
     "adaptive_limit",
+    "outcome_recorder",
     "timeout",
     "thread_pool_bulkhead",
     "policy",
@@ -170,6 +173,42 @@ class Policy(Part):
         result: Callable[P, Coroutine[Any, Any, R]] = wrapped
         return result
 
+    def without(self, *kinds: str) -> Policy | None:
+        """This policy without the parts of these kinds, which shares all others with it; None if none are left.
+
+        What an adapter takes for calls that must not be repeated: `policy.without("retry", "hedging")`.
+        """
+        left = []
+        for part in self.parts:
+            inner = part.without(*kinds) if isinstance(part, Policy) else part
+            if inner is not None and inner.kind not in kinds:
+                left.append(inner)
+        return self._like(left, self.classification) if left else None
+
+    def judging(self, classification: Classification) -> Policy:
+        """This policy with another classification: the same parts, in a policy of its own."""
+        return self._like(self.parts, classification)
+
+    def _like(self, parts: Iterable[Part], classification: Classification) -> Policy:
+        other = Policy(
+            *parts,
+            name=self.name,
+            classification=classification,
+            order="as given",
+            calls=self.calls,
+            clock=_Reading(self._now),
+            registry=self._registry,
+        )
+        other.made_at, other._recorders = self.made_at, self._recorders
+        other._layers = other._layered()
+        return other
+
+    @functools.cached_property
+    def _aexecute(self) -> Callable[..., Coroutine[Any, Any, Any]]:
+        # Threads of a bulkhead's own take plain functions.
+        threads = any(part.kind == "thread_pool_bulkhead" for part in self.parts)
+        return self.awrap(_call if threads else _acall)
+
     def describe(self) -> PolicyDescription:
         """Its parts, outermost first, each with its settings."""
         depths: list[int] = []
@@ -190,6 +229,16 @@ class Policy(Part):
         seen = () if self._nesting is None else tuple(self._nesting.inner)
         return tuple(dict.fromkeys((*self.calls, *seen)))
 
+    def check(self, *, workers: int = 1) -> list[Finding]:
+        """What is wrong with these settings together, and with those of the policies that it calls.
+
+        Args:
+            workers: how many processes the deployment runs, each with this policy.
+        """
+        from .check import check
+
+        return check([self], workers=workers)
+
     def on_outcome(self, recorder: Recorder, /) -> Callable[[], None]:
         """Call `recorder(started, seconds, outcome)` after each attempt that was admitted, in its thread or task.
 
@@ -205,6 +254,13 @@ class Policy(Part):
                 self._recorders.remove(recorder)
 
         return end
+
+
+class _Reading:
+    """A clock out of its function."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
 
 
 def _fuses(part: Part) -> bool:

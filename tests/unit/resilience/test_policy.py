@@ -45,9 +45,12 @@ def of_kind(kind: str, base: type = Door, **settings) -> Part:
     return type(kind, (base,), {"kind": kind})(**settings)
 
 
+KINDS = [kind for kind in ORDER if kind != "thread_pool_bulkhead"]  # which would have plain functions only
+
+
 def one_of_each(log: list[str]) -> list[Part]:
     waits = {"circuit_breaker", "rate_limiter", "bulkhead", "adaptive_limit", "throttle"}
-    return [of_kind(kind, Door if kind in waits else Around, log=log) for kind in ORDER]
+    return [of_kind(kind, Door if kind in waits else Around, log=log) for kind in KINDS]
 
 
 def call(policy, function, *args):
@@ -62,9 +65,9 @@ def call(policy, function, *args):
 def test_parts_in_any_order_are_put_into_the_documented_one() -> None:
     log: list[str] = []
     policy = Policy(*reversed(one_of_each(log)))
-    assert [part.kind for part in policy.parts] == list(ORDER)
+    assert [part.kind for part in policy.parts] == KINDS
     assert call(policy, lambda x: log.append("call") or x, 7) == (7, 7)
-    once = [f"+{kind}" for kind in ORDER] + ["call"] + [f"-{kind}" for kind in reversed(ORDER)]
+    once = [f"+{kind}" for kind in KINDS] + ["call"] + [f"-{kind}" for kind in reversed(KINDS)]
     assert log == once * 2
 
 
@@ -72,7 +75,7 @@ def test_order_as_given_is_left_as_it_is() -> None:
     log: list[str] = []
     policy = Policy(*reversed(one_of_each(log)), order="as given")
     call(policy, lambda: log.append("call"))
-    once = [f"+{kind}" for kind in reversed(ORDER)] + ["call"] + [f"-{kind}" for kind in ORDER]
+    once = [f"+{kind}" for kind in reversed(KINDS)] + ["call"] + [f"-{kind}" for kind in KINDS]
     assert log == once * 2
 
 
