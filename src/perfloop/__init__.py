@@ -31,15 +31,20 @@ if TYPE_CHECKING:  # not from typing: that import alone would cost more than thi
         WSGIPerformanceMiddleware,
     )
     from .records import load_record, save_record
+    from .resilience import Bulkhead, CircuitBreaker, CircuitState, Deadline, Policy, Retry, Timeout
     from .stats import Comparison, Histogram, compare
     from .targets import Targets
     from .telemetry import DEFAULT_REGISTRY, Registry
 
 _HOMES = {
     "DEFAULT_REGISTRY": "telemetry",
+    "Bulkhead": "resilience",
     "CacheAside": "caching",
     "CapacityOptions": "loadtest",
+    "CircuitBreaker": "resilience",
+    "CircuitState": "resilience",
     "Comparison": "stats",
+    "Deadline": "resilience",
     "DiagnosisOptions": "diagnosis",
     "EntryOptions": "caching",
     "Histogram": "stats",
@@ -55,10 +60,13 @@ _HOMES = {
     "PerfloopError": "exceptions",
     "PerformanceMiddleware": "monitoring",
     "PerformanceMonitor": "monitoring",
+    "Policy": "resilience",
     "Registry": "telemetry",
     "Request": "loadtest",
+    "Retry": "resilience",
     "Service": "monitoring",
     "Targets": "targets",
+    "Timeout": "resilience",
     "WSGIPerformanceMiddleware": "monitoring",
     "cached": "caching",
     "compare": "stats",
@@ -71,9 +79,13 @@ _HOMES = {
 
 __all__ = [
     "DEFAULT_REGISTRY",
+    "Bulkhead",
     "CacheAside",
     "CapacityOptions",
+    "CircuitBreaker",
+    "CircuitState",
     "Comparison",
+    "Deadline",
     "DiagnosisOptions",
     "EntryOptions",
     "Histogram",
@@ -89,10 +101,13 @@ __all__ = [
     "PerfloopError",
     "PerformanceMiddleware",
     "PerformanceMonitor",
+    "Policy",
     "Registry",
     "Request",
+    "Retry",
     "Service",
     "Targets",
+    "Timeout",
     "WSGIPerformanceMiddleware",
     "__version__",
     "cached",

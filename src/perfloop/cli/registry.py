@@ -38,6 +38,9 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("db explain", "perfloop.cli.db_explain", "Show a statement's plan as a tree, and what is dear in it"),
     CommandEntry("db advise", "perfloop.cli.db_advise", "Say which indexes and statements to change, with the proof"),
     CommandEntry(
+        "resilience check", "perfloop.cli.resilience_check", "Say which settings of a service's policies do not fit"
+    ),
+    CommandEntry(
         "resilience replay", "perfloop.cli.resilience_replay", "Try other settings of a breaker on recorded calls"
     ),
     CommandEntry("compare", "perfloop.cli.compare", "Say whether B is faster than A: two records, or two commands"),

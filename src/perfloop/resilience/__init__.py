@@ -7,6 +7,8 @@ from .backoff import Backoff, ConstantBackoff, DecorrelatedBackoff, ExponentialB
 from .budget import RetryBudget
 from .bulkhead import Bulkhead, ThreadPoolBulkhead
 from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, KeyedCircuitBreaker, TimeWindow
+from .check import Finding, check_all, register_limit, register_pool
+from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, TimeWindow
 from .collapsing import Collapse
 from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_header, remaining, to_header
 from .fallback import Fallback, StaleCache
@@ -47,6 +49,7 @@ __all__ = [
     "ErrorTest",
     "ExponentialBackoff",
     "Fallback",
+    "Finding",
     "Gate",
     "Gradient",
     "Guard",
@@ -67,11 +70,14 @@ __all__ = [
     "TimeLimit",
     "TimeWindow",
     "Timeout",
+    "check_all",
     "check_deadline",
     "deadline",
     "from_header",
     "live_parts",
     "priority",
+    "register_limit",
+    "register_pool",
     "remaining",
     "to_header",
 ]
