@@ -6,9 +6,8 @@ from .attempt import Recorder
 from .backoff import Backoff, ConstantBackoff, DecorrelatedBackoff, ExponentialBackoff
 from .budget import RetryBudget
 from .bulkhead import Bulkhead, ThreadPoolBulkhead
-from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, KeyedCircuitBreaker, TimeWindow
 from .check import Finding, check_all, register_limit, register_pool
-from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, TimeWindow
+from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, KeyedCircuitBreaker, TimeWindow
 from .collapsing import Collapse
 from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_header, remaining, to_header
 from .fallback import Fallback, StaleCache

@@ -29,7 +29,7 @@ def find(deployment: Deployment) -> Iterator[Finding]:
             f"{workers} process{'es' * (workers > 1)} together may ask {together:g} of {limit.name!r}, which gives "
             f"{limit.most:g}: {names}",
             limit.made_at,
-            f"at most {limit.most / workers:.4g} a process, or one limit that all share: a rate limiter with a store, a "
-            "pooler in front of the server",
+            f"at most {limit.most / workers:.4g} a process, or one limit that all share: a rate limiter with a store, "
+            "a pooler in front of the server",
             {"together": together, "most": limit.most, "workers": workers},
         )
