@@ -146,6 +146,16 @@ class TestLine:
         assert line.expired(0.104) == [young]
         assert len(line) == 0
 
+    def test_a_line_that_is_empty_because_all_were_turned_away_is_not_at_rest(self):
+        line = self.line()
+        line.join(0, CRITICAL)
+        assert len(line.expired(0.11)) == 1
+        older, newer = (line.join(now, CRITICAL)[0] for now in (1.0, 1.001))
+        assert line.longest_wait(1.001) == 0.005
+        assert [line.next(1.001), line.next(1.001)] == [newer, older]
+        line.join(1.2, CRITICAL)
+        assert line.longest_wait(1.2) == 0.1
+
     def test_an_empty_line_begins_anew(self):
         line = self.line()
         line.join(0, CRITICAL)

@@ -2,12 +2,14 @@
 
 A line that empties from time to time takes up a burst, and is served first come, first served. One that has not been
 empty for `interval` is no burst: whoever came first has waited longest and is nearest to giving up, so that then the
-newest is served first and nobody waits longer than `target`. (Nichols and Jacobson, Controlling Queue Delay, 2012;
-Maurer, Fail at Scale, 2015.)
+newest is served first and nobody waits longer than `target`. It stays so until for ten intervals nobody had waited too
+long: a line that is empty because all in it were turned away is not at rest. (Nichols and Jacobson, Controlling Queue
+Delay, 2012; Maurer, Fail at Scale, 2015.)
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Line", "Waiter"]
+
+_REST = 10
+"""So many intervals without anybody turned away for waiting too long, and the line is at rest again."""
 
 
 class Waiter:
@@ -47,12 +52,15 @@ class Line:
         self._interval = interval
         self._queues: dict[Criticality, deque[Waiter]] = {each: deque() for each in Criticality}  # most important first
         self._filled = 0.0
+        self._turned_away = -math.inf
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
 
     def overloaded(self, now: float) -> bool:
-        """It has not been empty for the interval."""
+        """It has not been empty for the interval, or not been at rest since that was so."""
+        if now - self._turned_away <= _REST * self._interval:
+            return True
         return bool(self) and now - self._filled > self._interval
 
     def longest_wait(self, now: float) -> float:
@@ -87,12 +95,15 @@ class Line:
     def expired(self, now: float) -> list[Waiter]:
         """Take out all that have waited for too long."""
         longest = self.longest_wait(now)
-        return [
+        late = [
             self._take(queue, 0)
             for queue in self._queues.values()
             for _ in list(queue)
             if now - queue[0].since > longest
         ]
+        if late:
+            self._turned_away = now
+        return late
 
     def next(self, now: float) -> Waiter:
         """Take out who comes next; somebody must be waiting."""
