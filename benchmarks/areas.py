@@ -158,6 +158,17 @@ AREAS = (
         },
     ),
     Area(
+        "overload",
+        "does a service keep its capacity under three times the load, and the rest of it when a dependency turns slow?",
+        {
+            "goodput_vs_capacity": (">=", 0.9),
+            "accepted_p99_vs_80pct_load": ("<=", 2),
+            "recovery_s": ("<=", 5),
+            "naive_goodput_vs_capacity": ("<=", 0.5),
+            "unrelated_p99_vs_before": ("<=", 1.1),
+        },
+    ),
+    Area(
         "startup",
         "how long does it take to be there?",
         {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},
