@@ -39,10 +39,13 @@ def run_wsgi(server: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+def running(server: str) -> contextlib.AbstractContextManager[str]:
+    return run_uvicorn(f"{SERVED}:app") if server == "uvicorn" else run_wsgi(server)
+
+
 @pytest.fixture(scope="module", params=["uvicorn", "gunicorn", "waitress"])
 def url(request) -> Iterator[str]:
-    running = run_uvicorn(f"{SERVED}:app") if request.param == "uvicorn" else run_wsgi(request.param)
-    with running as url:
+    with running(request.param) as url:
         yield url
 
 
@@ -104,15 +107,6 @@ def test_what_is_not_let_in_is_told_when_to_come_back(service: Service, method: 
         assert json.loads(body)["code"] == "load-shed"
 
 
-def test_a_request_is_turned_away_before_its_body_has_come(service: Service, url: str) -> None:
-    address = urlsplit(url)
-    if service.ask("/")[0].headers["server"] == "waitress":
-        pytest.skip("waitress reads a whole body before it calls the application")
-    with service.streaming(), socket.create_connection((address.hostname, address.port), timeout=20) as client:
-        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\nbegin")
-        assert client.recv(1000).startswith(b"HTTP/1.1 503 ")
-
-
 def test_the_connection_of_who_was_turned_away_goes_on(service: Service) -> None:
     with contextlib.closing(service.connection()) as connection:
         with service.streaming() as stream:
@@ -148,6 +142,17 @@ def uvicorn() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])  # waitress calls an application with whole bodies only
+def test_a_request_is_turned_away_before_its_body_has_come(server: str) -> None:
+    with running(server) as url:
+        service, address = Service(url), urlsplit(url)
+        service.control("hold")
+        with service.streaming(), socket.create_connection((address.hostname, address.port), timeout=20) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\nbegin")
+            assert client.recv(1000).startswith(b"HTTP/1.1 503 ")
+            service.control("open")
+
+
 @pytest.mark.parametrize("path", ["/stream", "/hang"])
 def test_a_client_that_leaves_frees_its_place(uvicorn: str, path: str) -> None:
     service = Service(uvicorn)
@@ -163,7 +168,7 @@ def test_a_client_that_leaves_frees_its_place(uvicorn: str, path: str) -> None:
 
 
 def test_a_client_that_leaves_an_endless_body_frees_its_place() -> None:
-    with run_wsgi("gunicorn") as url:
+    with running("gunicorn") as url:
         service = Service(url)
         with service.streaming("/endless") as stream:
             stream.read(10)
@@ -174,6 +179,6 @@ def test_a_client_that_leaves_an_endless_body_frees_its_place() -> None:
 def test_websockets_pass_while_nobody_is_let_in(uvicorn: str) -> None:
     service = Service(uvicorn)
     service.control("hold")
-    with service.streaming(), connect(uvicorn.replace("http", "ws")) as socket:
-        assert socket.recv(timeout=20) == "hello"
+    with service.streaming(), connect(uvicorn.replace("http", "ws")) as websocket:
+        assert websocket.recv(timeout=20) == "hello"
     service.wait_until_free()
