@@ -11,7 +11,7 @@ from .servers import service
 
 __all__ = ["measure"]
 
-_TIMEOUT = 0.3
+_TIMEOUT = 0.4
 _FACTOR = 3.0
 _USUAL = 0.8
 _CLOSED_CLIENTS = 16

@@ -1,6 +1,6 @@
 """The services under test: `uvicorn benchmarks.overload.services:NAME`, one worker.
 
-`naive` and `shedding` do the same work: each request needs one of four connections of a pool for 18 ms, as of a
+`naive` and `shedding` do the same work: each request needs one of three connections of a pool for 28 ms, as of a
 database, and a millisecond of the processor. `unguarded` and `guarded` answer on two routes out of one pool of threads,
 as FastAPI does plain functions: `/own` works for itself, `/report` asks an upstream service.
 """
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["guarded", "naive", "shedding", "unguarded"]
 
-_CONNECTIONS = 4
-_QUERY_SECONDS = 0.018
+_CONNECTIONS = 3
+_QUERY_SECONDS = 0.028
 _ROWS = [{"id": number, "name": f"article {number}", "tags": ["a", "b"]} for number in range(150)]
 _THREADS = 40
 """As many as FastAPI has for plain functions."""
