@@ -33,7 +33,7 @@ _MILLISECONDS = re.compile(r"[0-9]{1,10}")
 class TimeLimit:
     """A moment on a clock, and the error of being later."""
 
-    __slots__ = ("_now", "at", "seconds", "where")
+    __slots__ = ("_now", "at", "expired", "seconds", "where")
 
     error: ClassVar[type[CallTimedOut]] = DeadlineExceeded
 
@@ -42,6 +42,8 @@ class TimeLimit:
         self.at = now() + seconds
         self.seconds = seconds
         self.where = where
+        self.expired = False
+        """Whoever is inside has been stopped; what still runs cleans up."""
 
     def remaining(self) -> float:
         """Seconds left; negative once it is over."""

@@ -26,7 +26,7 @@ class TimedCall(TimeLimit):
     moment, is not taken for a timeout.
     """
 
-    __slots__ = ("_cancelling", "expired", "task")
+    __slots__ = ("_cancelling", "task")
 
     error = CallTimedOut
 

@@ -37,7 +37,8 @@ class Timeout(Part):
     counted as `late`: the work is done, and to throw it away would have the caller do it twice. To leave it running in
     a thread of its own is a bulkhead's business.
 
-    If a deadline round the call comes earlier, that one bounds the call and DeadlineExceeded is raised.
+    If a deadline round the call comes earlier, that one bounds the call and DeadlineExceeded is raised. Calls that
+    clean up after a timeout have their own time.
     """
 
     kind = "timeout"
@@ -86,8 +87,11 @@ class Timeout(Part):
                 raise AsyncMisuse("Expected to be awaited in a task of an event loop", where=where)
             outside = current.get()
             attempt = make(now, seconds, where, task)
-            if outside is not None and outside.remaining() < seconds:
-                return await self._within(outside, task, function, *args, **kwargs)
+            nearest: TimeLimit = attempt
+            if outside is not None and not outside.expired and outside.remaining() < seconds:
+                if not isinstance(outside, TimedCall) or outside.task is not task:
+                    return await self._within(outside, task, function, *args, **kwargs)
+                nearest = outside  # which ends the call by itself
             known, expiries = self._known
             if expiries is None or known is not loop:
                 expiries = expiries_of(loop, now, seconds)
@@ -95,7 +99,7 @@ class Timeout(Part):
             expiries.running[attempt] = None
             if not expiries.armed:
                 expiries.arm(loop)
-            current.set(attempt)
+            current.set(nearest)
             try:
                 result = await function(*args, **kwargs)
             except BaseException as error:
@@ -127,26 +131,22 @@ class Timeout(Part):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """The call, bounded by an earlier limit. Rare enough for a timer of its own."""
+        """The call, bounded by an earlier limit that nobody enforces here. Rare enough for a timer of its own."""
         left = outside.remaining()
         if left <= 0:
             raise self._timed_out(outside)
         attempt = TimedCall(self._now, left, outside.where, task)
-        timer = None
-        if not (isinstance(outside, TimedCall) and outside.task is task):  # that one cancels it
-            timer = task.get_loop().call_later(left, attempt.expire)
+        timer = task.get_loop().call_later(left, attempt.expire)
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
             if attempt.ended() and isinstance(error, CancelledError):
                 raise self._timed_out(outside) from error
             if isinstance(error, Exception):
                 self._failed += 1
             raise
-        if timer is not None:
-            timer.cancel()
+        timer.cancel()
         attempt.ended()
         self._successful += 1
         return result

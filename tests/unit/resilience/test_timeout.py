@@ -220,6 +220,44 @@ class TestEventLoop:
         run(main(), clock)
         assert clock.now() == 1002.5
 
+    def test_what_cleans_up_after_a_timeout_has_its_own_time(self, clock) -> None:
+        timeout, rollback = made(1, clock), made(3, clock)
+        cleaned = []
+
+        async def transaction() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                cleaned.append(await rollback.aexecute(sleeps, 2, "rolled back"))
+
+        async def main() -> None:
+            with pytest.raises(CallTimedOut):
+                await timeout.aexecute(transaction)
+
+        run(main(), clock)
+        assert cleaned == ["rolled back"]
+
+    @pytest.mark.parametrize("steps", range(8))
+    def test_cancelled_at_whichever_await_it_owes_nothing(self, steps) -> None:
+        inner, outer = (Timeout(60, registry=Registry()) for _ in range(2))
+
+        async def work() -> str:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            return "result"
+
+        async def main() -> None:
+            task = asyncio.ensure_future(outer.aexecute(inner.aexecute, work))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            ended = task.done()
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.result() == "result" if ended else task.cancelled()
+            assert not expiries_of(asyncio.get_running_loop(), inner._now, 60).running
+
+        asyncio.run(main())
+
     def test_a_task_begun_inside_is_bounded_though_nobody_cancels_it(self, clock) -> None:
         left = []
 
