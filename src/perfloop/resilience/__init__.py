@@ -7,7 +7,17 @@ from .backoff import Backoff, ConstantBackoff, DecorrelatedBackoff, ExponentialB
 from .budget import RetryBudget
 from .bulkhead import Bulkhead, ThreadPoolBulkhead
 from .check import Finding, check_all, register_limit, register_pool
-from .circuit_breaker import CircuitBreaker, CircuitState, Consecutive, CountWindow, KeyedCircuitBreaker, TimeWindow
+from .circuit_breaker import (
+    CircuitBreaker,
+    CircuitState,
+    Consecutive,
+    CountWindow,
+    KeyedCircuitBreaker,
+    RedisSharedState,
+    SharedState,
+    SharedView,
+    TimeWindow,
+)
 from .collapsing import Collapse
 from .deadline import TIMEOUT_HEADER, TimeLimit, check_deadline, deadline, from_header, remaining, to_header
 from .fallback import Fallback, StaleCache
@@ -62,8 +72,11 @@ __all__ = [
     "Policy",
     "PolicyDescription",
     "Recorder",
+    "RedisSharedState",
     "Retry",
     "RetryBudget",
+    "SharedState",
+    "SharedView",
     "StaleCache",
     "ThreadPoolBulkhead",
     "TimeLimit",

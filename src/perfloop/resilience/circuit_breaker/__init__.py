@@ -5,6 +5,8 @@ from .consecutive import Consecutive
 from .core import CircuitCore
 from .count_window import CountWindow
 from .keyed import KeyedCircuitBreaker
+from .redis import RedisSharedState
+from .shared_state import SharedState, SharedView
 from .state import CircuitState
 from .time_window import TimeWindow
 
@@ -15,5 +17,8 @@ __all__ = [
     "Consecutive",
     "CountWindow",
     "KeyedCircuitBreaker",
+    "RedisSharedState",
+    "SharedState",
+    "SharedView",
     "TimeWindow",
 ]

@@ -16,12 +16,14 @@ from ..settings import positive
 from .circuit import EVERY_CALL_LOCKS, Circuit, Voice
 from .circuit_settings import CircuitSettings
 from .consecutive import Consecutive
+from .sharing import Sharing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from ...clock import Clock
     from ...telemetry import Registry
+    from .shared_state import SharedState
     from .state import CircuitState
     from .windows import Rates, WindowOptions
 
@@ -57,6 +59,8 @@ class CircuitBreaker(Gate[int]):
         recovery_time: float = 0.0,
         reset_backoff: float = 1.0,
         max_reset_timeout: float | None = None,
+        shared_state: SharedState | None = None,
+        shared_interval: float = 0.5,
         name: str = "",
         classification: Classification = EVERY_EXCEPTION,
         clock: Clock = MONOTONIC,
@@ -76,6 +80,12 @@ class CircuitBreaker(Gate[int]):
                 to all of them; 0: all at once.
             reset_backoff: what the reset timeout is multiplied by each time that probes fail.
             max_reset_timeout: what it never rises above, in seconds; 300, or `reset_timeout` if that is more.
+            shared_state: with it breakers of this name in other processes open and close as this one does:
+                `RedisSharedState`. A thread of this breaker reads and writes it; calls never wait for it. Half-open,
+                one process at a time sends probes. While the state is lost or slow the breaker decides alone. What is
+                forced or disabled stays in its process.
+            shared_interval: seconds between two looks at it, so that others hear of a change; within 4 of them without
+                an answer it is lost.
 
         Raises:
             InvalidValue: a setting out of its range; both `max_failures` and `window`.
@@ -91,11 +101,16 @@ class CircuitBreaker(Gate[int]):
             reset_backoff=reset_backoff,
             max_reset_timeout=max_reset_timeout,
         )
+        positive(shared_interval, "shared_interval")
         super().__init__(name, classification=classification, clock=clock, registry=registry)
         self._settings = settings
         self._voice = Voice(self._emit, self._tell)
         self._circuit = Circuit(self.name, settings, self._now, self._voice)
         self._core = self._circuit.core
+        self._sharing: Sharing | None = None
+        if shared_state is not None:
+            self._sharing = Sharing(self._circuit, shared_state, settings, self._now, shared_interval)
+            self._sharing.start()
 
     @property
     def state(self) -> CircuitState:

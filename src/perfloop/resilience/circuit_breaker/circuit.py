@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import sys
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ...exceptions import CircuitOpen
 from ...telemetry.forks import renew_lock_in_forks
 from ..outcome import FAILURE, IGNORED, SUCCESS, Outcome
-from .core import CircuitCore
+from .core import CircuitCore, Happening
 from .state import CircuitState
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EVERY_CALL_LOCKS", "Circuit", "Voice"]
 
+T = TypeVar("T")
 EVERY_CALL_LOCKS = not getattr(sys, "_is_gil_enabled", lambda: True)()
 """Without a global interpreter lock a success has to take the circuit's."""
 
@@ -44,7 +45,7 @@ class Voice:
 class Circuit:
     """One circuit for all threads, tasks and event loops of a process. The lock is held for its own few steps only."""
 
-    __slots__ = ("__weakref__", "_lock", "_now", "_refusal", "_voice", "core", "name")
+    __slots__ = ("__weakref__", "_lock", "_now", "_refusal", "_voice", "core", "name", "notify")
 
     def __init__(self, name: str, settings: CircuitSettings, now: Callable[[], float], voice: Voice) -> None:
         """A closed circuit.
@@ -63,6 +64,8 @@ class Circuit:
         renew_lock_in_forks(self)
         self.core = CircuitCore(settings, now(), watched=EVERY_CALL_LOCKS)
         self._refusal = (0, "")
+        self.notify: Callable[[], None] | None = None
+        """Called when something has happened that other processes may want to know."""
 
     def admit(self) -> int:
         """The token of a call that begins now. Never waits for the service, nor for calls under way.
@@ -80,8 +83,8 @@ class Circuit:
                 token = core.admit(now)
                 happened = core.take_happened()
                 after = core.retry_after(now)
-            for event, attributes in happened:
-                voice.emit(event, **attributes)
+            if happened or core.wants_lease:
+                self._say(happened)
             if token:
                 return token
         if voice.is_heard:
@@ -113,8 +116,17 @@ class Circuit:
         with self._lock:
             step(self.core, now)
             happened = self.core.take_happened()
-        for event, attributes in happened:
-            self._voice.emit(event, **attributes)
+        if happened:
+            self._say(happened)
+
+    def read(self, question: Callable[[CircuitCore], T]) -> T:
+        """Something of the state machine, all of one moment."""
+        with self._lock:
+            return question(self.core)
+
+    def emit(self, event: str, **attributes: str | float | bool) -> None:
+        """Tell something of this circuit."""
+        self._voice.emit(event, **attributes)
 
     def counts(self) -> dict[str, int]:
         """Calls by how they ended."""
@@ -137,6 +149,12 @@ class Circuit:
         if core.state is CircuitState.OPEN:
             return now >= core.open_until + (core.open_until - core.opened_at)
         return core.state is CircuitState.CLOSED
+
+    def _say(self, happened: list[Happening]) -> None:
+        for event, attributes in happened:
+            self._voice.emit(event, **attributes)
+        if self.notify is not None:
+            self.notify()
 
     def _refuse(self) -> str:
         core, state = self.core, self.core.state

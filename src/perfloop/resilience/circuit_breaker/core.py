@@ -57,8 +57,10 @@ class CircuitCore:
         "_window",
         "admitting",
         "calls",
+        "gated_until",
         "generation",
         "happened",
+        "lease_until",
         "not_permitted",
         "open_until",
         "opened_at",
@@ -66,6 +68,7 @@ class CircuitCore:
         "slow_after",
         "state",
         "tick",
+        "wants_lease",
     )
 
     def __init__(self, settings: CircuitSettings, now: float, *, watched: bool = False) -> None:
@@ -90,6 +93,9 @@ class CircuitCore:
         """What is to be told; taken by `take_happened`."""
         self.reason = ""
         """Why it opened last."""
+        self.gated_until = self.lease_until = -math.inf
+        self.wants_lease = False
+        """Whether calls wait for the right to be probes: `grant` gives it."""
         self._open_for = 0.0
         self._open_next_for = settings.reset_timeout
         self._probes: dict[int, float] = {}
@@ -107,7 +113,7 @@ class CircuitCore:
             if self.state is CircuitState.OPEN:
                 if now < self.opened_at:  # the clock has gone back: never longer than it was to be
                     self.opened_at, self.open_until = now, now + self._open_for
-                if now >= self.open_until:
+                if now >= self.open_until and self._may_probe(now):
                     self._move(CircuitState.HALF_OPEN, now)
             if self.state is CircuitState.HALF_OPEN:
                 return self._admit_probe(now)
@@ -171,13 +177,21 @@ class CircuitCore:
 
     def open_until_told(self, now: float, until: float, reason: str) -> None:
         """Somebody else found that it has to open: another process."""
-        if self.state in (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.RECOVERING, CircuitState.OPEN):
-            self._open(now, reason, until - now)
+        self._open(now, reason, until - now)
 
     def close_as_told(self, now: float) -> None:
         """Somebody else's probes have succeeded."""
         if self.state in (CircuitState.OPEN, CircuitState.HALF_OPEN):
             self._close(now)
+
+    def heed_leases(self, until: float) -> None:
+        """Until then other processes have a say in who may probe: let none through without a lease."""
+        self.gated_until = until
+
+    def grant(self, until: float) -> None:
+        """Until then this process may probe."""
+        self.lease_until = until
+        self.wants_lease = False
 
     def watch(self, watched: bool) -> None:
         """Whether each success has to be told to `end` from now on."""
@@ -244,14 +258,20 @@ class CircuitCore:
 
     def _admit_probe(self, now: float) -> int:
         self._give_up_hung_probes(now)
-        if self.state is CircuitState.OPEN and now >= self.open_until:
+        if self.state is CircuitState.OPEN and now >= self.open_until and self._may_probe(now):
             self._move(CircuitState.HALF_OPEN, now)
-        if self.state is not CircuitState.HALF_OPEN or self._is_full():
+        if self.state is not CircuitState.HALF_OPEN or self._is_full() or not self._may_probe(now):
             self.not_permitted += 1
             return 0
         token = self._next()
         self._probes[token] = now
         return token
+
+    def _may_probe(self, now: float) -> bool:
+        if now >= self.gated_until or now < self.lease_until:
+            return True
+        self.wants_lease = True
+        return False
 
     def _is_full(self) -> bool:
         return len(self._probes) + self._probes_ended >= self._settings.probes
