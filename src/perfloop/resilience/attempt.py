@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
-from .nesting import Nesting
+from .nesting import Nesting, leave
 from .outcome import IGNORED, SUCCESS, Classification, Outcome
 from .part import refuse_coroutine
 
@@ -22,6 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Recorder: TypeAlias = Callable[[float, float, Outcome], object]
 """Takes when an attempt started and how long it took, in seconds of the policy's clock, and its outcome."""
+_Step: TypeAlias = tuple[Callable[[], Any], Callable[[], Any], Callable[[Any, Outcome, float], None]]
 _Held: TypeAlias = list[tuple[Callable[[Any, Outcome, float], None], Any]]
 _LOG = logging.getLogger("perfloop.resilience")
 
@@ -57,85 +58,131 @@ class Attempt:
 
     def wrap(self, function: Callable[P, R], /) -> Callable[P, R]:
         """The function behind the gates, for threads."""
-        gates = tuple((gate.try_acquire, gate.acquire, gate.release) for gate in self._gates)
+        more, ((try_a, wait_a, end_a), (try_b, wait_b, end_b), (try_c, wait_c, end_c)) = self._steps("acquire")
         of_error, of_result = self._classification.of_error, self._classification.of_result
         judges_results, now, recorders = self._classification.judges_results, self._now, self._recorders
         nesting = self._nesting
 
         def attempt(*args: P.args, **kwargs: P.kwargs) -> R:
-            held: _Held = []
             outcome: Outcome = IGNORED  # and stays so should a gate reject or a predicate raise
-            started: float | None = None
             seconds = 0.0
+            held: _Held = []
             try:
-                for try_acquire, acquire, release in gates:
+                for try_acquire, acquire, release in more:
                     token = try_acquire()
                     if token is None:
                         token = acquire()
                     held.append((release, token))
-                inside = None if nesting is None else nesting.enter()
-                started = now()
+                if (a := try_a()) is None:
+                    a = wait_a()
                 try:
-                    result = function(*args, **kwargs)
-                    if type(result) is CoroutineType:
-                        refuse_coroutine(result)
-                except BaseException as error:
-                    seconds = now() - started
-                    outcome = of_error(error)
-                    raise
+                    if (b := try_b()) is None:
+                        b = wait_b()
+                    try:
+                        if (c := try_c()) is None:
+                            c = wait_c()
+                        try:
+                            inside = None if nesting is None else nesting.enter()
+                            started = now()
+                            try:
+                                result = function(*args, **kwargs)
+                                if type(result) is CoroutineType:
+                                    refuse_coroutine(result)
+                            except BaseException as error:
+                                seconds = now() - started
+                                outcome = of_error(error)
+                                raise
+                            else:
+                                seconds = now() - started
+                                outcome = of_result(result) if judges_results else SUCCESS
+                                return result
+                            finally:
+                                if inside is not None:
+                                    leave(inside)
+                                if recorders:
+                                    _record(recorders, started, seconds, outcome)
+                        finally:
+                            end_c(c, outcome, seconds)
+                    finally:
+                        end_b(b, outcome, seconds)
                 finally:
-                    if inside is not None:
-                        Nesting.leave(inside)
-                seconds = now() - started
-                outcome = of_result(result) if judges_results else SUCCESS
-                return result
+                    end_a(a, outcome, seconds)
             finally:
                 if held:
                     _release(held, outcome, seconds)
-                if recorders and started is not None:
-                    _record(recorders, started, seconds, outcome)
 
         return attempt
 
     def awrap(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
         """As `wrap`, for an event loop."""
-        gates = tuple((gate.try_acquire, gate.aacquire, gate.release) for gate in self._gates)
+        more, ((try_a, wait_a, end_a), (try_b, wait_b, end_b), (try_c, wait_c, end_c)) = self._steps("aacquire")
         of_error, of_result = self._classification.of_error, self._classification.of_result
         judges_results, now, recorders = self._classification.judges_results, self._now, self._recorders
         nesting = self._nesting
 
         async def attempt(*args: P.args, **kwargs: P.kwargs) -> R:
-            held: _Held = []
-            outcome: Outcome = IGNORED
-            started: float | None = None
+            outcome: Outcome = IGNORED  # and stays so should a gate reject or a predicate raise
             seconds = 0.0
+            held: _Held = []
             try:
-                for try_acquire, acquire, release in gates:
+                for try_acquire, acquire, release in more:
                     token = try_acquire()
                     if token is None:
                         token = await acquire()
                     held.append((release, token))
-                inside = None if nesting is None else nesting.enter()
-                started = now()
+                if (a := try_a()) is None:
+                    a = await wait_a()
                 try:
-                    result = await function(*args, **kwargs)
-                except BaseException as error:
-                    seconds = now() - started
-                    outcome = of_error(error)
-                    raise
+                    if (b := try_b()) is None:
+                        b = await wait_b()
+                    try:
+                        if (c := try_c()) is None:
+                            c = await wait_c()
+                        try:
+                            inside = None if nesting is None else nesting.enter()
+                            started = now()
+                            try:
+                                result = await function(*args, **kwargs)
+                            except BaseException as error:
+                                seconds = now() - started
+                                outcome = of_error(error)
+                                raise
+                            else:
+                                seconds = now() - started
+                                outcome = of_result(result) if judges_results else SUCCESS
+                                return result
+                            finally:
+                                if inside is not None:
+                                    leave(inside)
+                                if recorders:
+                                    _record(recorders, started, seconds, outcome)
+                        finally:
+                            end_c(c, outcome, seconds)
+                    finally:
+                        end_b(b, outcome, seconds)
                 finally:
-                    if inside is not None:
-                        Nesting.leave(inside)
-                seconds = now() - started
-                outcome = of_result(result) if judges_results else SUCCESS
-                return result
+                    end_a(a, outcome, seconds)
             finally:
                 if held:
                     _release(held, outcome, seconds)
-                if recorders and started is not None:
-                    _record(recorders, started, seconds, outcome)
 
         return attempt
+
+    def _steps(self, acquire: str) -> tuple[list[_Step], tuple[_Step, _Step, _Step]]:
+        """What is called for each gate: of the three innermost ones for themselves, which a loop would slow down."""
+        steps: list[_Step] = [(gate.try_acquire, getattr(gate, acquire), gate.release) for gate in self._gates]
+        nobody: _Step = (_admit, _admit, _forget)
+        first, second, third = [*[nobody] * (3 - len(steps)), *steps[-3:]]
+        return steps[:-3], (first, second, third)
+
+
+def _admit() -> bool:
+    """In the place of a gate that is not there."""
+    return True
+
+
+def _forget(token: object, outcome: Outcome, seconds: float) -> None:
+    """Likewise."""
 
 
 def _release(held: _Held, outcome: Outcome, seconds: float) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .part import Part
 
-__all__ = ["Nesting"]
+__all__ = ["Nesting", "leave"]
 
 _inside: ContextVar[Nesting | None] = ContextVar("perfloop_resilience_inside", default=None)
 
@@ -33,10 +33,10 @@ class Nesting:
                 outer.inner.add(owner)
         return _inside.set(self)
 
-    @staticmethod
-    def leave(token: Token[Nesting | None]) -> None:
-        """It has ended."""
-        try:
-            _inside.reset(token)
-        except ValueError:
-            pass  # a coroutine that was never finished is closed in the context of whoever drops it
+
+def leave(token: Token[Nesting | None]) -> None:
+    """The attempt has ended."""
+    try:
+        _inside.reset(token)
+    except ValueError:
+        pass  # a coroutine that was never finished is closed in the context of whoever drops it
