@@ -29,6 +29,7 @@ from .part import Description, Part, PartEvent
 from .parts import live_parts
 from .policy import Policy, PolicyDescription
 from .priority import priority
+from .rate_limiter import RateLimiter
 from .retry import Retry
 from .shedding import Criticality, LoadShedder
 from .throttle import ClientThrottle
@@ -71,6 +72,7 @@ __all__ = [
     "PartEvent",
     "Policy",
     "PolicyDescription",
+    "RateLimiter",
     "Recorder",
     "RedisSharedState",
     "Retry",

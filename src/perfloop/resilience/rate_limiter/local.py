@@ -1,0 +1,87 @@
+"""The limits of this process alone."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from ...telemetry.forks import renew_lock_in_forks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .algorithm import Algorithm
+
+__all__ = ["LocalLimits"]
+
+
+class LocalLimits:
+    """A state a key, for keys that were used lately, and a bounded number of them.
+
+    A key is forgotten when its state is worth no more than none. Beyond the bound nobody is forgotten, which would give
+    that key its whole budget anew: further keys share one budget until others have been forgotten.
+    """
+
+    def __init__(self, algorithm: Algorithm[Any], max_keys: int, *, crowded: Callable[[], object]) -> None:
+        """Limits by one algorithm.
+
+        Args:
+            crowded: told when keys begin to share a budget, without the lock.
+        """
+        self.algorithm = algorithm
+        self._max_keys = max_keys
+        self._crowded = crowded
+        self._states: OrderedDict[str, Any] = OrderedDict()  # the key that was not used for longest comes first
+        self._shared: Any = None
+        # Reentrant: a finaliser or a signal handler may come here while its thread is inside.
+        self._lock = RLock()
+        renew_lock_in_forks(self)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def take(self, key: str, now: int) -> int:
+        """Admit a call.
+
+        Args:
+            now: in microseconds.
+
+        Returns:
+            the microseconds after which it would be admitted, or 0.
+        """
+        begins_to_share = False
+        with self._lock:
+            state = self._states.get(key)
+            if state is None:
+                self._forget(now)
+                if len(self._states) >= self._max_keys:
+                    begins_to_share = self._shared is None
+                    self._shared, wait = self.algorithm.take(self._shared, now)
+                else:
+                    # It may have had a part of what those that share have used.
+                    before = None if self._shared is None else self.algorithm.copy(self._shared)
+                    self._states[key], wait = self.algorithm.take(before, now)
+            else:
+                self._states[key], wait = self.algorithm.take(state, now)
+                self._states.move_to_end(key)
+        if begins_to_share:
+            self._crowded()
+        return wait
+
+    def wait(self, key: str, now: int) -> int:
+        """As `take`, without admitting anything."""
+        with self._lock:
+            state = self._states.get(key)
+            return 0 if state is None else self.algorithm.take(self.algorithm.copy(state), now)[1]
+
+    def _forget(self, now: int) -> None:
+        """Forget those at the front that are idle: each new key makes room for itself, and a little more."""
+        idle_at = self.algorithm.idle_at
+        if self._shared is not None and idle_at(self._shared) <= now:
+            self._shared = None
+        for _ in range(3):
+            key = next(iter(self._states), None)
+            if key is None or idle_at(self._states[key]) > now:
+                return
+            del self._states[key]
