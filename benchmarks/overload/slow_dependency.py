@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from ..progress import say
@@ -12,7 +13,7 @@ from .servers import Upstream, service
 __all__ = ["measure"]
 
 _TIMEOUT = 2.0
-_OWN_RATE, _REPORT_RATE = 100.0, 50.0
+_OWN_RATE, _REPORT_RATE = 200.0, 50.0
 _WARM_UP, _BEFORE, _SLOW = 2.0, 8.0, 8.0
 _SLOW_SECONDS = 5.0
 
@@ -35,17 +36,17 @@ async def _run(name: str, scale: float) -> tuple[float, float, float]:
     async with Upstream() as upstream:
         with service(name, UPSTREAM=str(upstream.port)) as port:
             clients = Clients(port, _TIMEOUT)
-            phases = (_WARM_UP, _BEFORE * scale, _SLOW * scale)
-            own = asyncio.create_task(clients.open("/own", *((_OWN_RATE, each) for each in phases), attempts=1))
-            reports = asyncio.create_task(
-                clients.open("/report", *((_REPORT_RATE, each) for each in phases), attempts=1)
-            )
-            await asyncio.sleep(sum(phases[:2]))
+            measured = (_BEFORE + _SLOW) * scale
+            own = asyncio.create_task(clients.open("/own", (_OWN_RATE, _WARM_UP), (_OWN_RATE, measured), attempts=1))
+            reports = asyncio.create_task(clients.open("/report", (_REPORT_RATE, _WARM_UP + measured), attempts=1))
+            await asyncio.sleep(_WARM_UP + _BEFORE * scale)
             upstream.delay = _SLOW_SECONDS
-            _, before, during = await own
-            _, usual, _ = await reports
-    if not all(call.answered for call in usual):
+            moment = time.monotonic()
+            _, calls = await own
+            (asked,) = await reports
+    if not all(call.answered for call in asked if call.due < moment - _WARM_UP):
         raise RuntimeError(f"{name}: reports failed before the dependency was slow")
+    before, during = ([call for call in calls if (call.due >= moment) is late] for late in (False, True))
     answered = sum(call.answered for call in during) / len(during)
     say(
         f"{name:9} p99 of the other route {_p99(before) * 1000:.1f} ms before, {_p99(during) * 1000:.1f} ms while the"
