@@ -41,13 +41,10 @@ class Aimd:
         self._settings = {"target": target, "initial": initial, "minimum": minimum, "maximum": maximum}
         self._settings |= {"backoff": backoff}
         self._limit = float(initial)
+        self.limit = initial
+        """Calls that may be in flight now."""
         self._fell = -math.inf
         self._usual = 0.0
-
-    @property
-    def limit(self) -> int:
-        """Calls that may be in flight now."""
-        return int(self._limit)
 
     def describe(self) -> Mapping[str, float]:
         """The settings."""
@@ -65,3 +62,4 @@ class Aimd:
                 self._fell = now
         elif inflight * 2 >= self._limit:
             self._limit = min(self._maximum, self._limit + 1 / self._limit)
+        self.limit = int(self._limit)

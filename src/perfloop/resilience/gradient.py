@@ -79,15 +79,12 @@ class Gradient:
         self._settings = {"initial": initial, "minimum": minimum, "maximum": maximum, "tolerance": tolerance}
         self._settings |= {"smoothing": smoothing, "window": window, "samples": samples, "measure_every": measure_every}
         self._limit = float(initial)
+        self.limit = initial
+        """Calls that may be in flight now."""
         self._base: float | None = None
         self._measured = -math.inf
         self._window = _Window()
         self._probe: _Probe | None = None
-
-    @property
-    def limit(self) -> int:
-        """Calls that may be in flight now."""
-        return int(self._limit) if self._probe is None else self._probe.level
 
     @property
     def base(self) -> float | None:
@@ -113,6 +110,7 @@ class Gradient:
         if probe is not None:
             if now - probe.began > probe.patience:
                 self._end_probe(now)
+                self.limit = int(self._limit)
                 return
             if now - rtt < probe.began:  # it was let in under the limit from before
                 return
@@ -126,6 +124,7 @@ class Gradient:
             self._measure(now, probe, mean)
         else:
             self._judge(now, window, mean)
+        self.limit = int(self._limit) if self._probe is None else self._probe.level
 
     def _judge(self, now: float, window: _Window, mean: float) -> None:
         if self._base is None:

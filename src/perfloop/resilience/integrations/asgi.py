@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ...telemetry import DEFAULT_REGISTRY
@@ -95,8 +94,11 @@ class ResilienceMiddleware:
         restored = None if important is None else PRIORITY.set(important)
         seconds = self._admission.seconds(header)
         try:
-            with contextlib.nullcontext() if seconds is None else deadline(seconds):
+            if seconds is None:
                 await self._serve(scope, receive, send)
+            else:
+                with deadline(seconds):
+                    await self._serve(scope, receive, send)
         finally:
             if restored is not None:
                 PRIORITY.reset(restored)
@@ -152,15 +154,20 @@ class _Exchange:
         self._left = self._left or message["type"] == "http.disconnect"
         return message
 
-    async def send(self, message: Message) -> None:
+    # A plain function that hands on the server's awaitable: a coroutine in between would cost more than all the rest.
+    def send(self, message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == "http.response.start":
             # How long a stream lasts says nothing of the load: what counts is how long it took to begin.
             self._first = self._gate._now()
             self.status = message["status"]
+        elif not message.get("more_body") and kind in ("http.response.body", "http.response.zerocopysend"):
+            return self._send_last(message)
+        return self._send(message)
+
+    async def _send_last(self, message: Message) -> None:
         await self._send(message)
-        if not message.get("more_body") and kind in ("http.response.body", "http.response.zerocopysend"):
-            self.end()
+        self.end()
 
     def fail(self, error: BaseException) -> None:
         """The application raised."""

@@ -22,7 +22,10 @@ class Criticality(enum.IntEnum):
     @classmethod
     def of(cls, priority: int) -> Criticality:
         """That of a priority: beyond the highest and the lowest these count."""
-        return cls(max(cls.SHEDDABLE, min(cls.CRITICAL_PLUS, priority)))
+        found = _PRIORITIES.get(priority)
+        if found is None:
+            return cls.CRITICAL_PLUS if priority > cls.CRITICAL_PLUS else cls.SHEDDABLE
+        return found
 
     @classmethod
     def of_text(cls, text: str) -> Criticality | None:
@@ -30,4 +33,5 @@ class Criticality(enum.IntEnum):
         return _TEXTS.get(text.strip().lower().replace("+", "_plus").replace("-", "_"))
 
 
+_PRIORITIES = {int(each): each for each in Criticality}
 _TEXTS = {each.name.lower(): each for each in Criticality}

@@ -51,17 +51,18 @@ class Line:
         self._target = target
         self._interval = interval
         self._queues: dict[Criticality, deque[Waiter]] = {each: deque() for each in Criticality}  # most important first
+        self._length = 0
         self._filled = 0.0
         self._turned_away = -math.inf
 
     def __len__(self) -> int:
-        return sum(map(len, self._queues.values()))
+        return self._length
 
     def overloaded(self, now: float) -> bool:
         """It has not been empty for the interval, or not been at rest since that was so."""
         if now - self._turned_away <= _REST * self._interval:
             return True
-        return bool(self) and now - self._filled > self._interval
+        return self._length > 0 and now - self._filled > self._interval
 
     def longest_wait(self, now: float) -> float:
         """Seconds somebody may wait now."""
@@ -69,7 +70,9 @@ class Line:
 
     def first(self) -> Criticality | None:
         """That of the most important of those that wait."""
-        return next((each for each, queue in self._queues.items() if queue), None)
+        if not self._length:
+            return None
+        return next(each for each, queue in self._queues.items() if queue)
 
     def join(self, now: float, criticality: Criticality) -> tuple[Waiter | None, Waiter | None]:
         """Somebody wants to wait.
@@ -78,7 +81,7 @@ class Line:
             the waiter, None if there is no room; and who is less important and must leave for it, if somebody must.
         """
         evicted = None
-        if len(self) >= self._size:
+        if self._length >= self._size:
             lowest = next(
                 (self._queues[each] for each in reversed(self._queues) if each < criticality and self._queues[each]),
                 None,
@@ -86,14 +89,17 @@ class Line:
             if lowest is None:
                 return None, None
             evicted = self._take(lowest, len(lowest) - 1)
-        elif not self:
+        elif not self._length:
             self._filled = now
         waiter = Waiter(criticality, now)
         self._queues[criticality].append(waiter)
+        self._length += 1
         return waiter, evicted
 
     def expired(self, now: float) -> list[Waiter]:
         """Take out all that have waited for too long."""
+        if not self._length:
+            return []
         longest = self.longest_wait(now)
         late = [
             self._take(queue, 0)
@@ -115,8 +121,10 @@ class Line:
         if not waiter.over:
             waiter.over = True
             self._queues[waiter.criticality].remove(waiter)
+            self._length -= 1
 
     def _take(self, queue: deque[Waiter], place: int) -> Waiter:
         waiter = queue.popleft() if place == 0 else queue.pop()
         waiter.over = True
+        self._length -= 1
         return waiter

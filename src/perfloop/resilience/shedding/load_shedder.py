@@ -183,7 +183,8 @@ class LoadShedder(Gate[int]):
                 self._algorithm.update(self._now(), seconds, self._inflight, outcome == FAILURE)
             self._inflight -= 1
             woken = self._fill()
-        self._wake(woken)
+        if woken:
+            self._wake(woken)
 
     def describe(self) -> Description:
         """What decides the limit, the shares, the waiting."""
@@ -233,6 +234,8 @@ class LoadShedder(Gate[int]):
 
     def _fill(self) -> list[Waiter]:
         """Give free places to who waits; all that need wait no more. With the lock held."""
+        if not self._line:
+            return []
         now = self._now()
         gone = self._expire(now)
         while (first := self._line.first()) is not None and self._has_place(first):
@@ -265,9 +268,11 @@ class LoadShedder(Gate[int]):
     def _time_out(self, waiter: Waiter) -> int:
         """It has waited for as long as it may; it may have been let in at the last moment."""
         with self._lock:
+            gone = self._expire(self._now())
             if not waiter.over:
                 self._line.leave(waiter)
                 self._shed[waiter.criticality] += 1
+        self._wake(gone)
         return self._settle(waiter)
 
     def _give_up(self, waiter: Waiter) -> None:
