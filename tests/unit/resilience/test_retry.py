@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import weakref
 from types import SimpleNamespace
@@ -341,6 +342,28 @@ def test_threads_count_every_call(clock) -> None:
     for thread in threads:
         thread.join()
     assert part.counts() == ALL | {"successful_with_retry": 200, "successful_without_retry": 200}
+
+
+def test_no_success_of_many_threads_is_lost(clock) -> None:
+    part = Retry(2, idempotent=True, registry=Registry())
+    call = part(lambda: None)
+
+    def work() -> None:
+        for _ in range(5000):
+            call()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert part.counts() == ALL | {"successful_without_retry": 40_000}
+    assert part.budget.calls == 40_000
 
 
 def test_a_coroutine_is_refused_and_not_repeated(clock) -> None:

@@ -325,6 +325,25 @@ class TestEventLoop:
         run(main(), clock)
         assert refused
 
+    def test_a_clock_that_jumps_ends_all_that_is_over_and_nothing_else(self, clock) -> None:
+        timeout, ended = made(5, clock), []
+
+        async def one(number: int) -> None:
+            await asyncio.sleep(number)
+            try:
+                await timeout.aexecute(sleeps, 60)
+            except CallTimedOut:
+                ended.append((number, clock.now() - 1000))
+
+        async def main() -> None:
+            calls = [asyncio.ensure_future(one(number)) for number in range(4)]
+            await asyncio.sleep(3.5)
+            clock.advance(3)  # the machine slept until 6.5: the first two should have ended at 5 and 6
+            await asyncio.wait(calls)
+
+        run(main(), clock)
+        assert ended == [(0, 6.5), (1, 6.5), (2, 7), (3, 8)]
+
     def test_a_timer_that_rings_early_is_set_again(self, clock) -> None:
         # As in uvloop, whose clock stands still while a step computes, and counts whole milliseconds.
         async def main() -> None:

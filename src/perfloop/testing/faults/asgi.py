@@ -51,7 +51,7 @@ class FaultMiddleware:
         if fault.status is not None:
             await _respond(send, fault.status, "injected fault")
         elif fault.reset:
-            reset_connection(*scope["client"])
+            reset_connection(*(scope.get("client") or ("", 0)))
             while (await receive())["type"] != "http.disconnect":
                 pass
         elif fault.partial is not None:
