@@ -5,6 +5,7 @@ from .consecutive import Consecutive
 from .core import CircuitCore
 from .count_window import CountWindow
 from .keyed import KeyedCircuitBreaker
+from .level_breaker import LevelBreaker
 from .redis import RedisSharedState
 from .shared_state import SharedState, SharedView
 from .state import CircuitState
@@ -17,6 +18,7 @@ __all__ = [
     "Consecutive",
     "CountWindow",
     "KeyedCircuitBreaker",
+    "LevelBreaker",
     "RedisSharedState",
     "SharedState",
     "SharedView",

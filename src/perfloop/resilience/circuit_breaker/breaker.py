@@ -16,6 +16,7 @@ from ..settings import positive
 from .circuit import EVERY_CALL_LOCKS, Circuit, Voice
 from .circuit_settings import CircuitSettings
 from .consecutive import Consecutive
+from .core import RESULTS
 from .sharing import Sharing
 
 if TYPE_CHECKING:
@@ -27,11 +28,10 @@ if TYPE_CHECKING:
     from .state import CircuitState
     from .windows import Rates, WindowOptions
 
-__all__ = ["RESULTS", "CircuitBreaker", "circuit_settings"]
+__all__ = ["CircuitBreaker", "circuit_settings"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-RESULTS = ("successful", "failed", "slow_successful", "slow_failed", "ignored", "not_permitted")
 _MAX_FAILURES = 5
 
 
@@ -230,7 +230,7 @@ class CircuitBreaker(Gate[int]):
 
     def counts(self) -> Mapping[str, int]:
         """Calls by how they ended, each under one name."""
-        return self._circuit.counts()
+        return self._circuit.read(lambda core: core.counts())
 
     def gauges(self) -> Mapping[str, float]:
         """State as its number, and what is in the window."""

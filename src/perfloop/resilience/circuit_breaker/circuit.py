@@ -128,10 +128,10 @@ class Circuit:
         """Tell something of this circuit."""
         self._voice.emit(event, **attributes)
 
-    def counts(self) -> dict[str, int]:
-        """Calls by how they ended."""
+    def tallies(self) -> tuple[int, ...]:
+        """Calls by how they ended, in the order of `RESULTS`."""
         with self._lock:
-            return self.core.counts()
+            return self.core.tallies()
 
     def rates(self) -> Rates:
         """What is in the window."""

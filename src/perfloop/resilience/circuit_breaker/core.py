@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from .circuit_settings import CircuitSettings
     from .windows import Window
 
-__all__ = ["CircuitCore", "Happening"]
+__all__ = ["RESULTS", "CircuitCore", "Happening"]
 
 Happening = tuple[str, dict[str, str | float | bool]]
 
+RESULTS = ("successful", "failed", "slow_successful", "slow_failed", "ignored", "not_permitted")
 _ADMITTING = (CircuitState.CLOSED, CircuitState.FORCED_CLOSED, CircuitState.DISABLED)
 _MEASURING = (CircuitState.CLOSED, CircuitState.FORCED_CLOSED, CircuitState.RECOVERING)
 _FIRST_SHARE = 0.1
@@ -212,14 +213,18 @@ class CircuitCore:
 
     def counts(self) -> dict[str, int]:
         """Calls by how they ended, each under one name."""
-        return {
-            "successful": self.calls - self._in_window + self._elsewhere,
-            "failed": self._failed,
-            "slow_successful": self._slow_successful,
-            "slow_failed": self._slow_failed,
-            "ignored": self._ignored,
-            "not_permitted": self.not_permitted,
-        }
+        return dict(zip(RESULTS, self.tallies(), strict=True))
+
+    def tallies(self) -> tuple[int, ...]:
+        """The counts, in the order of `RESULTS`."""
+        return (
+            self.calls - self._in_window + self._elsewhere,
+            self._failed,
+            self._slow_successful,
+            self._slow_failed,
+            self._ignored,
+            self.not_permitted,
+        )
 
     @property
     def probes_in_flight(self) -> int:

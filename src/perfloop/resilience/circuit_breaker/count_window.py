@@ -48,8 +48,9 @@ class _Calls:
     def __init__(self, options: CountWindow, calls: int) -> None:
         self._options = options
         self._start = calls
-        self._failed: deque[int] = deque()
-        self._slow: deque[int] = deque()
+        # Made when they are needed: an empty one takes 700 bytes, and most circuits of many keys need none.
+        self._failed: deque[int] | None = None
+        self._slow: deque[int] | None = None
         self.tick = math.inf
 
     def turn(self, calls: int, now: float) -> None:
@@ -58,15 +59,21 @@ class _Calls:
     def record(self, calls: int, *, failed: bool, slow: bool) -> Breach | None:
         """Note its number."""
         if failed:
+            self._failed = self._failed or deque()
             self._failed.append(calls)
         if slow:
+            self._slow = self._slow or deque()
             self._slow.append(calls)
         return self._options.judge(self.rates(calls))
 
     def rates(self, calls: int) -> Rates:
         """Forgets those that are too long ago."""
-        oldest = calls - self._options.size
-        for numbers in (self._failed, self._slow):
-            while numbers and numbers[0] <= oldest:
-                numbers.popleft()
-        return Rates(min(calls - self._start, self._options.size), len(self._failed), len(self._slow))
+        failed, slow = (self._within(numbers, calls) for numbers in (self._failed, self._slow))
+        return Rates(min(calls - self._start, self._options.size), failed, slow)
+
+    def _within(self, numbers: deque[int] | None, calls: int) -> int:
+        if numbers is None:
+            return 0
+        while numbers and numbers[0] <= calls - self._options.size:
+            numbers.popleft()
+        return len(numbers)
