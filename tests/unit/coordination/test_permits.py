@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 
 import pytest
 
@@ -108,6 +109,35 @@ def test_a_permit_that_became_free_while_somebody_was_on_the_way_into_the_queue_
     late = waiter()
     assert permits.join(late, 0.0) == []  # the caller sees its own state
     assert (late.state, permits.crowded) == (GRANTED, False)
+
+
+@pytest.mark.parametrize("joins", [True, False], ids=["of joining", "of a lower limit"])
+def test_a_permit_given_back_by_another_thread_in_the_moment_is_seen(joins: bool) -> None:
+    permits = Permits(1, 1) if joins else Permits(2, 0)
+    token = permits.try_take()
+    permits.try_take()
+
+    class Racing(deque[object]):
+        """The other thread gives back just after this one has found nothing."""
+
+        def pop(self) -> object:
+            nonlocal token
+            try:
+                return super().pop()
+            finally:
+                if token is not None:
+                    mine, token = token, None
+                    if permits.give_back(mine):
+                        permits.settle(0.0)
+
+    permits.free = Racing()
+    if joins:
+        joining = waiter()
+        permits.join(joining, 0.0)
+        assert joining.state is GRANTED
+    else:
+        permits.resize(1, 0.0)
+        assert (len(permits.free), permits.used) == (0, 1)
 
 
 def test_a_higher_limit_serves_who_waits_and_a_lower_one_holds_when_calls_have_ended() -> None:

@@ -100,7 +100,8 @@ class Algorithm(ABC, Generic[State]):
         return ahead * self.per // self.limit
 
     def share(self, share: float) -> Algorithm[Any]:
-        """A part of this limit: of all processes together no more than the whole, should each have one."""
+        """A part of this limit. The rates of all parts add up to no more than the whole; so do the bursts and windows,
+        unless there are more parts than calls: each part admits one at once."""
         limit = math.floor(self.limit * share)
         per = self.per if limit else math.ceil(self.per / (self.limit * share))
         return type(self)(max(limit, 1), per / MICROSECONDS, max(math.floor(self.burst * share), 1))
