@@ -1,0 +1,66 @@
+"""What a type checker says of the parts of a policy: `make check` reads this file, and nothing runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_type
+
+from perfloop import Deadline, Policy, Retry, Timeout
+from perfloop.resilience import Collapse, Fallback, Hedge, RetryBudget, deadline, from_header, remaining
+from perfloop.testing import Fault, Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+
+def price(article: int, *, currency: str = "EUR") -> float:
+    return 1.0
+
+
+async def aprice(article: int, *, currency: str = "EUR") -> float:
+    return 1.0
+
+
+budget = RetryBudget(0.1)
+parts = (
+    Retry(3, idempotent=lambda article: article > 0, budget=budget),
+    Timeout(1),
+    Deadline(2),
+    Fallback(value=0.0),
+    Collapse(lambda article, **_: article),
+    Hedge(0.1, idempotent=True, budget=budget),
+    Faults({"price": Fault(latency=0.1)}),
+)
+policy = Policy(*parts[:3])
+
+assert_type(policy.execute(price, 1, currency="USD"), float)
+decorated: Callable[[int], float] = policy(price)
+adecorated: Callable[[int], Coroutine[Any, Any, float]] = policy(aprice)
+
+
+async def use() -> None:
+    assert_type(await policy.aexecute(aprice, 1, currency="USD"), float)
+    assert_type(await parts[5].aexecute(aprice, 1), float)
+    policy.execute(price, "one")  # type: ignore[arg-type]
+    await policy.aexecute(price, 1)  # type: ignore[arg-type]
+    with deadline(from_header("100")):
+        assert_type(remaining(), float | None)
+
+
+@Retry(3, idempotent=True)
+def stock(article: int) -> int:
+    return article
+
+
+@Timeout(1)
+async def astock(article: int) -> int:
+    return article
+
+
+assert_type(stock(1), int)
+stock("one")  # type: ignore[arg-type]
+
+
+async def use_decorated() -> None:
+    assert_type(await astock(1), int)
+    await astock("one")  # type: ignore[arg-type]
