@@ -109,8 +109,8 @@ class Channel:
         try:
             import atexit
 
-            from .caches import attach
             from .sampler import SAMPLER
+            from .told import attach
 
             if not self.at_connect:
                 SAMPLER.attach(self)

@@ -29,6 +29,7 @@ __all__ = [
     "MAX_FRAME",
     "NAMES",
     "PARAMETERS",
+    "PARTS",
     "REQUEST",
     "REQUEST_HEAD",
     "RESOURCE",
@@ -74,6 +75,8 @@ PARAMETERS = 12
 """JSON: {statement, parameters, sql?}; of one execution, [type, size] of each; on demand its value and the text."""
 CACHES = 13
 """int64: at; then JSON, of the service's own perfloop: what its caches have counted since they were made."""
+PARTS = 14
+"""As CACHES, of the parts of its policies: breakers, bulkheads, limits."""
 
 FLUSH = b"F"
 """The one control byte the parent sends."""
@@ -146,7 +149,7 @@ class FrameReader:
         size = FRAME.size
         while len(buffer) - at >= size:
             length, kind = FRAME.unpack_from(buffer, at)
-            if length > MAX_FRAME or not HELLO <= kind <= CACHES:
+            if length > MAX_FRAME or not HELLO <= kind <= PARTS:
                 raise ProtocolError(f"Expected a frame, got kind {kind} of {length} bytes")
             if len(buffer) - at - size < length:
                 break

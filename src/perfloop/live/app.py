@@ -18,6 +18,7 @@ from ..monitoring.requests.routes import NOTES
 from ..telemetry import DEFAULT_REGISTRY
 from ..telemetry.caches import abouts, counts_of
 from ..telemetry.exporters.asgi import answer_lifespan
+from ..telemetry.resilience import transitions, values_of
 from .page import LivePage, event_of
 from .registry_feed import RegistryFeed
 from .token import TOKEN_VARIABLE, checked_token
@@ -147,6 +148,7 @@ class LiveMonitor:
         families = self._registry.collect_all()
         self._feed.look(families, slow_requests(self._registry), now, time.time() - now)
         self._recorder.set_caches(counts_of(families), abouts(), now)
+        self._recorder.set_parts(values_of(families), transitions(self._registry), now)
         own = psutil.Process()
         pids = [own.pid, *(child.pid for child in own.children(recursive=True)), *self._registry.processes()]
         self._readings.read(list(dict.fromkeys(pids)), now)

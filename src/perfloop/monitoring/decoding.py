@@ -17,6 +17,7 @@ from ..agent.events import CACHE, KEY_SHIFT, STATEMENT, STEP, TRANSACTION_SHIFT,
 from ..agent.protocol import UNMATCHED, ProtocolError, decode_integers, decode_json
 from ..records import Parameter
 from ..telemetry.caches import CacheReport
+from ..telemetry.resilience import PartReport
 from .observations import (
     CacheLoad,
     CacheSample,
@@ -25,6 +26,7 @@ from .observations import (
     GcPause,
     LongStep,
     Observations,
+    PartSample,
     ProcessInfo,
     RequestTrace,
     ResourceSample,
@@ -40,6 +42,7 @@ _NUMBER, _ROWS = (1 << KEY_SHIFT) - 1, (1 << TRANSACTION_SHIFT) - 1
 _TRANSACTION = {1: False, 2: True}
 _NO_FRAMES: list[Frame] = []
 _CACHES = msgspec.json.Decoder(CacheReport)
+_PARTS = msgspec.json.Decoder(PartReport)
 _MOST_STATEMENTS = 20_000
 _MOST_SITES = 50_000
 _OTHER = "(other statements)"
@@ -272,6 +275,14 @@ class _Process:
             raise ProtocolError(f"Expected what caches have counted: {error}") from error
         self.into.caches.append(CacheSample(pid=self.pid, at=at, report=report))
 
+    def parts(self, payload: bytes) -> None:
+        at = decode_integers(payload[:8], 1)[0] * _SECOND
+        try:
+            report = _PARTS.decode(payload[8:])
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise ProtocolError(f"Expected what parts of policies have counted: {error}") from error
+        self.into.parts.append(PartSample(pid=self.pid, at=at, report=report))
+
     def explain(self, payload: bytes) -> None:
         value = decode_json(payload)
         if not isinstance(value, dict):
@@ -325,6 +336,8 @@ class _Process:
                     self.resource(payload, since)
                 elif kind == protocol.CACHES:
                     self.caches(payload)
+                elif kind == protocol.PARTS:
+                    self.parts(payload)
                 elif kind == protocol.GC_PAUSE:
                     self.gc_pause(payload, since)
                 elif kind == protocol.LONG_STEP:

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from ..records.workload import Parameter  # noqa: TC001  # a Struct's types are read at run time
 from ..telemetry.caches import CacheReport  # noqa: TC001
+from ..telemetry.resilience import PartReport  # noqa: TC001
 
 __all__ = [
     "PARTS",
@@ -20,6 +21,7 @@ __all__ = [
     "GcPause",
     "LongStep",
     "Observations",
+    "PartSample",
     "ProcessInfo",
     "RequestTrace",
     "ResourceSample",
@@ -184,6 +186,14 @@ class CacheSample(Struct, frozen=True, kw_only=True):
     report: CacheReport
 
 
+class PartSample(Struct, frozen=True, kw_only=True):
+    """The parts of policies of one process at one moment (every second or so); counts since they were made."""
+
+    pid: int
+    at: float
+    report: PartReport
+
+
 class CacheLoad(Struct, frozen=True):
     """A request waited while a cache loaded, or looked up below."""
 
@@ -236,6 +246,8 @@ class Observations(Struct, kw_only=True):
     resources: list[ResourceSample] = field(default_factory=list)
     caches: list[CacheSample] = field(default_factory=list)
     """Also those from before the moment that is asked for: what was counted until then is not of the time after."""
+    parts: list[PartSample] = field(default_factory=list)
+    """Of policies; likewise."""
     explains: list[Explain] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     dropped: int = 0

@@ -8,6 +8,7 @@ from ..units import format_bytes, format_duration
 from . import figures
 from .assets import live_page, script, style
 from .caches import cache_rows
+from .parts import LEGEND, part_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +58,7 @@ def render_monitor_page() -> tuple[str, str]:
     The script takes the state from `events` beside the page, and writes it as text, never as markup.
     """
     css, js = style("live.css", "monitor.css"), script("charts.js", "monitor.js")
-    return live_page("monitor.html.j2", css, js, tiles=_TILES, charts=_CHARTS)
+    return live_page("monitor.html.j2", css, js, tiles=_TILES, charts=_CHARTS, states=LEGEND)
 
 
 def status_words(state: LiveState) -> tuple[str, str]:
@@ -95,6 +96,7 @@ def page_state(state: LiveState) -> dict[str, Any]:
             if target.configured or target.outcome != "not measured"
         ],
         "caches": [row for cache in state.caches for row in cache_rows(cache)],
+        "parts": [part_row(part) for part in state.parts],
         "alerts": [_alert(alert) for alert in state.alerts],
         "memory": None if state.memory is None else _memory(state.memory),
         "events": [(at, figures.clean(event)) for at, event in reversed(state.events)],

@@ -66,7 +66,9 @@ class Part(ABC):
     results: ClassVar[tuple[str, ...]] = ()
     """Keys of `counts`."""
     gauge_names: ClassVar[tuple[str, ...]] = ()
-    """Keys of `gauges`."""
+    """Keys of `gauges`; `gauge_meanings` describes them."""
+    states: ClassVar[tuple[str, ...]] = ()
+    """Where `state` is among the gauges: what its numbers stand for."""
     sees_arguments: bool = False
     """Whether it looks at what calls are given: a key, which method. It has to tell them apart by `target_of`."""
 

@@ -45,7 +45,7 @@ class Retry(Part):
 
     kind = "retry"
     results = ("successful_without_retry", "successful_with_retry", "failed_without_retry", "failed_with_retry")
-    gauge_names = ("waiting",)
+    gauge_names = ("waiting", "budget")
 
     def __init__(
         self,
@@ -113,8 +113,8 @@ class Retry(Part):
         }
 
     def gauges(self) -> Mapping[str, float]:
-        """`waiting`: calls between two attempts."""
-        return {"waiting": self._waiting}
+        """`waiting`: calls between two attempts; `budget`: repetitions it would pay for."""
+        return {"waiting": self._waiting, "budget": self.budget.held(self._now())}
 
     def wrap(self, function: Callable[P, R], /) -> Callable[P, R]:
         """The function, called again where it may be."""

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfloop.agent.protocol import (
-    CACHES,
     FRAME,
     HELLO,
     MAX_FRAME,
+    PARTS,
     FrameReader,
     ProtocolError,
     decode_integers,
@@ -22,7 +22,7 @@ from perfloop.agent.protocol import (
     encode_json,
 )
 
-FRAMES = st.lists(st.tuples(st.integers(HELLO, CACHES), st.binary(max_size=60)), max_size=8)
+FRAMES = st.lists(st.tuples(st.integers(HELLO, PARTS), st.binary(max_size=60)), max_size=8)
 
 
 @given(FRAMES, st.lists(st.integers(0, 400), max_size=10))
@@ -34,7 +34,7 @@ def test_any_cut_gives_the_same_frames(frames: list[tuple[int, bytes]], cuts: li
     assert read == frames
 
 
-@pytest.mark.parametrize("head", [FRAME.pack(MAX_FRAME + 1, HELLO), FRAME.pack(4, 0), FRAME.pack(4, CACHES + 1)])
+@pytest.mark.parametrize("head", [FRAME.pack(MAX_FRAME + 1, HELLO), FRAME.pack(4, 0), FRAME.pack(4, PARTS + 1)])
 def test_a_head_no_agent_sends(head: bytes) -> None:
     with pytest.raises(ProtocolError):
         FrameReader().feed(head)

@@ -14,9 +14,10 @@ from perfloop.agent import protocol
 from perfloop.agent.protocol import FrameReader, encode, encode_json
 from perfloop.monitoring import decoding
 from perfloop.monitoring.decoding import ServiceDecoder, merge_processes
-from perfloop.monitoring.observations import CacheLoad, CacheSample, Frame, Sample
+from perfloop.monitoring.observations import CacheLoad, CacheSample, Frame, PartSample, Sample
 from perfloop.records import Parameter
 from perfloop.telemetry.caches import CacheAbout, CacheReport
+from perfloop.telemetry.resilience import PartReport, Transition
 
 if TYPE_CHECKING:
     import pytest
@@ -89,6 +90,22 @@ def test_caches_are_told_and_what_a_request_waited_for_them() -> None:
     for damaged in (told[:4], told[:-1], array("q", [0]).tobytes() + b'{"counts":[[1]],"about":[]}'):
         found, notes = merge_processes([frames(encode(protocol.CACHES, damaged))], 0)
         assert found.caches == []
+        assert len(notes) == 1
+
+
+def test_parts_of_policies_are_told() -> None:
+    report = PartReport([("retry", "pay", "calls", "failed", 3.0, "sum")], [Transition(0.5, "x", "pay", "open")])
+    told = array("q", [5 * MS]).tobytes() + msgspec.json.encode(report)
+    sent = frames(
+        encode_json(protocol.HELLO, {"pid": 11, "parent": 1, "python": "3.11.7", "argv": ["a"], "frameworks": ["F 1"]}),
+        encode(protocol.PARTS, told),
+    )
+    found, notes = merge_processes([sent], 8 * MS)
+    assert notes == []
+    assert found.parts == [PartSample(pid=11, at=0.005, report=report)]
+    for damaged in (told[:4], told[:-1], array("q", [0]).tobytes() + b'{"values":[[1]],"transitions":[]}'):
+        found, notes = merge_processes([frames(encode(protocol.PARTS, damaged))], 0)
+        assert found.parts == []
         assert len(notes) == 1
 
 

@@ -18,6 +18,8 @@ from perfloop.monitoring.live import (
     CacheState,
     LiveState,
     Memory,
+    PartCourse,
+    PartState,
     Points,
     RouteFigures,
     SlowRequest,
@@ -28,6 +30,7 @@ from perfloop.records import TargetResult
 from perfloop.reporting.monitor_page import page_state, render_monitor_page, shown_request, status_words
 from perfloop.reporting.terminal.monitor import monitor_line, render_monitor
 from perfloop.telemetry.caches import CacheAbout, figures_of
+from perfloop.telemetry.resilience import PartFigures
 
 ROUTE = RouteFigures(
     route="GET /orders/{id}",
@@ -93,6 +96,15 @@ FIRING = AlertShown(
     [CacheAbout(name="users", policy="lru")],
 )
 CACHE = CacheState(seconds=60, late=FIGURES, whole=FIGURES)
+BREAKER = PartFigures(
+    kind="circuit_breaker", name="payments", results={"not_permitted": 30}, gauges={}, states={"open": 1, "closed": 1}
+)
+PART = PartState(
+    seconds=60,
+    late=BREAKER,
+    whole=BREAKER,
+    course=PartCourse(states=["closed"] * 200 + ["open"] * 100, shares=[0.0] * 200 + [0.5] * 100, rejected=[0.0] * 300),
+)
 STATE = LiveState(
     at=1_700_000_001.0,
     title="uvicorn shop:app",
@@ -115,6 +127,7 @@ STATE = LiveState(
     alerts=[],
     memory=Memory(kind="python leak", leaking=True, reason="2 kB a request", pid=7),
     caches=[CACHE],
+    parts=[PART],
     slowest=[REQUEST],
     events=[(1.0, "process 7 serves"), (2.0, "process 8 serves")],
     notes=[],
@@ -143,6 +156,7 @@ EMPTY = replace(
     budgets=[],
     memory=None,
     caches=[],
+    parts=[],
     slowest=[],
     events=[],
     points=None,

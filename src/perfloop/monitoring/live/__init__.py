@@ -5,7 +5,7 @@ from __future__ import annotations
 from .recorder import LiveRecorder
 from .resources import Reading, Usage, read_processes
 from .slowest import SlowRequest, SlowStatement
-from .state import AlertShown, Budget, CacheState, LiveState, Memory, Points, RouteFigures
+from .state import AlertShown, Budget, CacheState, LiveState, Memory, PartCourse, PartState, Points, RouteFigures
 
 __all__ = [
     "AlertShown",
@@ -14,6 +14,8 @@ __all__ = [
     "LiveRecorder",
     "LiveState",
     "Memory",
+    "PartCourse",
+    "PartState",
     "Points",
     "Reading",
     "RouteFigures",

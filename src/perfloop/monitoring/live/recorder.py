@@ -10,6 +10,7 @@ from ..readiness import PROBE_SPAN
 from .budgets import BudgetWatch, shown_alerts, shown_budgets
 from .caches import CacheWatch
 from .leaks import LeakWatch
+from .parts import PartWatch
 from .resources import Usage, usage
 from .slowest import SlowestRequests, slow_request
 from .state import LiveState, Points, RouteFigures
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ...telemetry.caches import CacheAbout, Counts
+    from ...telemetry.resilience import Transition, Values
     from ..alerts.alert import KeptAlert
     from ..objectives import Objective
     from ..observations import Observations, ResourceSample
@@ -94,6 +96,7 @@ class LiveRecorder:
         self._alerts: Sequence[KeptAlert] = ()
         self._leaks = LeakWatch()
         self._caches = CacheWatch(window)
+        self._parts = PartWatch(window)
         self._memory: Memory | None = None
         """The verdict of somebody else, in place of ours."""
 
@@ -118,6 +121,7 @@ class LiveRecorder:
         self._take_processes(observations.processes, now)
         self._take_samples(observations.resources, now)
         self._caches.add(observations.caches, now)
+        self._parts.add(observations.parts, now)
         self._dropped += observations.dropped
 
     def count(
@@ -181,6 +185,10 @@ class LiveRecorder:
         """Take what the caches of all processes have counted, where no agent tells."""
         self._caches.set(counts, about, now)
 
+    def set_parts(self, values: Values, moved: Sequence[Transition], now: float) -> None:
+        """Take what the parts of policies of all processes have counted, where no agent tells."""
+        self._parts.set(values, moved, now)
+
     def say(self, now: float, words: str) -> None:
         """Keep an event to be shown."""
         self._events.append((round(self._epoch + now, 1), words))
@@ -224,6 +232,7 @@ class LiveRecorder:
             alerts=shown_alerts(self._alerts, self._epoch),
             memory=self._memory or self._leaks.memory(now),
             caches=self._caches.caches(now),
+            parts=self._parts.parts(now, course=points),
             slowest=self._slowest.slowest(),
             events=list(self._events),
             notes=[*notes, *([f"{self._dropped:,} records were lost: too many to be taken"] if self._dropped else [])],
@@ -281,6 +290,7 @@ class LiveRecorder:
             self._commits.pop(pid, None)
             self._leaks.forget(pid)
             self._caches.forget(pid, now)
+            self._parts.forget(pid, now)
         self._processes = current
 
     def _take_samples(self, samples: Iterable[ResourceSample], now: float) -> None:

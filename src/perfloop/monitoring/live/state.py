@@ -9,11 +9,22 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from ...records import TargetResult
     from ...telemetry.caches import CacheFigures
+    from ...telemetry.resilience import PartFigures
     from ..resources import Use
     from .resources import Usage
     from .slowest import SlowRequest
 
-__all__ = ["AlertShown", "Budget", "CacheState", "LiveState", "Memory", "Points", "RouteFigures"]
+__all__ = [
+    "AlertShown",
+    "Budget",
+    "CacheState",
+    "LiveState",
+    "Memory",
+    "PartCourse",
+    "PartState",
+    "Points",
+    "RouteFigures",
+]
 
 
 class RouteFigures(Struct, frozen=True, kw_only=True):
@@ -96,6 +107,29 @@ class CacheState(Struct, frozen=True, kw_only=True):
     """Since it was made, or since the service is watched."""
 
 
+class PartCourse(Struct, frozen=True, kw_only=True):
+    """The last five minutes of a part by second, in columns, the present one last."""
+
+    states: list[str]
+    """The worst that one of its name was in; empty where nobody looked, or it has none."""
+    shares: list[float]
+    """Of those of its name, how many are not closed."""
+    rejected: list[float | None]
+    """Calls that did not begin; None where nobody looked."""
+
+
+class PartState(Struct, frozen=True, kw_only=True):
+    """One part of a policy, of all processes that have one of its name."""
+
+    seconds: float
+    """How many of the window were seen."""
+    late: PartFigures
+    """Counts of the window; gauges and states as they are now."""
+    whole: PartFigures
+    """Since it was made, or since the service is watched."""
+    course: PartCourse | None = None
+
+
 class LiveState(Struct, frozen=True, kw_only=True):
     """Everything at one moment."""
 
@@ -127,6 +161,8 @@ class LiveState(Struct, frozen=True, kw_only=True):
     """None where it is not watched."""
     caches: list[CacheState]
     """Those of perfloop, with the most look-ups first."""
+    parts: list[PartState]
+    """Of policies, those that let nobody through first."""
     slowest: list[SlowRequest]
     """Of the last minutes, slowest first."""
     events: list[tuple[float, str]]

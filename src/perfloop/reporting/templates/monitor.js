@@ -113,6 +113,35 @@
       cell("verdict", cache.verdict, "words whole outcome " + cache.tone, cache.notes.join(" · ")))));
   };
 
+  // A part's last minutes: bands of its states, and below them the calls that it turned away.
+  const timeline = (part) => {
+    // Without states there is only what was turned away.
+    const top = part.runs.length ? 0 : 20;
+    const svg = liveCharts.make(node("i"), "svg", {
+      class: part.runs.length ? "timeline" : "timeline low", viewBox: `0 ${top} ${part.seconds} ${30 - top}`, preserveAspectRatio: "none", role: "img",
+      "aria-label": `${part.name}: ${part.state}`,
+    });
+    for (const [at, seconds, state, share] of part.runs) {
+      const open = state === "open" || state === "half-open" || state === "recovering", tall = open ? Math.max(share * 20, 3) : 20;
+      if (open && tall < 20) liveCharts.make(svg, "rect", { class: "state-closed", x: at, width: seconds, y: 0, height: 20 });
+      const rect = liveCharts.make(svg, "rect", { class: "state-" + state, x: at, width: seconds, y: 20 - tall, height: tall });
+      liveCharts.make(rect, "title", {}, `${state.replace("-", " ")} for ${seconds} s`);
+    }
+    const most = Math.max(1, ...part.rejected.map(([, number]) => number));
+    for (const [at, number] of part.rejected) {
+      const tall = Math.max((number / most) * 8, 1.5);
+      liveCharts.make(svg, "rect", { class: "state-rejected", x: at, width: 1, y: 30 - tall, height: tall });
+    }
+    return svg;
+  };
+  const showParts = (parts) => {
+    find("parts").hidden = !parts.length;
+    find("parts").querySelector(".list").replaceChildren(...parts.map((part) => node("div", "part",
+      node("p", "name", node("b", "", part.name), " ", node("span", "remark", part.kind)),
+      node("p", "outcome " + part.tone, part.state), ...(part.timeline ? [timeline(part)] : []),
+      node("p", "told", ...part.told.map(([name, words, bad]) => node("span", bad ? "bad" : "", node("i", "", name), " ", words))))));
+  };
+
   const show = (state) => {
     stamp(state.state, state.tone, state.note);
     find("title").textContent = state.title;
@@ -132,6 +161,7 @@
     find("alerts").hidden = !state.alerts.length;
     find("alerts").querySelector("ul").replaceChildren(...state.alerts.map(({ at, state, tone, words }) =>
       node("li", tone, node("b", "", state), node("span", "moment", time(at)), node("span", "", words))));
+    showParts(state.parts);
     showCaches(state.caches);
     showResources(state.resources);
     find("memory").hidden = !state.memory;

@@ -8,6 +8,7 @@ from ...units import format_bytes, format_duration
 from .. import figures
 from ..caches import cache_rows, size_words, trouble_words
 from ..monitor_page import resource_words, status_words, target_words
+from ..parts import part_row, strip
 from .paper import Cell, Paper, sparkline
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def render_monitor(state: LiveState, console: Console, *, most: int = 8) -> None
         paper.table(rows, "<>>>>><")
         if len(state.routes) > most:
             paper.line((f"and {figures.plural(len(state.routes) - most, 'route')} more", "dim"))
+    _parts(state, paper, most)
     _caches(state, paper, most)
     if state.slowest:
         paper.blank()
@@ -133,6 +135,24 @@ def _burns(state: LiveState, paper: Paper) -> None:
     ]
     for words, burning in burns[:_MOST_BURNS]:
         paper.line(f"{'budget':<11}", (words, "red" if burning else "yellow"))
+
+
+def _parts(state: LiveState, paper: Paper, most: int) -> None:
+    """Each part of a policy: its state now, the last five minutes, and what matters most of its figures."""
+    if not state.parts:
+        return
+    paper.blank()
+    width = max(paper.width - 58, 12)
+    rows: list[list[Cell]] = [[(head, "dim") for head in ("policy part", "state", "last 5 min", "")]]
+    for part in state.parts[:most]:
+        row = part_row(part)
+        tone = {"good": "green", "bad": "red", "warning": "yellow"}.get(row["tone"], "dim")
+        words = " · ".join(f"{name} {value}" for name, value, _ in row["told"])
+        band = strip(part, width)
+        rows.append([f"{row['name']} ({row['kind']})", (row["state"], tone), (band, tone), words])
+    paper.table(rows, "<<<<")
+    if len(state.parts) > most:
+        paper.line((f"and {figures.plural(len(state.parts) - most, 'part')} more", "dim"))
 
 
 def _caches(state: LiveState, paper: Paper, most: int) -> None:

@@ -18,6 +18,7 @@ from .circuit_settings import CircuitSettings
 from .consecutive import Consecutive
 from .core import RESULTS
 from .sharing import Sharing
+from .state import CircuitState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ...clock import Clock
     from ...telemetry import Registry
     from .shared_state import SharedState
-    from .state import CircuitState
     from .windows import Rates, WindowOptions
 
 __all__ = ["CircuitBreaker", "circuit_settings"]
@@ -46,6 +46,7 @@ class CircuitBreaker(Gate[int]):
     kind = "circuit_breaker"
     results = RESULTS
     gauge_names: ClassVar[tuple[str, ...]] = ("state", "failure_rate", "slow_call_rate", "buffered_calls")
+    states = tuple(state.name.lower() for state in CircuitState)
 
     def __init__(
         self,

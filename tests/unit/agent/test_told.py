@@ -1,4 +1,4 @@
-"""The agent asks the caches once a second, rarer where that takes long, and only what the service has imported."""
+"""The agent asks the service's own perfloop once a second, rarer where that takes long, and only what is imported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from perfloop.agent import caches
+from perfloop.agent import told as told_of
 from perfloop.agent.protocol import CACHES
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def test_what_is_new_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
         now[0] += 50_000_000  # takes 50 ms: then once in five seconds is enough
         return next(answers)
 
-    monkeypatch.setattr(caches, "CHANNEL", told)
-    monkeypatch.setattr(caches, "monotonic_ns", lambda: now[0])
+    monkeypatch.setattr(told_of, "CHANNEL", told)
+    monkeypatch.setattr(told_of, "monotonic_ns", lambda: now[0])
     monkeypatch.setitem(sys.modules, "perfloop.telemetry.caches", None)
-    watched = caches._Caches()
+    watched = told_of.Told("perfloop.telemetry.caches", CACHES)
     watched.start()
     watched.flush(0, True)
     assert told.frames == []
