@@ -90,8 +90,8 @@ class PartWatch:
             self._fill(
                 figures, int(now), int(self._last) + 1 if known and self._last is not None else int(now), rejected
             )
-        fresh = [each for each in moved if each not in self._told]
-        self._told = {each for each in self._told | set(moved) if each.at > now - _COURSE}
+        shown = {each for each in self._told | set(moved) if each.at > now - _COURSE}
+        fresh, self._told = shown - self._told, shown
         totals = {(each.kind, each.name): sum(each.states.values()) for each in figures_of(values)}
         for each in sorted(fresh, key=lambda each: each.at):
             self._mark(each, alone=totals.get((each.kind, each.name)) == 1)

@@ -95,6 +95,19 @@ def test_a_moment_between_two_looks_is_seen() -> None:
     assert states(watch, 107.0, 3) == ["closed", "closed", "closed"]
 
 
+def test_a_moment_of_long_ago_that_is_told_again_changes_nothing() -> None:
+    moved = (Transition(101.5, KIND, "pay", "open"), Transition(103.5, KIND, "pay", "closed"))
+    watch = PartWatch(60)
+    watch.add([sample(1)], 100.0)
+    for second in range(101, 500):
+        # A process tells of its last transitions as long as it keeps them.
+        watch.add([sample(1, moved=moved)] if second > 104 else [], float(second))
+        (part,) = watch.parts(float(second), course=True)
+        assert part.course is not None
+        assert part.course.states.count("open") <= 3
+    assert states(watch, 499.0, 300) == ["closed"] * 300
+
+
 def test_of_several_a_moment_is_marked_alone() -> None:
     watch = PartWatch(60)
     watch.add([sample(1), sample(2)], 100.0)
