@@ -335,3 +335,19 @@ def test_one_line_for_logs() -> None:
         "running  2/s  p50 12.5 ms  p99 1.21 s  3 errors  cpu 0.5  memory 50 MB  slowest GET /orders/{id} 1.21 s  "
         "missed: latency p99"
     )
+
+
+def test_parts_of_policies_are_shown_with_their_last_minutes() -> None:
+    (row,) = page_state(STATE)["parts"]
+    assert (row["name"], row["kind"], row["state"], row["tone"]) == (
+        "payments",
+        "circuit breaker",
+        "1 of 2 open",
+        "bad",
+    )
+    assert row["runs"] == [(0, 200, "closed", 0.0), (200, 100, "open", 0.5)]
+    for width in (60, 80, 110):
+        lines = [line for line in drawn(STATE, width).splitlines() if "of 2 open" in line]
+        assert len(lines) == 1
+        assert lines[0].endswith("█")
+        assert len(lines[0]) <= width

@@ -21,6 +21,7 @@ __all__ = ["monitor_line", "render_monitor"]
 _STYLES = {"good": "green", "bad": "bold red", "warning": "yellow", "neutral": "dim"}
 _COURSE = 60
 _MOST_BURNS = 4
+_LONGEST_PART = 28
 
 
 def render_monitor(state: LiveState, console: Console, *, most: int = 8) -> None:
@@ -138,19 +139,28 @@ def _burns(state: LiveState, paper: Paper) -> None:
 
 
 def _parts(state: LiveState, paper: Paper, most: int) -> None:
-    """Each part of a policy: its state now, the last five minutes, and what matters most of its figures."""
+    """Each part of a policy: its state now and over the last five minutes; below, figures that are bad."""
     if not state.parts:
         return
     paper.blank()
-    width = max(paper.width - 58, 12)
-    rows: list[list[Cell]] = [[(head, "dim") for head in ("policy part", "state", "last 5 min", "")]]
-    for part in state.parts[:most]:
-        row = part_row(part)
+    shown = [(part, part_row(part)) for part in state.parts[:most]]
+    names = [figures.shorten(f"{row['name']} {row['kind']}", _LONGEST_PART) for _, row in shown]
+    told = [{name: words for name, words, _ in row["told"]} for _, row in shown]
+    heads = ("policy part", "state", "turned away")
+    columns = [names, [row["state"] for _, row in shown], [each.get("turned away", "") for each in told]]
+    widths = [max(map(len, [head, *column])) for head, column in zip(heads, columns, strict=True)]
+    room = max(paper.width - sum(widths) - 2 * len(widths) - 2, 10)
+    rows: list[list[Cell]] = [[(head, "dim") for head in (*heads, "last 5 min")]]
+    notes: list[tuple[str, str]] = []
+    for (part, row), *cells in zip(shown, *columns, strict=True):
         tone = {"good": "green", "bad": "red", "warning": "yellow"}.get(row["tone"], "dim")
-        words = " · ".join(f"{name} {value}" for name, value, _ in row["told"])
-        band = strip(part, width)
-        rows.append([f"{row['name']} ({row['kind']})", (row["state"], tone), (band, tone), words])
-    paper.table(rows, "<<<<")
+        rows.append([cells[0], (cells[1], tone), cells[2], (strip(part, room), tone)])
+        bad = [f"{name} {words}" for name, words, is_bad in row["told"] if is_bad and name != "turned away"]
+        if bad:
+            notes.append((f"{row['name']} {row['kind']}: {' · '.join(bad)}", "yellow"))
+    paper.table(rows, "<<><")
+    for note in notes[:most]:
+        paper.line(note)
     if len(state.parts) > most:
         paper.line((f"and {figures.plural(len(state.parts) - most, 'part')} more", "dim"))
 
