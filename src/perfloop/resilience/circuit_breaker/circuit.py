@@ -74,10 +74,11 @@ class Circuit:
             CircuitOpen: not permitted.
         """
         core, voice, now = self.core, self._voice, self._now()
+        until = core.open_until
         # What is open stays so, whoever asks, until its time: nothing to decide, so no lock.
-        if core.opened_at <= now < core.open_until and not EVERY_CALL_LOCKS:
+        if core.opened_at <= now < until and not EVERY_CALL_LOCKS:
             core.not_permitted += 1
-            after = None if core.open_until == math.inf else core.open_until - now
+            after = None if until == math.inf else until - now
         else:
             with self._lock:
                 token = core.admit(now)
