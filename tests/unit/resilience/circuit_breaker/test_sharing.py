@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from perfloop.exceptions import CircuitOpen, InvalidValue
 from perfloop.resilience import CircuitBreaker, CircuitState
+from perfloop.telemetry import Registry
 from perfloop.testing import FakeClock
 
 from .processes import Board, Process, World
@@ -200,6 +203,20 @@ def test_a_change_while_the_answer_is_under_way_is_told_and_not_lost() -> None:
     world.step()
     assert world.states == [CLOSED] * 2
     assert there.told.count("state_transition") in (0, 2)
+
+
+def test_the_thread_ends_with_its_breaker() -> None:
+    before = set(threading.enumerate())
+    breaker = CircuitBreaker(shared_state=Board(FakeClock()), shared_interval=0.01, registry=Registry())
+    (thread,) = set(threading.enumerate()) - before
+    assert thread.daemon
+    del breaker
+    for _ in range(1000):
+        gc.collect()
+        thread.join(0.01)
+        if not thread.is_alive():
+            break
+    assert not thread.is_alive()
 
 
 def test_the_interval_is_above_0() -> None:
