@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ...exceptions import InvalidValue
+from ..check.deployment import within
 from ..circuit_breaker import CircuitBreaker, CircuitState
 from ..deadline import TIMEOUT_HEADER, remaining, to_header
 from ..gate import EVERY_EXCEPTION
 from ..outcome import Classification
 from ..policy import Policy
-from ..retry import Retry
 from ..settings import count
+from .answers import Policies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from ..part import Part
+    from collections.abc import Callable, Mapping
 
 __all__ = ["HTTP", "FailedResponse", "HostPolicies", "Responses", "deadline_header", "is_failure", "may_repeat"]
 
 IDEMPOTENT: Final = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}
 """RFC 9110, 9.2.2."""
 TOO_MANY: Final = 429
-REPEATING: Final = ("retry", "hedging")
 R = TypeVar("R")
 
 
@@ -62,11 +60,6 @@ def deadline_header() -> tuple[str, str] | None:
     return None if left is None else (TIMEOUT_HEADER, to_header(left))
 
 
-class _Pair(NamedTuple):
-    repeating: Policy
-    once: Policy | None
-
-
 class HostPolicies:
     """A policy for each host, made when the host is first asked."""
 
@@ -82,64 +75,46 @@ class HostPolicies:
         """
         if not callable(policy):
             raise InvalidValue("Expected a Policy, or a function that makes one of a host", got=policy, where="policy")
-        self._one: _Pair | None = None
+        self._one: Policies | None = None
         self._make: Callable[[str], Policy] | None = None
         if isinstance(policy, Policy):
-            self._one = _pair(policy)
+            self._one = _policies(policy)
         else:
             self._make = policy
         self._max_hosts = count(max_hosts, "max_hosts")
-        self._pairs: OrderedDict[str, _Pair] = OrderedDict()
+        self._known: OrderedDict[str, Policies] = OrderedDict()
         self._lock = Lock()
 
     def of(self, host: str, *, repeat: bool) -> Policy | None:
         """That of a host; None: nothing of it is left for requests that must not be repeated."""
-        pair = self._one or self._of_host(host)
-        return pair.repeating if repeat else pair.once
+        return (self._one or self._of_host(host)).of(repeat=repeat)
 
-    def _of_host(self, host: str) -> _Pair:
+    def _of_host(self, host: str) -> Policies:
         with self._lock:
-            pair = self._pairs.get(host)
-            if pair is not None:
-                self._pairs.move_to_end(host)
-                return pair
+            found = self._known.get(host)
+            if found is not None:
+                self._known.move_to_end(host)
+                return found
         assert self._make is not None, "there is one policy for all hosts"
         made = self._make(host)  # the user's code: not with the lock held
         if not isinstance(made, Policy):
             raise InvalidValue("Expected a function that makes a Policy of a host", got=made, where="policy")
         with self._lock:
-            pair = self._pairs.setdefault(host, _pair(made))
-            if len(self._pairs) > self._max_hosts:
-                idle = next((key for key, each in self._pairs.items() if key != host and _may_go(each)), None)
+            found = self._known.setdefault(host, _policies(made))
+            if len(self._known) > self._max_hosts:
+                idle = next((key for key, each in self._known.items() if key != host and _may_go(each)), None)
                 if idle is not None:
-                    del self._pairs[idle]
-        return pair
+                    del self._known[idle]
+        return found
 
 
-def _pair(policy: Policy) -> _Pair:
-    for part in _all(policy):
-        if isinstance(part, Retry) and part.idempotent is False:
-            raise InvalidValue(
-                "Expected Retry(idempotent=True): requests that are not idempotent are sent once in any case",
-                got=policy.name,
-                where="policy",
-            )
-    judging = policy.judging(HTTP) if policy.classification is EVERY_EXCEPTION else policy
-    return _Pair(judging, judging.without(*REPEATING))
+def _policies(policy: Policy) -> Policies:
+    return Policies(policy.judging(HTTP) if policy.classification is EVERY_EXCEPTION else policy)
 
 
-def _may_go(pair: _Pair) -> bool:
-    return not any(
-        isinstance(part, CircuitBreaker) and part.state is not CircuitState.CLOSED for part in _all(pair.repeating)
-    )
-
-
-def _all(policy: Policy) -> Iterable[Part]:
-    for part in policy.parts:
-        if isinstance(part, Policy):
-            yield from _all(part)
-        else:
-            yield part
+def _may_go(policies: Policies) -> bool:
+    breakers = [part for part in within(policies.repeating) if isinstance(part, CircuitBreaker)]
+    return all(breaker.state is CircuitState.CLOSED for breaker in breakers)
 
 
 class Responses(Generic[R]):
@@ -149,7 +124,7 @@ class Responses(Generic[R]):
 
     def __init__(self, policy: Policy) -> None:
         self._open: list[R] = []
-        self._hedged = any(part.kind == "hedging" for part in _all(policy))
+        self._hedged = any(part.kind == "hedging" for part in within(policy))
         self._given = False
 
     def brought(self, response: R) -> bool:
