@@ -40,6 +40,15 @@ class Algorithm(ABC, Generic[State]):
         divisor = math.gcd(self.limit, self.per)
         self.gain, self.cost = self.limit // divisor, self.per // divisor
         """What a microsecond brings and what a call costs, in the smallest whole numbers."""
+        self.room = self.burst * self.cost
+        """What a full bucket holds."""
+        self.fill = ceil_divide(self.room, self.gain)
+        """The longest time after which what was admitted before no longer matters."""
+        self.set_back = self.fill + MICROSECONDS
+        """A state further ahead of the time than this was made before the clock was set back.
+
+        A second more than can be otherwise: of those that ask at once one may be served later than its time says.
+        """
         if self._largest() > _MOST:
             raise InvalidValue(
                 "Expected a limit and a burst that can be counted to the microsecond",
@@ -61,19 +70,6 @@ class Algorithm(ABC, Generic[State]):
     def signature(self) -> str:
         """Tells states of different settings apart where they are kept."""
         return f"{self.name}:{self.limit}:{self.per}:{self.burst}"
-
-    @property
-    def fill(self) -> int:
-        """The longest time after which what was admitted before no longer matters."""
-        return ceil_divide(self.burst * self.cost, self.gain)
-
-    @property
-    def set_back(self) -> int:
-        """A state further ahead of the time than this was made before the clock was set back.
-
-        A second more than can be otherwise: of those that ask at once one may be served later than its time says.
-        """
-        return self.fill + MICROSECONDS
 
     @abstractmethod
     def take(self, state: State | None, now: int) -> tuple[State, int]:

@@ -35,6 +35,7 @@ class LocalLimits:
         self._states: OrderedDict[str, Any] = OrderedDict()  # the key that was not used for longest comes first
         self._shared: Any = None
         # Reentrant: a finaliser or a signal handler may come here while its thread is inside.
+        self._take = algorithm.take
         self._lock = RLock()
         renew_lock_in_forks(self)
 
@@ -51,20 +52,22 @@ class LocalLimits:
             the microseconds after which it would be admitted, or 0.
         """
         begins_to_share = False
+        states = self._states
         with self._lock:
-            state = self._states.get(key)
-            if state is None:
+            state = states.get(key)
+            if state is not None:
+                states[key], wait = self._take(state, now)
+                if len(states) > 1:
+                    states.move_to_end(key)
+            else:
                 self._forget(now)
-                if len(self._states) >= self._max_keys:
+                if len(states) >= self._max_keys:
                     begins_to_share = self._shared is None
                     self._shared, wait = self.algorithm.take(self._shared, now)
                 else:
                     # It may have had a part of what those that share have used.
                     before = None if self._shared is None else self.algorithm.copy(self._shared)
-                    self._states[key], wait = self.algorithm.take(before, now)
-            else:
-                self._states[key], wait = self.algorithm.take(state, now)
-                self._states.move_to_end(key)
+                    states[key], wait = self._take(before, now)
         if begins_to_share:
             self._crowded()
         return wait

@@ -107,6 +107,7 @@ class RateLimiter(Gate[bool]):
         self._on_store_failure = on_store_failure
         own = self.algorithm.share(share(local_share, "local_share")) if store else self.algorithm
         self._local = LocalLimits(own, count(max_keys, "max_keys"), crowded=self._keys_crowded)
+        self._take = self._local.take
         self._outage = Outage(positive(pause, "pause"))
         self._lines: dict[str, _Line] = {}
         self._waiting = 0
@@ -121,10 +122,10 @@ class RateLimiter(Gate[bool]):
         """See `Gate`. A limiter with a store has to ask it, and never answers at once."""
         if self._store is not None:
             return None
-        key = self._key_of(key)
+        key = "" if key is None and self._key is None else self._key_of(key)
         if key in self._lines:
             return None
-        wait = self._local.take(key, self._ticks())
+        wait = self._take(key, round(self._now() * MICROSECONDS))
         if wait == 0:
             self._successful += 1
             return True

@@ -24,15 +24,19 @@ class TokenBucket(Algorithm[tuple[int, int]]):
         return limit
 
     def take(self, state: tuple[int, int] | None, now: int) -> tuple[tuple[int, int], int]:
-        room = self.burst * self.cost
-        held, at = (room, now) if state is None else state
-        if at - now > self.set_back:  # the clock was set back
-            at = now
-        here = max(at, now)
-        holds = min(room, held + (here - at) * self.gain)
-        if holds >= self.cost:
-            return (holds - self.cost, here), 0
-        return (held, at), ceil_divide(self.cost - holds, self.gain) + here - now
+        cost, gain, room = self.cost, self.gain, self.room
+        held, at = state or (room, now)
+        here, passed = now, now - at
+        if passed < 0:  # it asked earlier than another, or the clock was set back
+            if passed < -self.set_back:
+                at = now
+            here, passed = at, 0
+        holds = held + passed * gain
+        if holds > room:
+            holds = room
+        if holds >= cost:
+            return (holds - cost, here), 0
+        return (held, at), ceil_divide(cost - holds, gain) + here - now
 
     def idle_at(self, state: tuple[int, int]) -> int:
         held, at = state
