@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
-from .nesting import Nesting, leave
+from .nesting import INSIDE, Nesting
 from .outcome import IGNORED, SUCCESS, Classification, Outcome
 from .part import refuse_coroutine
 
@@ -61,7 +61,7 @@ class Attempt:
         more, ((try_a, wait_a, end_a), (try_b, wait_b, end_b), (try_c, wait_c, end_c)) = self._steps("acquire")
         of_error, of_result = self._classification.of_error, self._classification.of_result
         judges_results, now, recorders = self._classification.judges_results, self._now, self._recorders
-        nesting = self._nesting
+        nesting, inside = self._nesting, INSIDE.get
 
         def attempt(*args: P.args, **kwargs: P.kwargs) -> R:
             outcome: Outcome = IGNORED  # and stays so should a gate reject or a predicate raise
@@ -82,7 +82,12 @@ class Attempt:
                         if (c := try_c()) is None:
                             c = wait_c()
                         try:
-                            inside = None if nesting is None else nesting.enter()
+                            mark = None
+                            if nesting is not None:
+                                if (outer := inside()) is not None:
+                                    nesting.entered_from(outer)
+                                if next(nesting.shows):
+                                    mark = INSIDE.set(nesting)
                             started = now()
                             try:
                                 result = function(*args, **kwargs)
@@ -97,8 +102,11 @@ class Attempt:
                                 outcome = of_result(result) if judges_results else SUCCESS
                                 return result
                             finally:
-                                if inside is not None:
-                                    leave(inside)
+                                if mark is not None:
+                                    try:
+                                        INSIDE.reset(mark)
+                                    except ValueError:  # dropped unfinished, it is closed in somebody else's context
+                                        pass
                                 if recorders:
                                     _record(recorders, started, seconds, outcome)
                         finally:
@@ -118,7 +126,7 @@ class Attempt:
         more, ((try_a, wait_a, end_a), (try_b, wait_b, end_b), (try_c, wait_c, end_c)) = self._steps("aacquire")
         of_error, of_result = self._classification.of_error, self._classification.of_result
         judges_results, now, recorders = self._classification.judges_results, self._now, self._recorders
-        nesting = self._nesting
+        nesting, inside = self._nesting, INSIDE.get
 
         async def attempt(*args: P.args, **kwargs: P.kwargs) -> R:
             outcome: Outcome = IGNORED  # and stays so should a gate reject or a predicate raise
@@ -139,7 +147,12 @@ class Attempt:
                         if (c := try_c()) is None:
                             c = await wait_c()
                         try:
-                            inside = None if nesting is None else nesting.enter()
+                            mark = None
+                            if nesting is not None:
+                                if (outer := inside()) is not None:
+                                    nesting.entered_from(outer)
+                                if next(nesting.shows):
+                                    mark = INSIDE.set(nesting)
                             started = now()
                             try:
                                 result = await function(*args, **kwargs)
@@ -152,8 +165,11 @@ class Attempt:
                                 outcome = of_result(result) if judges_results else SUCCESS
                                 return result
                             finally:
-                                if inside is not None:
-                                    leave(inside)
+                                if mark is not None:
+                                    try:
+                                        INSIDE.reset(mark)
+                                    except ValueError:  # dropped unfinished, it is closed in somebody else's context
+                                        pass
                                 if recorders:
                                     _record(recorders, started, seconds, outcome)
                         finally:

@@ -59,11 +59,11 @@ def demand(source: Part | Pool, workers: int) -> float:
 
 def _rate(limiter: Part) -> float:
     told = settings(limiter)
-    return float(told["limit"] / told["period"])
+    return float(told["limit"] / told["per"])
 
 
 def _is_shared(limiter: Part) -> bool:
-    return settings(limiter).get("store") not in (None, "local")
+    return "store" in settings(limiter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ class Times:
         timeouts = [each.seconds for each in parts if isinstance(each, Timeout) and not isinstance(each, Deadline)]
         retries = [each for each in parts if isinstance(each, Retry)]
         waits = [settings(each).get("timeout") or 0.0 for each in parts if each.kind in BULKHEADS]
+        waits += [settings(each).get("max_wait") or 0.0 for each in parts if each.kind == "rate_limiter"]
         deadline = min(deadlines, default=None)
         return cls(
             attempts=math.prod(attempts(each) for each in retries),
