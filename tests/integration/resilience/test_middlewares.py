@@ -182,3 +182,10 @@ def test_websockets_pass_while_nobody_is_let_in(uvicorn: str) -> None:
     with service.streaming(), connect(uvicorn.replace("http", "ws")) as websocket:
         assert websocket.recv(timeout=20) == "hello"
     service.wait_until_free()
+
+
+def test_who_sends_a_large_body_and_is_turned_away_gets_the_answer(service: Service) -> None:
+    with service.streaming():
+        response, body = service.ask("/", "POST", b"x" * 3_000_000)
+    assert response.status == 503
+    assert json.loads(body)["status"] == 503
