@@ -36,7 +36,7 @@ def run(full: bool) -> dict[str, Any]:
     """Measure both.
 
     Args:
-        full: three times as long; without it the area takes one and a half minutes.
+        full: three times as long; without it the area takes two minutes.
     """
     scale = 3.0 if full else 1.0
     cores = os.sched_getaffinity(0)

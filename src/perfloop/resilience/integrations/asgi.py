@@ -49,6 +49,7 @@ class ResilienceMiddleware:
         app: Application,
         *,
         gate: Gate[Any] | None = None,
+        exempt: Callable[[Mapping[str, Any]], bool] | None = None,
         priority: Callable[[Mapping[str, Any]], int] | None = None,
         priority_header: str | None = None,
         deadline_header: str | None = TIMEOUT_HEADER,
@@ -60,6 +61,8 @@ class ResilienceMiddleware:
         Args:
             app: the application.
             gate: lets requests in; `LoadShedder(name="http")` unless given.
+            exempt: tells from a scope which requests pass untouched: health checks, and streams that last for ever, as
+                server-sent events do, which would keep their places.
             priority: tells from a scope how important a request is, a Criticality.
             priority_header: a header that tells it: `critical+`, `critical`, `sheddable+`, `sheddable`. Only where
                 those who ask are trusted: else all are critical. It counts for less than `priority`.
@@ -74,13 +77,14 @@ class ResilienceMiddleware:
         gate = LoadShedder(name="http", registry=registry) if gate is None else gate
         self._admission = admission = Admission(gate, deadline_header, priority_header, timeout, registry)
         self._gate = gate
+        self._exempt = exempt
         self._priority = priority
         self._deadline_header = (admission.deadline_header or "").encode("latin-1")
         self._priority_header = (admission.priority_header or "").encode("latin-1")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's scope."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (self._exempt is not None and self._exempt(scope)):
             await self.app(scope, receive, send)
             return
         header = important = None

@@ -43,6 +43,7 @@ class WSGIResilienceMiddleware:
         app: Application,
         *,
         gate: Gate[Any] | None = None,
+        exempt: Callable[[Mapping[str, Any]], bool] | None = None,
         priority: Callable[[Mapping[str, Any]], int] | None = None,
         priority_header: str | None = None,
         deadline_header: str | None = TIMEOUT_HEADER,
@@ -53,12 +54,15 @@ class WSGIResilienceMiddleware:
         self.app = app
         self._gate = LoadShedder(name="http", registry=registry) if gate is None else gate
         self._admission = Admission(self._gate, deadline_header, priority_header, timeout, registry)
+        self._exempt = exempt
         self._priority = priority
         self._deadline_key = _key(self._admission.deadline_header)
         self._priority_key = _key(self._admission.priority_header)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        if self._exempt is not None and self._exempt(environ):
+            return self.app(environ, start_response)
         important = None
         if self._priority is not None:
             important = Criticality.of(self._priority(environ))

@@ -82,6 +82,14 @@ async def test_websockets_and_lifespan_pass_untouched(kind):
     assert seen == [(scope, never, never)]
 
 
+async def test_exempt_requests_pass_untouched():
+    client = Client(hello, exempt=lambda scope: scope["path"] == "/")
+    client.gate.try_acquire()
+    assert await client.ask() == [START, BODY]
+    assert client.in_flight == 1
+    assert (await client.ask({**http(), "path": "/other"}))[0]["status"] == 503
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 async def test_what_is_not_let_in_is_answered_before_its_body_is_read(method):
     client = Client(hello)

@@ -68,6 +68,14 @@ def test_it_keeps_to_the_standard():
     body.close()
 
 
+def test_exempt_requests_pass_untouched():
+    client = Client(hello, exempt=lambda environ: environ["PATH_INFO"] == "/health")
+    client.gate.try_acquire()
+    assert client.ask(PATH_INFO="/health") == b"hello"
+    client.ask(PATH_INFO="/")
+    assert client.status.startswith("503")
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_what_is_not_let_in_is_answered_at_once(method):
     client = Client(hello)
