@@ -82,7 +82,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize(
     ("page", "heading", "count"),
-    [("load-testing.md", "## Beside other tools", 19), ("caching.md", "## Beside other caches", 29)],
+    [
+        ("load-testing.md", "## Beside other tools", 19),
+        ("caching.md", "## Beside other caches", 29),
+        ("resilience.md", "## Beside other libraries", 34),
+    ],
 )
 def test_each_mark_of_a_feature_table_leads_to_its_test(page: str, heading: str, count: int) -> None:
     table = (REPOSITORY / "docs" / page).read_text().partition(heading)[2].partition("\n## ")[0]
