@@ -43,6 +43,7 @@ ORDER: Final = (
     "timeout",
     "thread_pool_bulkhead",
     "policy",
+    "fault",
 )
 """Kinds of parts, outermost first.
 
@@ -50,6 +51,7 @@ A fallback answers for all that fails further inside, and what it gives is nobod
 with all its attempts, a timeout one attempt: innermost, so that waiting for a permit does not count. The breaker is
 inside the retry: it sees each attempt, and its rejection ends the call. What waits comes after what rejects at once.
 Threads of their own are round the call itself; time out by their `call_timeout`, which does not count the queue.
+Injected faults stand for those of the call.
 """
 _SEVERAL: Final = {
     "fallback",

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from perfloop.exceptions import AsyncMisuse, InvalidValue
+from perfloop.resilience import Policy, Retry
 from perfloop.telemetry import Registry
 from perfloop.testing import Fault, Faults
 
@@ -63,6 +64,15 @@ async def test_coroutine_functions_fail() -> None:
             await (call(aprice) if call == faults.aexecute else call())
     assert await faults.aexecute(asyncio.sleep, 0, "through") == "through"
     assert faults.counts()["reset"] == 2
+
+
+def test_in_a_policy_faults_stand_for_those_of_the_call() -> None:
+    drawn = iter([0.0, 0.9])
+    faults = made({"price": Fault(error=TimeoutError, probability=0.5)}, random=lambda: next(drawn))
+    retry = Retry(2, idempotent=True, registry=Registry(), sleep=lambda _: None)
+    assert Policy(faults, retry, registry=Registry()).execute(price, 3) == 300
+    assert faults.counts()["error"] == 1
+    assert retry.counts()["successful_with_retry"] == 1
 
 
 def test_what_a_function_cannot_do_is_refused() -> None:
