@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # not from typing: that import alone would cost more than thi
         WSGIPerformanceMiddleware,
     )
     from .records import load_record, save_record
-    from .resilience import Bulkhead, CircuitBreaker, CircuitState, Deadline, Policy, Retry, Timeout
+    from .resilience import Bulkhead, CircuitBreaker, CircuitState, Deadline, Policy, RateLimiter, Retry, Timeout
     from .stats import Comparison, Histogram, compare
     from .targets import Targets
     from .telemetry import DEFAULT_REGISTRY, Registry
@@ -63,6 +63,7 @@ _HOMES = {
     "Policy": "resilience",
     "Registry": "telemetry",
     "Request": "loadtest",
+    "RateLimiter": "resilience",
     "Retry": "resilience",
     "Service": "monitoring",
     "Targets": "targets",
@@ -102,6 +103,7 @@ __all__ = [
     "PerformanceMiddleware",
     "PerformanceMonitor",
     "Policy",
+    "RateLimiter",
     "Registry",
     "Request",
     "Retry",
