@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import os
 import weakref
-from threading import Event, RLock
+from threading import TIMEOUT_MAX, Event, RLock
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -102,14 +102,18 @@ class Collapse(Part):
             key = self._key_of(function, args, kwargs)
             while True:
                 own = _Flight()
-                flight = self._flights.setdefault(key, own)  # without a lock: comparing keys is the user's code
-                if flight is own:
-                    self._count(executed=1)
-                    return self._fly(key, flight, function, *args, **kwargs)
+                try:
+                    flight = self._flights.setdefault(key, own)  # without a lock: comparing keys is the user's code
+                    if flight is own:
+                        self._count(executed=1)
+                        return self._fly(key, flight, function, *args, **kwargs)
+                except BaseException:
+                    self._land(key, own)  # wherever it was interrupted, nobody waits for it for ever
+                    raise
                 if flight in _INSIDE.get():
                     self._count(executed=1)
                     return function(*args, **kwargs)
-                flight.ended.wait(remaining())
+                flight.ended.wait(None if (left := remaining()) is None else min(left, TIMEOUT_MAX))
                 if not flight.ended.is_set():
                     check_deadline()
                 elif not flight.abandoned:
@@ -131,8 +135,12 @@ class Collapse(Part):
             raise
         finally:
             _INSIDE.reset(token)
-            self._flights.pop(key, None)
-            flight.ended.set()
+            self._land(key, flight)
+
+    def _land(self, key: Hashable, flight: _Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        flight.ended.set()
 
     def awrap(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
         """As `wrap`, for an event loop; calls of several loops are not shared."""

@@ -10,6 +10,7 @@ from ..clock import MONOTONIC
 from ..telemetry import DEFAULT_REGISTRY
 from .outcome import IGNORED, SUCCESS, Classification, Outcome
 from .part import Part, refuse_coroutine
+from .settings import instance
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -43,7 +44,7 @@ class Gate(Part, Generic[Token]):
             classification: which results and errors are failures. In a Policy the policy's own one decides.
         """
         super().__init__(name, clock=clock, registry=registry)
-        self.classification = classification
+        self.classification = instance(classification, Classification, "classification")
 
     @property
     def alone(self) -> bool:
@@ -95,8 +96,9 @@ class Gate(Part, Generic[Token]):
             if token is None:
                 token = acquire()
             outcome: Outcome = IGNORED  # and stays so should a predicate raise
-            started = now()
+            started = 0.0
             try:
+                started = now()  # inside: a signal's handler may raise as soon as something has been called
                 result = function(*args, **kwargs)
                 if type(result) is CoroutineType:
                     refuse_coroutine(result)
@@ -121,8 +123,9 @@ class Gate(Part, Generic[Token]):
             if token is None:
                 token = await acquire()
             outcome: Outcome = IGNORED  # and stays so should a predicate raise
-            started = now()
+            started = 0.0
             try:
+                started = now()  # inside: a signal's handler may raise as soon as something has been called
                 result = await function(*args, **kwargs)
             except BaseException as error:
                 outcome = of_error(error)

@@ -326,3 +326,36 @@ def test_a_key_function_that_raises_is_heard() -> None:
 
 def test_it_says_what_it_is() -> None:
     assert str(Collapse(len, name="shop", registry=Registry()).describe()) == "collapsing 'shop': key=len"
+
+
+def test_interrupted_before_it_began_it_keeps_nobody_waiting(monkeypatch) -> None:
+    part = made()
+    calls = part(str.upper)
+
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(part, "_count", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            calls("a")
+    assert part.gauges() == {"in_flight": 0}
+    with deadline(1):
+        assert calls("a") == "A"
+
+
+def test_a_deadline_beyond_what_threads_can_wait_for_is_none() -> None:
+    part, begun, go = made(lambda: 1), threading.Event(), threading.Event()
+
+    def work() -> str:
+        begun.set()
+        go.wait(10)
+        return "done"
+
+    first = threading.Thread(target=part.execute, args=(work,))
+    first.start()
+    begun.wait(10)
+    threading.Timer(0.05, go.set).start()
+    with deadline(1e300):
+        assert part.execute(work) == "done"
+    first.join()

@@ -229,3 +229,23 @@ def test_a_name_is_text() -> None:
     with pytest.raises(InvalidValue, match="name"):
         Turnstile(name=3, registry=Registry())
     assert Turnstile(registry=Registry()).name == "turnstile"
+
+
+def test_interrupted_by_the_reading_of_its_clock_it_is_released() -> None:
+    class Interrupting:
+        def __init__(self) -> None:
+            self.left = 0
+
+        def now(self) -> float:
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+            return 0.0
+
+    clock = Interrupting()
+    gate = Turnstile(clock=clock, registry=Registry())
+    clock.left = 1
+    with pytest.raises(KeyboardInterrupt):
+        gate(int)()
+    assert gate.admitted == 1
+    assert gate.gauges() == {"inside": 0}
