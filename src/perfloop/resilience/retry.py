@@ -19,7 +19,7 @@ from .deadline import remaining
 from .gate import EVERY_EXCEPTION
 from .outcome import FAILURE, Classification
 from .part import Description, Part, refuse_coroutine, target_of
-from .settings import at_least, count
+from .settings import at_least, count, instance
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -83,9 +83,11 @@ class Retry(Part):
             )
         self.idempotent = idempotent
         self.sees_arguments = callable(idempotent)
+        if not callable(getattr(backoff, "seconds", None)):
+            raise InvalidValue("Expected a back-off, such as ExponentialBackoff()", got=backoff, where="backoff")
         self.backoff = backoff
-        self.classification = classification
-        self.budget = budget or RetryBudget()
+        self.classification = instance(classification, Classification, "classification")
+        self.budget = RetryBudget() if budget is None else instance(budget, RetryBudget, "budget")
         self.max_retry_after = at_least(max_retry_after, 0, "max_retry_after")
         self._random, self._wall, self._sleep = random, wall, sleep
         self._at_once = 0
@@ -140,9 +142,11 @@ class Retry(Part):
                 finally:
                     self._add_waiting(-1)
                 try:
-                    wait = self._returned(call, function(*args, **kwargs))
+                    result = function(*args, **kwargs)
                 except Exception as error:
                     wait = self._failing(call, error)
+                else:
+                    wait = self._returned(call, result)
             return call.end()  # type: ignore[no-any-return]
 
         return retried

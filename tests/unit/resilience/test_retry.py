@@ -394,3 +394,16 @@ def test_it_says_what_it_is() -> None:
         "idempotent": False,
         "max_retry_after": 30,
     }
+
+
+def test_a_predicate_that_raises_of_a_later_result_repeats_nothing(clock, way) -> None:
+    def judge(result: object) -> bool:
+        if result == "odd":
+            raise ZeroDivisionError
+        return True
+
+    part = retry(clock, 4, classification=Classification(failed_result=judge))
+    script = Script(clock, "bad", "odd", "bad", "bad")
+    with pytest.raises(ZeroDivisionError):
+        call(part, script, way)
+    assert len(script.called_at) == 2
