@@ -105,9 +105,10 @@ class AdaptiveLimit(Gate[int]):
             self._ended[outcome] += 1
             if token != self._generation:  # admitted before this process was forked
                 return
+            inflight = self._inflight
+            self._inflight -= 1  # first: an algorithm of somebody else's may raise
             if outcome != IGNORED:
-                self._algorithm.update(self._now(), seconds, self._inflight, outcome == FAILURE)
-            self._inflight -= 1
+                self._algorithm.update(self._now(), seconds, inflight, outcome == FAILURE)
 
     def describe(self) -> Description:
         """The algorithm and its settings."""

@@ -10,10 +10,10 @@ from ..exceptions import AsyncMisuse, InvalidValue
 from ..telemetry import DEFAULT_REGISTRY
 from .budget import RetryBudget
 from .gate import EVERY_EXCEPTION
-from .outcome import FAILURE
+from .outcome import FAILURE, Classification
 from .part import Description, Part, target_of
 from .recent_latencies import RecentLatencies
-from .settings import count, positive, share
+from .settings import count, instance, positive, share
 from .tasks import end
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ..clock import Clock
     from ..telemetry import Registry
-    from .outcome import Classification
 
 __all__ = ["Hedge"]
 
@@ -79,10 +78,10 @@ class Hedge(Part):
         self.idempotent = idempotent
         self.sees_arguments = callable(idempotent)
         self.percentile = share(percentile, "percentile")
-        self.window = count(window, "window")
+        self.window = count(window, "window", most=1_000_000)
         self.max_hedges = count(max_hedges, "max_hedges")
-        self.classification = classification
-        self.budget = budget or RetryBudget()
+        self.classification = instance(classification, Classification, "classification")
+        self.budget = RetryBudget() if budget is None else instance(budget, RetryBudget, "budget")
         self._recent = RecentLatencies(window)
         self._counts = dict.fromkeys(self.results, 0)
         super().__init__(name, clock=clock, registry=registry)

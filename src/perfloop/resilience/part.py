@@ -156,7 +156,12 @@ class Part(ABC):
 
         Raises:
             AsyncMisuse: a generator function: its body runs long after the call of it has returned.
+            InvalidValue: no function.
         """
+        if not callable(function) or isinstance(function, staticmethod):
+            raise InvalidValue(
+                "Expected a function", got=function, hint="put @classmethod or @staticmethod above the part, not below"
+            )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise AsyncMisuse(
                 "Expected a function or a coroutine function, got a generator function",
@@ -171,7 +176,12 @@ class Part(ABC):
 
         Returns:
             a function that ends it.
+
+        Raises:
+            InvalidValue: no function.
         """
+        if not callable(listener):
+            raise InvalidValue("Expected a function of an event", got=listener, where="listener")
         self._listeners = (*self._listeners, listener)
 
         def end() -> None:

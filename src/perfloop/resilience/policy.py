@@ -12,7 +12,9 @@ from ..telemetry import DEFAULT_REGISTRY
 from .attempt import Attempt, Recorder
 from .gate import EVERY_EXCEPTION, Gate
 from .nesting import Nesting
+from .outcome import Classification
 from .part import Description, Part, _acall, _call
+from .settings import instance
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..telemetry import Registry
     from .check import Finding
-    from .outcome import Classification
 
 __all__ = ["ORDER", "Policy", "PolicyDescription"]
 
@@ -130,7 +131,9 @@ class Policy(Part):
         self._recorders: list[Recorder] = []
         repeats = any(part.kind in _REPEATING for part in parts)
         self._nesting = Nesting(self) if repeats else None
-        self.classification = classification or _classification(self.parts)
+        if classification is None:
+            classification = _classification(self.parts)
+        self.classification = instance(classification, Classification, "classification")
         self._layers = self._layered()
 
     def _layered(self) -> list[_Layer]:

@@ -6,6 +6,8 @@ import contextlib
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
+from ..exceptions import InvalidValue
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,7 +19,13 @@ PRIORITY: Final[ContextVar[int]] = ContextVar("perfloop_priority", default=0)
 
 @contextlib.contextmanager
 def priority(value: int) -> Iterator[None]:
-    """For the block: `with priority(10): await bulkhead.aexecute(…)`. 0 is what everything has."""
+    """For the block: `with priority(10): await bulkhead.aexecute(…)`. 0 is what everything has.
+
+    Raises:
+        InvalidValue: no whole number.
+    """
+    if not isinstance(value, int):
+        raise InvalidValue("Expected a whole number, such as a Criticality", got=value, where="priority")
     token = PRIORITY.set(value)
     try:
         yield

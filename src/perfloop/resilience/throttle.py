@@ -131,7 +131,7 @@ class ClientThrottle(Gate[int]):
         """
         self._multiplier = at_least(multiplier, 1, "multiplier")
         self._seconds = positive(window, "window")
-        self._window = RequestWindow(window, count(buckets, "buckets", least=2))
+        self._window = RequestWindow(window, count(buckets, "buckets", least=2, most=10_000))
         self._max_rejection = share(max_rejection, "max_rejection")
         self._buckets = buckets
         self._random = random

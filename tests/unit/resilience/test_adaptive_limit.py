@@ -151,3 +151,20 @@ def test_it_describes_its_algorithm():
 def test_bad_algorithms(algorithm):
     with pytest.raises(InvalidValue):
         AdaptiveLimit(algorithm, registry=Registry())
+
+
+def test_an_algorithm_that_raises_keeps_no_place() -> None:
+    class Broken:
+        limit = 2
+
+        def update(self, *_: object) -> None:
+            raise ZeroDivisionError
+
+        def describe(self) -> dict[str, float]:
+            return {}
+
+    part = AdaptiveLimit(Broken(), registry=Registry())
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            part.execute(int)
+    assert part.gauges()["in_flight"] == 0

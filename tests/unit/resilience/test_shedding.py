@@ -335,3 +335,26 @@ def test_it_describes_itself():
 def test_bad_settings(settings):
     with pytest.raises(InvalidValue):
         LoadShedder(registry=Registry(), **settings)
+
+
+def test_an_algorithm_that_raises_keeps_no_place() -> None:
+    class Broken:
+        limit = 2
+
+        def update(self, *_: object) -> None:
+            raise ZeroDivisionError
+
+        def describe(self) -> dict[str, float]:
+            return {}
+
+    part = LoadShedder(Broken(), registry=Registry())
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            part.execute(int)
+    assert part.gauges()["in_flight"] == 0
+
+
+def test_a_priority_that_is_no_number_is_refused() -> None:
+    part = LoadShedder(1, priority=lambda: "high", registry=Registry())  # type: ignore[arg-type,return-value]
+    with pytest.raises(InvalidValue, match=r"Criticality.*'high'"):
+        part.execute(int)

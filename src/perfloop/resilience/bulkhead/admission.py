@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from ...clock import Clock
 
-__all__ = ["GAUGES", "RESULTS", "Admission"]
+__all__ = ["GAUGES", "MOST_PERMITS", "RESULTS", "Admission"]
 
 RESULTS = ("permitted", "rejected_full", "rejected_timed_out")
+MOST_PERMITS = 1_000_000
+"""Each is kept: this many are 8 MB."""
 GAUGES = ("available_concurrent_calls", "max_allowed_concurrent_calls", "queue_depth", "queue_capacity")
 
 
@@ -26,7 +28,7 @@ class Admission:
 
     def __init__(self, max_concurrency: int, timeout: float, max_queue: int | None, clock: Clock) -> None:
         """See `Bulkhead`."""
-        count(max_concurrency, "max_concurrency")
+        count(max_concurrency, "max_concurrency", most=MOST_PERMITS)
         self.timeout = at_least(timeout, 0, "timeout")
         # Who may not wait has no place in the queue.
         places = max_concurrency if max_queue is None else count(max_queue, "max_queue", least=0)

@@ -10,7 +10,7 @@ from ...telemetry import DEFAULT_REGISTRY
 from ..gate import Gate
 from ..part import Description, refuse_coroutine
 from ..settings import count
-from .admission import GAUGES, RESULTS, Admission
+from .admission import GAUGES, MOST_PERMITS, RESULTS, Admission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -131,7 +131,7 @@ class Bulkhead(Gate[object]):
             InvalidValue: a limit below 1.
         """
         before = self._admission.semaphore.permits.limit
-        self._admission.semaphore.resize(count(max_concurrency, "max_concurrency"))
+        self._admission.semaphore.resize(count(max_concurrency, "max_concurrency", most=MOST_PERMITS))
         self._emit("resized", before=before, after=max_concurrency)
 
     def describe(self) -> Description:

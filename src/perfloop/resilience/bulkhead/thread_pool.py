@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import TIMEOUT_MAX
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -16,7 +17,7 @@ from ...telemetry import DEFAULT_REGISTRY
 from ..deadline import CURRENT, remaining
 from ..part import Description, Part, refuse_coroutine
 from ..settings import count, positive
-from .admission import GAUGES, RESULTS, Admission
+from .admission import GAUGES, MOST_PERMITS, RESULTS, Admission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -155,7 +156,7 @@ class ThreadPoolBulkhead(Part):
             InvalidValue: a limit below 1.
         """
         before = self._admission.semaphore.permits.limit
-        self._admission.semaphore.resize(count(max_concurrency, "max_concurrency"))
+        self._admission.semaphore.resize(count(max_concurrency, "max_concurrency", most=MOST_PERMITS))
         before_threads, self._threads = self._threads, self._pool()
         before_threads.shutdown(wait=False)
         self._emit("resized", before=before, after=max_concurrency)
@@ -226,7 +227,9 @@ class ThreadPoolBulkhead(Part):
     def _patience(self) -> float | None:
         """Seconds that the caller waits for the result: until the deadline it is inside of, too."""
         left = remaining()
-        return self._call_timeout if left is None else min(self._call_timeout or left, left)
+        if left is None and self._call_timeout is None:
+            return None
+        return min(each for each in (left, self._call_timeout, TIMEOUT_MAX) if each is not None)
 
     def _over(self) -> CallTimedOut:
         limit = CURRENT.get()

@@ -281,9 +281,11 @@ def circuit_settings(
             where="max_failures",
             hint="failures in a row do not count where a window's rates do",
         )
+    if window is not None and not callable(getattr(window, "start", None)):
+        raise InvalidValue("Expected a CountWindow or a TimeWindow", got=window, where="window")
     positive(reset_timeout, "reset_timeout")
     return CircuitSettings(
-        window=window or Consecutive(max_failures),
+        window=Consecutive(max_failures) if window is None else window,
         reset_timeout=reset_timeout,
         reset_backoff=reset_backoff,
         max_reset_timeout=max(300.0, reset_timeout) if max_reset_timeout is None else max_reset_timeout,

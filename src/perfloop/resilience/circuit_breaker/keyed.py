@@ -16,7 +16,7 @@ from ...telemetry.forks import renew_lock_in_forks
 from ..gate import EVERY_EXCEPTION
 from ..outcome import IGNORED, Classification, Outcome
 from ..part import Description, Part, refuse_coroutine
-from ..settings import count
+from ..settings import count, instance
 from .breaker import circuit_settings
 from .circuit import EVERY_CALL_LOCKS, Circuit, Voice
 from .core import RESULTS
@@ -102,7 +102,7 @@ class KeyedCircuitBreaker(Part):
         self._lock = RLock()
         renew_lock_in_forks(self)
         super().__init__(name, clock=clock, registry=registry)
-        self.classification = classification
+        self.classification = instance(classification, Classification, "classification")
         self._others = self._new("all others")
 
     def wrap(self, function: Callable[P, R], /) -> Callable[P, R]:
@@ -232,6 +232,7 @@ class KeyedCircuitBreaker(Part):
     def _enter_locked(self, key: Hashable) -> _Entry:
         evicted: tuple[Hashable, CircuitState] | None = None
         exhausted = False
+        text = _text(key)  # the user's code: not with the lock held
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None:
@@ -240,7 +241,7 @@ class KeyedCircuitBreaker(Part):
                 if len(self._entries) >= self._max_keys:
                     evicted = self._evict()
                 if len(self._entries) < self._max_keys:
-                    entry = self._entries[key] = self._new(key)
+                    entry = self._entries[key] = self._new(text)
                     self._exhausted = False
                 else:
                     entry = self._others
@@ -266,8 +267,7 @@ class KeyedCircuitBreaker(Part):
         else:
             entry.in_flight -= 1
 
-    def _new(self, key: Hashable) -> _Entry:
-        text = _text(key)
+    def _new(self, text: str) -> _Entry:
         voice = Voice(partial(self._emit, key=text), partial(self._tell_of, text))
         voice.is_heard = True
         return _Entry(Circuit(f"{self.name}[{text}]", self._settings, self._now, voice))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+from ...exceptions import InvalidValue
+
 __all__ = ["Criticality"]
 
 
@@ -21,9 +23,15 @@ class Criticality(enum.IntEnum):
 
     @classmethod
     def of(cls, priority: int) -> Criticality:
-        """That of a priority: beyond the highest and the lowest these count."""
+        """That of a priority: beyond the highest and the lowest these count.
+
+        Raises:
+            InvalidValue: no whole number.
+        """
         found = _PRIORITIES.get(priority)
         if found is None:
+            if not isinstance(priority, int):
+                raise InvalidValue("Expected a Criticality", got=priority, where="priority")
             return cls.CRITICAL_PLUS if priority > cls.CRITICAL_PLUS else cls.SHEDDABLE
         return found
 

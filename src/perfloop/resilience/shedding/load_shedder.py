@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 from threading import TIMEOUT_MAX, Lock, RLock
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from .criticality import Criticality
 from .line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ...clock import Clock
     from ...telemetry import Registry
@@ -92,9 +93,11 @@ class LoadShedder(Gate[int]):
         self._algorithm: LimitAlgorithm = (
             _Fixed(limit) if isinstance(limit, int) else usable(Gradient() if limit is None else limit)
         )
-        if set(shares) != set(Criticality):
-            raise InvalidValue("Expected a share for each criticality", got=dict(shares), where="shares")
+        if not isinstance(shares, Mapping) or set(shares) != set(Criticality):
+            raise InvalidValue("Expected a share for each criticality", got=shares, where="shares")
         self._shares = {each: share(shares[each], f"shares[{each.name}]") for each in Criticality}
+        if not callable(priority):
+            raise InvalidValue("Expected a function that tells a priority", got=priority, where="priority")
         self._priority = priority
         if positive(target, "target") > positive(interval, "interval"):
             raise InvalidValue("Expected a target of at most the interval", got=(target, interval), where="target")
@@ -179,9 +182,10 @@ class LoadShedder(Gate[int]):
             self._ended[outcome] += 1
             if token != self._generation:  # it was let in before this process was forked
                 return
+            inflight = self._inflight
+            self._inflight -= 1  # first: an algorithm of somebody else's may raise
             if outcome != IGNORED:
-                self._algorithm.update(self._now(), seconds, self._inflight, outcome == FAILURE)
-            self._inflight -= 1
+                self._algorithm.update(self._now(), seconds, inflight, outcome == FAILURE)
             woken = self._fill()
         if woken:
             self._wake(woken)
