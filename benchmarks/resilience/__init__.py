@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import breakers, bulkhead, policies, retries, timeouts
+from . import breakers, bulkhead, policies, recorder, retries, timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Comparison(Protocol):
         """Figures and peers' own numbers."""
 
 
-COMPARISONS: tuple[Comparison, ...] = (breakers, bulkhead, policies, retries, timeouts)
+COMPARISONS: tuple[Comparison, ...] = (breakers, bulkhead, policies, recorder, retries, timeouts)
 _ROUNDS = 15
 
 
