@@ -49,10 +49,11 @@ _PIECES = 4
 class OutcomeRecorder(Gate[float]):
     """A gate that lets every call in, and writes down when it began, how long it took, and how it ended.
 
-    Put it inside a breaker, as a gate of a Policy or as the innermost decorator: what a breaker outside it rejects has
-    no outcome. Of the call itself nothing is kept: no argument, no result, no message.
+    A Policy feeds it, or it is put inside a breaker as any other part: what a breaker outside it rejects has no
+    outcome. Of the call itself nothing is kept: no argument, no result, no message.
 
         recorder = OutcomeRecorder("/var/lib/shop/outcomes", name="payments")
+        policy.on_outcome(recorder.record)
         call = breaker(recorder(charge))
 
     A call appends to a list; a thread writes twice a second. When it cannot keep up, or the disk is full, calls are
