@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
+from types import NoneType
 
 import pytest
 
@@ -223,6 +225,28 @@ class TestWaiting:
         await asyncio.wait(waiting)
         assert [task.cancelled() for task in waiting] == [True, True, False]
         assert shedder.gauges() == {"limit": 1, "in_flight": 0, "waiting": 0}
+
+    @pytest.mark.parametrize("max_waiting", [1, 2, 10])
+    async def test_three_callers_may_be_cancelled_at_any_step(self, max_waiting):
+        """Every pair of moments at which two of three callers are cancelled."""
+
+        async def work():
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        steps = range(10)
+        for first, second, victims in itertools.product(steps, steps, itertools.permutations(range(3), 2)):
+            shedder = a_shedder(1, interval=60, target=60, max_waiting=max_waiting)
+            tasks = [asyncio.create_task(shedder.aexecute(work)) for _ in range(3)]
+            for step in steps:
+                await asyncio.sleep(0)
+                for moment, victim in zip((first, second), victims, strict=True):
+                    if moment == step:
+                        tasks[victim].cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(each, (NoneType, asyncio.CancelledError, LoadShed)) for each in results)
+            assert shedder.gauges() == {"limit": 1, "in_flight": 0, "waiting": 0}
+            assert (await asyncio.wait_for(shedder.aexecute(work), 20)) is None
 
     def test_threads_and_loops_wait_in_one_line(self):
         shedder = a_shedder(2, interval=60, target=60, max_waiting=1000)
