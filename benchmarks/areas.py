@@ -169,6 +169,11 @@ AREAS = (
         },
     ),
     Area(
+        "resilience_model",
+        "do breaker, bulkhead, limiter, retry budget and single flight keep their word, whatever the order of events?",
+        {"schedules": (">=", 100_000), "violations": ("<=", 0)},
+    ),
+    Area(
         "startup",
         "how long does it take to be there?",
         {"help_vs_bare": ("<=", 15), "import_vs_bare": ("<=", 4)},
