@@ -219,7 +219,7 @@ class OutcomeRecorder(Gate[float]):
             assert self._file is not None
             append_calls(self._file, calls, lost - self._told_lost)
             self._size = self._file.tell()
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:  # the latter two: a name or a clock that is none
             # What is half written is damage that a reader stops at: go on in a new file, once there is room.
             self._lost += len(calls)
             with contextlib.suppress(OSError):

@@ -184,3 +184,17 @@ def test_it_describes_itself(recorder, tmp_path) -> None:
 def test_bad_settings_are_refused(tmp_path, settings) -> None:
     with pytest.raises(InvalidValue):
         OutcomeRecorder(tmp_path, registry=Registry(), **settings)
+
+
+def test_what_cannot_be_encoded_costs_calls_and_not_the_thread(tmp_path, caplog) -> None:
+    clock = FakeClock(50.0)
+    recorder = OutcomeRecorder(tmp_path, "pay", every=3600, clock=clock, registry=Registry())
+    clock.advance(1e300)
+    recorder.execute(int)
+    recorder.flush()
+    assert recorder.counts() == {"recorded": 0, "dropped": 1}
+    assert [record.message.split(":")[0] for record in caplog.records] == ["outcomes of 'pay' are lost"]
+    unnamed = OutcomeRecorder(tmp_path, "\udcff", every=3600, registry=Registry())
+    unnamed.execute(int)
+    unnamed.flush()
+    assert unnamed.counts() == {"recorded": 0, "dropped": 1}
