@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from ...exceptions import InvalidValue
 from .shared_state import SharedView
 
 if TYPE_CHECKING:
@@ -52,7 +53,14 @@ class RedisSharedState:
             connect: makes a client of redis-py: `lambda: redis.Redis.from_url(url)`. Called once in each process, forks
                 too. The client's timeouts bound how long a state stays unread, never a call.
             prefix: of the keys; the breaker's name follows.
+
+        Raises:
+            InvalidValue: no function.
         """
+        if not callable(connect):
+            raise InvalidValue(
+                "Expected a function that makes a client", where="connect", hint="lambda: redis.Redis.from_url(url)"
+            )
         self._connect = connect
         self._prefix = prefix
         self._scripts: dict[int, Any] = {}  # by process

@@ -10,6 +10,7 @@ import pytest
 
 from perfloop.exceptions import CircuitOpen, InvalidValue
 from perfloop.resilience import CircuitBreaker, CircuitState
+from perfloop.resilience.circuit_breaker.redis import RedisSharedState
 from perfloop.telemetry import Registry
 from perfloop.testing import FakeClock
 
@@ -222,3 +223,10 @@ def test_the_thread_ends_with_its_breaker() -> None:
 def test_the_interval_is_above_0() -> None:
     with pytest.raises(InvalidValue, match="shared_interval"):
         CircuitBreaker(shared_state=Board(FakeClock()), shared_interval=0)
+
+
+@pytest.mark.parametrize("connect", ["redis://:secret@host", None])
+def test_a_url_is_no_function_that_connects(connect) -> None:
+    with pytest.raises(InvalidValue, match="Expected a function that makes a client") as caught:
+        RedisSharedState(connect)
+    assert "secret" not in str(caught.value)
