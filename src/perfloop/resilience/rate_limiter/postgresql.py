@@ -58,10 +58,12 @@ class PostgreSQLStore(Store):
             max_connections: of this process, for all limiters that have this store.
 
         Raises:
-            InvalidValue: a name of a table that would have to be quoted.
+            InvalidValue: no URL; a name of a table that would have to be quoted.
             MissingExtra: psycopg is not installed.
         """
         super().__init__(timeout)
+        if not isinstance(url, str):
+            raise InvalidValue("Expected a URL", got=url, where="url")
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?", table):
             raise InvalidValue("Expected lower-case letters, digits and _", got=table, where="table")
         self._url = url

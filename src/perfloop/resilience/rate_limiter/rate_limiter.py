@@ -204,7 +204,7 @@ class RateLimiter(Gate[bool]):
         if self._store is None:
             wait = self._local.take(key, self._ticks())
         elif not self._outage.may_ask(self._now()):
-            wait = self._without_store(key)
+            return self._without_store(key)
         else:
             try:
                 wait = yield _Asked(self._store, key, self.algorithm)
@@ -213,21 +213,26 @@ class RateLimiter(Gate[bool]):
                     instead = self._on_store_failure
                     self._emit("store_lost", error=str(failure), instead=instead)
                     _LOG.warning("%s %s: %s, for its store is lost: %s", self.kind, self.name, instead, failure)
-                wait = self._without_store(key)
+                return self._without_store(key)
             else:
                 if self._outage.answered():
                     self._emit("store_back")
-        if wait == 0:
-            self._successful += 1
-        return wait
+        return self._counted(wait)
 
     def _without_store(self, key: str) -> int:
         if self._on_store_failure == "local_share":
-            return self._local.take(key, self._ticks())
+            return self._counted(self._local.take(key, self._ticks()))
         if self._on_store_failure == "fail_open":
             self._unlimited += 1
             return 0
-        raise self._limited(round(self._outage.left(self._now()) * MICROSECONDS))
+        raise self._limited(
+            round(self._outage.left(self._now()) * MICROSECONDS),
+            "Expected the store of the limit to answer: without it no call is let through (fail_closed)",
+        )
+
+    def _counted(self, wait: int) -> int:
+        self._successful += wait == 0
+        return wait
 
     def _join(self, key: str, give_up_at: float) -> _Line:
         """A place in the line, where there is hope."""
@@ -265,14 +270,13 @@ class RateLimiter(Gate[bool]):
         if self._now() + (wait - 0.5) / MICROSECONDS > give_up_at:
             raise self._limited(wait)
 
-    def _limited(self, wait: int) -> RateLimited:
+    def _limited(self, wait: int, why: str | None = None) -> RateLimited:
         self._failed += 1
         if self._listeners:
             self._tell("failed_acquire", retry_after=wait / MICROSECONDS)
         algorithm = self.algorithm
-        error = RateLimited(
-            f"More than {algorithm.limit} calls in {algorithm.per / MICROSECONDS:g} s", where=f"{self.kind} {self.name}"
-        )
+        why = why or f"More than {algorithm.limit} calls in {algorithm.per / MICROSECONDS:g} s"
+        error = RateLimited(why, where=f"{self.kind} {self.name}")
         error.retry_after = wait / MICROSECONDS
         return error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +14,18 @@ if TYPE_CHECKING:
     from .algorithm import Algorithm
 
 __all__ = ["Store", "StoreFailed"]
+
+
+_LONGEST_KEY = 200
+_HASHED = "sha256:"
+
+
+def _place(key: str) -> str:
+    """The key as every store can keep it. Keys come from callers: what no store takes would have it count as lost, and
+    the limit of everybody with it."""
+    if len(key) <= _LONGEST_KEY and key.isprintable() and not key.startswith(_HASHED):
+        return key
+    return _HASHED + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class StoreFailed(Exception):
@@ -67,7 +80,7 @@ class Store(ABC):
 
     async def _bounded(self, key: str, algorithm: Algorithm[Any]) -> int:
         async with asyncio.timeout(self.timeout):
-            return await self.ask(key, algorithm)
+            return await self.ask(_place(key), algorithm)
 
     def _failed(self, error: Exception) -> StoreFailed:
         if isinstance(error, TimeoutError):

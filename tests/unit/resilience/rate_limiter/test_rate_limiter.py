@@ -337,3 +337,30 @@ def test_it_says_what_it_is() -> None:
         "rate_limiter 'mail': limit=10, per=60.0, algorithm=gcra, burst=3, max_wait=1.0, store=Broken, "
         "on_store_failure=local_share"
     )
+
+
+@pytest.mark.parametrize("key", ["\0", "\ud800", "x" * 10_000, "sha256:of another"])
+def test_a_key_that_no_store_takes_is_kept_by_its_hash(key) -> None:
+    """Keys come from callers: one must not have the store count as lost, and with it the limit of everybody."""
+    asked = []
+
+    class Keeping(Broken):
+        async def ask(self, key: str, algorithm: Algorithm[Any]) -> int:
+            asked.append(key)
+            return 0
+
+    limiter = make(6, 60.0, store=Keeping(60.0))
+    for each in (key, key + "!", "plain é"):
+        limiter.acquire(each)
+    assert [each.startswith("sha256:") and each.isprintable() and len(each) == 71 for each in asked] == [1, 1, 0]
+    assert len(set(asked)) == 3
+
+
+def test_calls_without_a_limit_are_counted_once_and_rejections_say_why() -> None:
+    limiter = make(6, 60.0, store=Broken(60.0), on_store_failure="fail_open")
+    limiter.acquire()
+    limiter.acquire()
+    assert limiter.counts() == {"successful_acquire": 0, "failed_acquire": 0, "unlimited": 2}
+    closed = make(6, 60.0, store=Broken(60.0), on_store_failure="fail_closed")
+    with pytest.raises(RateLimited, match="store of the limit to answer"):
+        closed.acquire()
