@@ -47,6 +47,23 @@ assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
 recorder.close()
 """
 
+FORKS_AMID_WRITING = """\
+import gc, os, sys
+from perfloop.resilience.replay import OutcomeRecorder
+
+recorder = OutcomeRecorder(sys.argv[1], "pay", every=0.0001)
+call = recorder(lambda number: number)
+for number in range(60):
+    for each in range(300):
+        call(each)
+    child = os.fork()
+    if not child:
+        gc.collect()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+recorder.close()
+"""
+
 
 def test_what_was_written_before_a_kill_is_read(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", WRITES, tmp_path], stdout=subprocess.PIPE, text=True) as process:
@@ -68,3 +85,9 @@ def test_a_process_that_ends_writes_the_rest(tmp_path: Path) -> None:
     code = WRITES.partition("recorder.flush()")[0].replace("0.05", "3600")
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True, timeout=60)
     assert len(read_outcomes([tmp_path])) == 5000
+
+
+def test_a_fork_amid_writing_damages_nothing(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", FORKS_AMID_WRITING, tmp_path], check=True, timeout=60)
+    found = read_outcomes([tmp_path])
+    assert (len(found), len(found.processes), list(found.damage)) == (60 * 300, 1, [])

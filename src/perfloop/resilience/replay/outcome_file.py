@@ -7,6 +7,7 @@ import struct
 import sys
 import zlib
 from array import array
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -18,7 +19,7 @@ from ...records import SCHEMA_VERSION, OutcomesRecord
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["REJECTED", "SUFFIX", "Call", "OutcomeFile", "append_calls", "read_outcome_file"]
+__all__ = ["REJECTED", "SUFFIX", "Call", "OutcomeFile", "append_calls", "read_outcome_file", "write_all"]
 
 REJECTED = 3
 """Beside SUCCESS, FAILURE and IGNORED: a part further inside did not let the call begin, so nobody knows."""
@@ -32,6 +33,8 @@ _SUM = struct.Struct("<I")
 _MAGIC = b"PLOB"
 _LONGEST_HEAD = 65_536
 _MOST_CALLS = 1_000_000
+_LATEST = 1e11
+"""Seconds since 1970, some 3,000 years."""
 _MOST_MICROSECONDS = 2**32 - 1
 
 
@@ -55,7 +58,7 @@ def append_calls(file: BinaryIO, calls: Sequence[Call], lost: int) -> None:
     """Write calls as one block.
 
     Args:
-        file: open for writing; its head is written.
+        file: open for writing, unbuffered; its head is written.
         calls: at most a million.
         lost: calls that were dropped since the last block.
 
@@ -70,8 +73,18 @@ def append_calls(file: BinaryIO, calls: Sequence[Call], lost: int) -> None:
     # Far-apart bytes of numbers are alike: by columns of bytes they pack to a half.
     packed = zlib.compress(_columns(steps) + _columns(took) + outcomes, 1)
     head = _BLOCK.pack(_MAGIC, len(calls), len(packed), lost, base)
-    file.write(head + packed + _SUM.pack(zlib.crc32(packed, zlib.crc32(head))))
-    file.flush()
+    write_all(file, head + packed + _SUM.pack(zlib.crc32(packed, zlib.crc32(head))))
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Write to an unbuffered file: what waited in a buffer, a forked process would write once more.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def read_outcome_file(path: str | os.PathLike[str]) -> OutcomeFile:
@@ -105,10 +118,8 @@ def _read(path: Path, file: BinaryIO) -> OutcomeFile:
             size = os.fstat(file.fileno()).st_size
             damage = f"{found} at byte {at:,}: the last {size - at:,} bytes are left out"
             break
-        base, steps, block_took, block_outcomes, block_lost = found
-        for step in steps:
-            base += step
-            started.append(base)
+        block_started, block_took, block_outcomes, block_lost = found
+        started += block_started
         took += block_took
         outcomes += block_outcomes
         lost += block_lost
@@ -124,7 +135,10 @@ def _head(path: Path, line: bytes) -> OutcomesRecord:
                 got=head.schema_version,
                 where=str(path),
             )
-        return msgspec.json.decode(line, type=OutcomesRecord)
+        record = msgspec.json.decode(line, type=OutcomesRecord)
+        if not 0 <= record.epoch < _LATEST:
+            raise msgspec.ValidationError("`epoch` is no moment")
+        return record
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableRecord(
             f"Expected the first line of a file of outcomes: {error}",
@@ -133,7 +147,7 @@ def _head(path: Path, line: bytes) -> OutcomesRecord:
         ) from error
 
 
-def _block(start: bytes, file: BinaryIO) -> str | tuple[int, array[int], array[int], bytes, int]:
+def _block(start: bytes, file: BinaryIO) -> str | tuple[array[int], array[int], bytes, int]:
     if len(start) < _BLOCK.size:
         return "cut off"
     magic, count, size, lost, base = _BLOCK.unpack(start)
@@ -152,13 +166,13 @@ def _block(start: bytes, file: BinaryIO) -> str | tuple[int, array[int], array[i
         return "not unpacked"
     if len(plain) != 13 * count or max(plain[12 * count :], default=0) > REJECTED:
         return "wrong figures"
-    return (
-        base,
-        _numbers("q", plain[: 8 * count]),
-        _numbers("I", plain[8 * count : 12 * count]),
-        plain[12 * count :],
-        lost,
-    )
+    # The first step is 0: it is counted from the first call.
+    steps = _numbers("q", plain[: 8 * count])
+    try:
+        started = array("q", list(accumulate(steps, initial=base))[1:])
+    except OverflowError:
+        return "wrong figures"
+    return started, _numbers("I", plain[8 * count : 12 * count]), plain[12 * count :], lost
 
 
 def _columns(numbers: array[int]) -> bytes:

@@ -24,7 +24,7 @@ from ..gate import EVERY_EXCEPTION, Gate
 from ..outcome import IGNORED, SUCCESS
 from ..part import Description, refuse_coroutine
 from ..settings import count, positive
-from .outcome_file import REJECTED, SUFFIX, append_calls
+from .outcome_file import REJECTED, SUFFIX, append_calls, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -240,7 +240,7 @@ class OutcomeRecorder(Gate[float]):
             self._paths.pop(0).unlink(missing_ok=True)
         now = time.time()
         path = self._directory / f"{_file_name(self.name)}-{os.getpid()}-{time.time_ns() // 1000}{SUFFIX}"
-        file = path.open("xb")
+        file = path.open("xb", buffering=0)
         self._paths.append(path)
         self._file = file
         head = OutcomesRecord(
@@ -250,7 +250,7 @@ class OutcomeRecorder(Gate[float]):
             pid=os.getpid(),
             epoch=now - self._now(),
         )
-        file.write(msgspec.json.encode(head) + b"\n")
+        write_all(file, msgspec.json.encode(head) + b"\n")
 
     def _shut(self) -> None:
         file, self._file = self._file, None

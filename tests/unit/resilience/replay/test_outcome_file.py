@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 
 import jsonschema
 import msgspec
@@ -23,7 +24,7 @@ def head(**more) -> OutcomesRecord:
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "pay.outcomes"
-    with path.open("wb") as opened:
+    with path.open("wb", buffering=0) as opened:
         opened.write(msgspec.json.encode(head()) + b"\n")
         append_calls(opened, CALLS[:3], 0)
         append_calls(opened, CALLS[3:], 5)
@@ -86,3 +87,26 @@ def test_a_file_of_a_newer_perfloop_is_refused(tmp_path) -> None:
     path.write_bytes(msgspec.json.encode(head(schema_version=99)) + b"\n")
     with pytest.raises(RecordTooNew):
         read_outcome_file(path)
+
+
+def test_an_epoch_that_is_no_moment_is_refused(tmp_path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(msgspec.json.encode(head(epoch=1e300)) + b"\n")
+    with pytest.raises(UnreadableRecord, match="no moment"):
+        read_outcome_file(path)
+
+
+def test_moments_beyond_all_numbers_are_damage(tmp_path) -> None:
+    path = tmp_path / "x"
+    with path.open("wb", buffering=0) as opened:
+        opened.write(msgspec.json.encode(head()) + b"\n")
+        append_calls(opened, CALLS, 0)
+        append_calls(opened, [(9e12, 0.0, 0), (9.2e12, 0.0, 0)], 0)
+    data = path.read_bytes()
+    at = data.index(b"PLOB", data.index(b"PLOB") + 1)
+    block = bytearray(data[at:-4])
+    block[16:24] = (2**63 - 1).to_bytes(8, "little")  # the first moment, with a checksum that fits
+    path.write_bytes(data[:at] + block + zlib.crc32(block).to_bytes(4, "little"))
+    found = read_outcome_file(path)
+    assert len(found.outcomes) == len(CALLS)
+    assert "wrong figures" in str(found.damage)
