@@ -35,6 +35,10 @@ _PATIENCE = 10.0
 """So many times what calls took before, a measurement lasts at most."""
 _PROBE_SAMPLES = 3
 """As many times the samples of another window a measurement has: all depends on it."""
+_ERROR = 0.15
+"""The standard error of a mean that is gone by, as a share of it."""
+_LONG = 10.0
+"""So many times as long as is needed at least a window lasts at most, however much its calls differ."""
 _FALL = 0.1
 """Weight of a window in a base that falls."""
 
@@ -52,7 +56,7 @@ class Gradient:
         smoothing: float = 0.2,
         window: float = 0.1,
         samples: int = 10,
-        measure_every: float = 30.0,
+        measure_every: float = 60.0,
     ) -> None:
         """A limit.
 
@@ -104,29 +108,27 @@ class Gradient:
             inflight: calls in flight when it ended, itself included.
             dropped: it got no proper answer, as when it timed out. One that failed quicker than calls take is left out.
         """
-        if not rtt >= 0 or (dropped and self._base is not None and rtt < self._base):
+        if not 0 <= rtt < math.inf or (dropped and self._base is not None and rtt < self._base):
             return
         window, probe = self._window, self._probe
-        if probe is not None:
-            if now - probe.began > probe.patience:
-                self._end_probe(now)
-                self.limit = int(self._limit)
-                return
-            if now - rtt < probe.began:  # it was let in under the limit from before
-                return
-        window.add(now, max(rtt, _LEAST_RTT), inflight, dropped)
-        samples = self._samples if probe is None else self._samples * _PROBE_SAMPLES
-        mean = window.total / window.count
-        if window.count < samples or now - window.began < max(self._window_seconds, mean):
-            return
-        self._window = _Window()
-        if probe is not None:
-            self._measure(now, probe, mean)
+        if probe is None:
+            window.add(now, max(rtt, _LEAST_RTT), inflight, dropped)
+            if window.tells(now, self._samples, self._window_seconds):
+                self._window = _Window()
+                self._judge(now, window)
         else:
-            self._judge(now, window, mean)
+            if probe.began <= now - rtt <= probe.until:  # not one from before, or from after those that are looked at
+                window.add(now, max(rtt, _LEAST_RTT), inflight, dropped)
+                if probe.until == math.inf and window.tells(now, self._samples * _PROBE_SAMPLES, self._window_seconds):
+                    probe.until = now
+            # Quick calls end first: those that began with them and take longer belong to the picture.
+            if now >= probe.until + probe.longest or now > probe.began + probe.patience:
+                self._window = _Window()
+                self._measure(now, probe, window)
         self.limit = int(self._limit) if self._probe is None else self._probe.level
 
-    def _judge(self, now: float, window: _Window, mean: float) -> None:
+    def _judge(self, now: float, window: _Window) -> None:
+        mean = window.total / window.count
         if self._base is None:
             self._base = mean
         elif mean < _QUICKER * self._base:
@@ -140,7 +142,7 @@ class Gradient:
         if mean > _SURPRISE * self._base:
             due *= _SOONER
         if now - self._measured >= due:
-            self._begin_probe(now, inflight, mean)
+            self._begin_probe(now, inflight, mean, window.longest)
             return
         gradient = min(1.0, max(_LEAST_GRADIENT, self._tolerance * self._base / mean))
         wanted = self._limit * gradient + math.sqrt(self._limit)
@@ -149,35 +151,34 @@ class Gradient:
             limit = min(limit, self._limit * _ON_DROP)
         self._limit = min(self._maximum, max(self._minimum, limit))
 
-    def _begin_probe(self, now: float, inflight: float, mean: float) -> None:
+    def _begin_probe(self, now: float, inflight: float, mean: float, longest: float) -> None:
         level = max(self._minimum, int(min(inflight, self._limit) / 2))
         if level >= inflight:  # so few calls were in flight: that is the base
             self._base, self._measured = mean, now
         else:
-            self._probe = _Probe(now, level, mean)
+            self._probe = _Probe(now, level, mean, longest)
 
-    def _measure(self, now: float, probe: _Probe, mean: float) -> None:
-        if mean < _QUICKER * probe.before and probe.level > self._minimum:
-            self._begin_probe(now, probe.level, mean)
-            return
-        self._base = mean
-        # Twice the level before the last is more than enough: calls queued there, or it is the limit as it was.
-        self._limit = max(self._minimum, min(self._limit, 4.0 * probe.level))
-        self._end_probe(now)
-
-    def _end_probe(self, now: float) -> None:
-        self._probe, self._window, self._measured = None, _Window(), now
+    def _measure(self, now: float, probe: _Probe, window: _Window) -> None:
+        if window.count >= self._samples:  # else hardly any calls came
+            mean = window.total / window.count
+            if mean < _QUICKER * probe.before and probe.level > self._minimum:
+                self._begin_probe(now, probe.level, mean, window.longest)
+                return
+            self._base = mean
+            # Twice the level before the last is more than enough: calls queued there, or it is the limit as it was.
+            self._limit = max(self._minimum, min(self._limit, 4.0 * probe.level))
+        self._probe, self._measured = None, now
 
 
 class _Window:
     """Calls that are judged together."""
 
-    __slots__ = ("began", "count", "dropped", "inflight", "total")
+    __slots__ = ("began", "count", "dropped", "inflight", "longest", "squares", "total")
 
     def __init__(self) -> None:
         self.began = math.inf
         self.count = 0
-        self.total = 0.0
+        self.total = self.squares = self.longest = 0.0
         self.inflight = 0
         """Calls in flight, added up."""
         self.dropped = False
@@ -186,20 +187,35 @@ class _Window:
         self.began = min(self.began, now)
         self.count += 1
         self.total += rtt
+        self.squares += rtt * rtt
+        self.longest = max(self.longest, rtt)
         self.inflight += inflight
         self.dropped = self.dropped or dropped
+
+    def tells(self, now: float, samples: int, seconds: float) -> bool:
+        """So many calls, so long and so much alike that their mean tells something; or that is not to be had."""
+        mean = self.total / self.count
+        least = max(seconds, mean)
+        if self.count < samples or now - self.began < least:
+            return False
+        variance = self.squares / self.count - mean * mean
+        return variance <= self.count * (_ERROR * mean) ** 2 or now - self.began >= _LONG * least
 
 
 class _Probe:
     """A measurement of the base: few calls are let in, and those that were let in since are looked at."""
 
-    __slots__ = ("before", "began", "level", "patience")
+    __slots__ = ("before", "began", "level", "longest", "patience", "until")
 
-    def __init__(self, now: float, level: int, mean: float) -> None:
+    def __init__(self, now: float, level: int, mean: float, longest: float) -> None:
         self.began = now
         self.level = level
         self.before = mean
-        self.patience = max(1.0, _PATIENCE * mean)
+        self.until = math.inf
+        """Calls that began until then are looked at."""
+        self.longest = longest
+        """Seconds that none of them takes longer, as far as is known."""
+        self.patience = max(1.0, _PATIENCE * mean) + longest
 
 
 def bounds(minimum: int, initial: int, maximum: int) -> tuple[int, int]:

@@ -52,6 +52,17 @@ def test_overloaded_it_lets_in_what_the_service_can_do_and_little_more(service, 
     assert statistics.median(run.limits_from(60)) <= max(10, 3 * slots)
 
 
+def test_a_few_slow_calls_among_many_quick_ones_are_not_taken_for_a_queue():
+    """Quick ones end first: to look at those that have ended would be to see no other."""
+
+    def service(draw, now):
+        return 0.2 if draw.random() < 0.1 else 0.005
+
+    capacity = 8 / 0.0245
+    run = simulate(Gradient(), seconds=240, rate=lambda now: 1.3 * capacity, slots=8, service=service)
+    assert sum(at >= 60 for at, _ in run.ended) / 180 >= 0.85 * capacity
+
+
 def test_little_load_moves_nothing():
     run = simulate(Gradient(), seconds=300, rate=load(0.3, 8), slots=8, service=steady)
     assert set(run.limits_from(0)) == {20}
