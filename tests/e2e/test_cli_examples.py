@@ -20,6 +20,9 @@ import pytest
 from perfloop.cli import main
 from perfloop.cli.registry import COMMANDS
 from perfloop.records import json_schema
+from perfloop.resilience import FAILURE, SUCCESS
+from perfloop.resilience.replay import OutcomeRecorder
+from perfloop.telemetry import Registry
 
 from ..servers.uvicorn import REPOSITORY
 from .conftest import PERFLOOP, SHOP
@@ -80,6 +83,7 @@ def test_the_examples_of_every_command_run(
         shutil.copy(SCENARIOS / file, template)
     make_database(template / "shop.sqlite3")
     (template / "policies.py").write_text(POLICIES)
+    record_outage(template / "outcomes")
     (template / "slow.sql").write_text("SELECT * FROM orders WHERE customer_id = 7 ORDER BY total;\n")
     (template / "queries.sql").write_text("-- calls: 5\nSELECT * FROM orders WHERE customer_id = ?;\n")
     (template / "postgresql.log").write_text("LOG:  duration: 2.5 ms  statement: SELECT * FROM orders WHERE id = 7\n")
@@ -116,6 +120,14 @@ def test_the_examples_of_every_command_run(
     # Side by side: nothing here depends on the figures.
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(check, range(len(lines)), lines))
+
+
+def record_outage(directory: Path) -> None:
+    """Two minutes of calls, of which 20 seconds fail."""
+    recorder = OutcomeRecorder(directory, "payments", every=3600, registry=Registry())
+    for number in range(1200):
+        recorder.record(1000 + number / 10, 0.05, FAILURE if 500 <= number < 700 else SUCCESS)
+    recorder.close()
 
 
 def make_database(path: Path) -> None:
