@@ -35,7 +35,7 @@ class PolicyMiddleware:
         Args:
             policy: one for all hosts, or a function that makes that of a host and port: `api.example.org:443`.
             max_hosts: how many policies are kept; of hosts asked least recently they are made anew. One whose breaker
-                is not closed is kept.
+                still has to be open is kept.
 
         Raises:
             InvalidValue: neither a policy nor a function.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -25,6 +26,8 @@ IDEMPOTENT: Final = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}
 """RFC 9110, 9.2.2."""
 TOO_MANY: Final = 429
 R = TypeVar("R")
+_LOOKED_AT: Final = 32
+"""Hosts that are looked at for one that may go, when another comes."""
 
 
 class FailedResponse(Exception):
@@ -68,7 +71,7 @@ class HostPolicies:
 
         Args:
             policy: one for all hosts, or a function that makes that of a host (`api.example.org:443`).
-            max_hosts: when there are more, those asked least recently go; none whose breaker is not closed.
+            max_hosts: when there are more, those asked least recently go; none whose breaker still has to be open.
 
         Raises:
             InvalidValue: neither a policy nor a function.
@@ -101,10 +104,9 @@ class HostPolicies:
             raise InvalidValue("Expected a function that makes a Policy of a host", got=made, where="policy")
         with self._lock:
             found = self._known.setdefault(host, _policies(made))
-            if len(self._known) > self._max_hosts:
-                idle = next((key for key, each in self._known.items() if key != host and _may_go(each)), None)
-                if idle is not None:
-                    del self._known[idle]
+            for key in list(islice(self._known, _LOOKED_AT)):  # asked least recently
+                if len(self._known) > self._max_hosts and key != host and _may_go(self._known[key]):
+                    del self._known[key]
         return found
 
 
@@ -114,7 +116,7 @@ def _policies(policy: Policy) -> Policies:
 
 def _may_go(policies: Policies) -> bool:
     breakers = [part for part in within(policies.repeating) if isinstance(part, CircuitBreaker)]
-    return all(breaker.state is CircuitState.CLOSED for breaker in breakers)
+    return all(breaker.state is CircuitState.CLOSED or breaker.retry_after == 0 for breaker in breakers)
 
 
 class Responses(Generic[R]):
