@@ -197,6 +197,14 @@ def test_a_forked_child_has_connections_of_its_own(store: Store) -> None:
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    child = os.fork()
+    if child == 0:
+        try:
+            store.close()
+            os._exit(0)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.take("key", algorithm) == 0
     assert store.take("key", algorithm) > 0
 
@@ -222,6 +230,22 @@ def test_rows_that_no_longer_matter_are_deleted_in_passing(postgresql: PostgreSQ
         row = connection.execute("SELECT count(*) FROM rates_forgotten").fetchone()
     assert row is not None
     assert row[0] < 20
+    store.close()
+
+
+def test_who_may_not_make_tables_can_use_one_that_is_there(postgresql: PostgreSQL) -> None:
+    name = f"rates_{os.urandom(4).hex()}"
+    with psycopg.connect(postgresql.url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN")
+        store = PostgreSQLStore(
+            postgresql.url.replace("perfloop@", f"{name}@"), timeout=PATIENT, table=f"public.{name}"
+        )
+        with pytest.raises(StoreFailed, match="permission denied for schema public"):
+            store.take("key", GCRA(1, 3_600.0))
+        connection.execute(TABLE.format(table=name))
+        connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {name}")
+    assert store.take("key", GCRA(1, 3_600.0)) == 0
+    assert store.take("key", GCRA(1, 3_600.0)) > 0
     store.close()
 
 

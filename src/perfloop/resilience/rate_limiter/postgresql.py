@@ -84,7 +84,7 @@ class PostgreSQLStore(Store):
         return int(answer[0])
 
     async def disconnect(self) -> None:
-        while self._idle:
+        while self._idle and self._home is asyncio.get_running_loop():  # else they are the parent's
             await self._idle.pop().close()
 
     def _begin(self) -> None:
@@ -117,8 +117,11 @@ class PostgreSQLStore(Store):
             # Who has given up does not go on waiting for a row that another one has locked.
             milliseconds = max(1, round(self.timeout * 1000))
             await connection.execute(f"SET statement_timeout = {milliseconds}")
-            with contextlib.suppress(psycopg.errors.UniqueViolation):  # another process makes it in this moment
-                await connection.execute(TABLE.format(table=self._table))
+            # Who may not make tables can use one that is there.
+            found = await (await connection.execute("SELECT to_regclass(%s)", (self._table,))).fetchone()
+            if found is None or found[0] is None:
+                with contextlib.suppress(psycopg.errors.UniqueViolation):  # another process makes it in this moment
+                    await connection.execute(TABLE.format(table=self._table))
         except BaseException:
             connection.pgconn.finish()
             raise

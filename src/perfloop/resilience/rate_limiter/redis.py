@@ -74,7 +74,8 @@ class RedisStore(Store):
         return int(await self._scripts[algorithm.name](keys=(place,), args=arguments))
 
     async def disconnect(self) -> None:
-        await self._client.aclose()
+        if self._home is asyncio.get_running_loop():  # else they are the parent's
+            await self._client.aclose()
 
     def _connect(self) -> redis.asyncio.Redis:
         try:

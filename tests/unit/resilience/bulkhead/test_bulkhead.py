@@ -57,7 +57,7 @@ def test_settings_out_of_range_are_refused(arguments, where) -> None:
 
 
 async def test_full_and_timed_out_are_different_errors() -> None:
-    bulkhead = make(1, 0.25, max_queue=1, name="stock")
+    bulkhead = make(1, 60.0, max_queue=1, name="stock")
     events = []
     bulkhead.on_event(lambda event: events.append((event.event, event.attributes["result"])))
     running = Running(bulkhead)
@@ -66,8 +66,11 @@ async def test_full_and_timed_out_are_different_errors() -> None:
     await queued(bulkhead, 1)
     with pytest.raises(BulkheadFull, match="1 calls run and 1 wait, which is all that may") as full:
         await bulkhead.aexecute(nothing)
-    with pytest.raises(BulkheadTimedOut, match=r"0\.25 s") as late:
-        await waiting
+    waiting.cancel()
+    await asyncio.wait((waiting,))
+    bulkhead._admission.timeout = 0.01
+    with pytest.raises(BulkheadTimedOut, match=r"0\.01 s") as late:
+        await bulkhead.aexecute(nothing)
     assert full.value.where == late.value.where == "bulkhead stock"
     await running.end()
     assert bulkhead.counts() == {"permitted": 1, "rejected_full": 1, "rejected_timed_out": 1}

@@ -133,8 +133,16 @@ async def waiting(limiter: RateLimiter, number: int) -> None:
         await asyncio.sleep(0)
 
 
-async def test_waiters_are_served_in_order_and_by_priority() -> None:
-    limiter, served = make(100, 1.0, burst=1, max_wait=60.0), []
+async def test_waiters_are_served_in_order_and_by_priority(monkeypatch) -> None:
+    clock, may_sleep, served = FakeClock(), asyncio.Event(), []
+
+    async def sleep(seconds: float) -> None:
+        await may_sleep.wait()
+        clock.advance(seconds)
+
+    limiter = make(1, 1.0, max_wait=60.0, clock=clock)
+    turn = asyncio.sleep
+    monkeypatch.setattr("perfloop.coordination.effects.asyncio.sleep", sleep)
 
     async def call(name: str) -> None:
         await limiter.aacquire()
@@ -145,7 +153,9 @@ async def test_waiters_are_served_in_order_and_by_priority() -> None:
     for number, name in enumerate(("first", "second", "third", "important")):
         with priority(name == "important"):
             tasks.append(asyncio.create_task(call(name)))
-        await waiting(limiter, number + 1)
+        while limiter.gauges()["waiting_calls"] <= number:
+            await turn(0)
+    may_sleep.set()
     newcomer = asyncio.create_task(call("newcomer"))
     await asyncio.gather(*tasks, newcomer)
     # The first was at the head of the line already.
@@ -176,7 +186,8 @@ def test_trap_10_the_naive_twin_makes_the_next_one_wait_for_all_that_were_cancel
 
 
 async def test_the_head_of_the_line_cancelled_makes_way_for_the_next() -> None:
-    limiter = make(1, 0.02, max_wait=60.0)
+    clock = FakeClock()
+    limiter = make(1, 0.01, max_wait=60.0, clock=clock)
     await limiter.aacquire()
     tasks = []
     for number in range(3):
@@ -184,13 +195,14 @@ async def test_the_head_of_the_line_cancelled_makes_way_for_the_next() -> None:
         await waiting(limiter, number + 1)
     tasks[0].cancel()
     tasks[1].cancel()
+    clock.advance(0.01)
     await asyncio.wait(tasks)
     assert tasks[2].result() is True
     assert limiter._lines == {}
 
 
 async def test_no_more_wait_than_may() -> None:
-    limiter = make(1, 0.05, max_wait=60.0, max_waiting=2)
+    limiter = make(1, 60.0, max_wait=600.0, max_waiting=2, clock=FakeClock())
     await limiter.aacquire()
     tasks = []
     for number in range(2):
@@ -198,7 +210,9 @@ async def test_no_more_wait_than_may() -> None:
         await waiting(limiter, number + 1)
     with pytest.raises(RateLimited):
         await limiter.aacquire()
-    await asyncio.gather(*tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 async def test_who_is_behind_others_is_told_of_them() -> None:
