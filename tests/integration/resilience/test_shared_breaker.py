@@ -70,15 +70,17 @@ def test_breakers_of_one_name_open_and_close_together(redis_server, name) -> Non
 
 def test_with_text_for_answers_it_is_the_same(redis_server, name) -> None:
     state = RedisSharedState(lambda: redis.Redis.from_url(redis_server.url, decode_responses=True))
-    assert state.open(name, 0, 60.0, "why ✓").done
+    assert state.open(name, "me", 0, 60.0, "why ✓").done
     view = state.read(name)
     assert (view.version, view.is_open, view.reason) == (1, True, "why ✓")
     assert 0 < view.remaining <= 60
-    assert not state.open(name, 0, 60.0, "again").done
+    assert not state.open(name, "me", 0, 60.0, "again").done
     assert not state.claim(name, "me", 1.0).done
     assert state.close(name, 1).done
     assert not state.close(name, 1).done
+    assert state.open(name, "me", 2, 0.0, "over at once").done
     assert [state.claim(name, who, 60.0).done for who in ("me", "you", "me")] == [True, False, True]
+    assert not state.open(name, "you", 3, 60.0, "while another may probe").done
     client = redis.Redis.from_url(redis_server.url)
     assert 0 < client.pttl(f"perfloop:circuit:{name}") <= 2 * 86_400_000  # nothing is kept for ever
 

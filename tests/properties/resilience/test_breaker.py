@@ -127,7 +127,7 @@ def test_a_time_window_holds_what_ended_in_its_seconds_to_a_tenth(calls, rest) -
 
     @breaker
     def call(outcome: int, slow: bool) -> None:
-        clock.advance(float(slow))
+        clock.advance(1.5 * slow)
         if outcome == FAILURE:
             raise OSError
 

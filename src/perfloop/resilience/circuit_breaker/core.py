@@ -111,6 +111,8 @@ class CircuitCore:
     def admit(self, now: float) -> int:
         """The token of a call that begins now; 0: not permitted."""
         if not self.admitting:
+            if self.state is CircuitState.HALF_OPEN:
+                self._give_up_hung_probes(now)  # which may have been the last ones to decide
             if self.state is CircuitState.OPEN:
                 if now < self.opened_at:  # the clock has gone back: never longer than it was to be
                     self.opened_at, self.open_until = now, now + self._open_for
@@ -262,10 +264,7 @@ class CircuitCore:
         self.tick = -math.inf if self._watched else math.inf if self._window is None else self._window.tick
 
     def _admit_probe(self, now: float) -> int:
-        self._give_up_hung_probes(now)
-        if self.state is CircuitState.OPEN and now >= self.open_until and self._may_probe(now):
-            self._move(CircuitState.HALF_OPEN, now)
-        if self.state is not CircuitState.HALF_OPEN or self._is_full() or not self._may_probe(now):
+        if self._is_full() or not self._may_probe(now):
             self.not_permitted += 1
             return 0
         token = self._next()

@@ -28,8 +28,8 @@ class SharedState(Protocol):
     def read(self, name: str) -> SharedView:
         """As it is now."""
 
-    def open(self, name: str, known: int, seconds: float, reason: str) -> SharedView:
-        """Open it for so long, unless it has been opened since version `known`."""
+    def open(self, name: str, holder: str, known: int, seconds: float, reason: str) -> SharedView:
+        """Open it for so long, unless it was opened since version `known`, or another holder may send probes now."""
 
     def close(self, name: str, known: int) -> SharedView:
         """Close it, unless it has changed since version `known`."""

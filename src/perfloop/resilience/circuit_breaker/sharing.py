@@ -107,7 +107,8 @@ class Sharing:
         if generation == self._agreed:
             return None
         if state is CircuitState.OPEN:
-            return self._state.open(self._circuit.name, self._version, max(open_until - now, 0.0), reason)
+            remaining = max(open_until - now, 0.0)
+            return self._state.open(self._circuit.name, self._holder, self._version, remaining, reason)
         if state in (CircuitState.CLOSED, CircuitState.RECOVERING):
             return self._state.close(self._circuit.name, self._version)
         return None

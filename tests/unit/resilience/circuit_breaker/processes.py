@@ -31,12 +31,15 @@ class Board:
         remaining = max((self.until or 0) - self.now(), 0.0)
         return SharedView(self.version, self.until is not None, remaining, self.reason, done)
 
+    def is_free(self, holder: str) -> bool:
+        return self.lease <= self.now() or self.holder == holder
+
     def read(self, name: str) -> SharedView:
         return self.view()
 
-    def open(self, name: str, known: int, seconds: float, reason: str) -> SharedView:
+    def open(self, name: str, holder: str, known: int, seconds: float, reason: str) -> SharedView:
         self.view()
-        done = known >= self.version or self.until is None
+        done = self.until is None or (known >= self.version and self.is_free(holder))
         if done:
             self.version, self.until = max(known, self.version) + 1, self.now() + seconds
             self.reason, self.lease = reason, 0.0
@@ -51,7 +54,7 @@ class Board:
 
     def claim(self, name: str, holder: str, seconds: float) -> SharedView:
         self.view()
-        done = (self.until or 0) <= self.now() and (self.lease <= self.now() or self.holder == holder)
+        done = (self.until or 0) <= self.now() and self.is_free(holder)
         if done:
             self.lease, self.holder = self.now() + seconds, holder
         return self.view(done)

@@ -140,6 +140,23 @@ def test_the_result_of_a_probe_that_was_given_up_counts_no_more() -> None:
     assert breaker.state is CircuitState.CLOSED
 
 
+def test_a_hung_probe_that_the_rates_bear_may_close_the_circuit_for_who_asks() -> None:
+    clock = FakeClock()
+    breaker = make(
+        reset_timeout=10.0, window=CountWindow(10, minimum_calls=1, failure_rate=1.0), probes=2, probe_timeout=5.0,
+        clock=clock,
+    )  # fmt: skip
+    fail(breaker)
+    clock.advance(10)
+    breaker.try_acquire()
+    breaker.execute(int)
+    with pytest.raises(CircuitOpen):
+        breaker.execute(int)
+    clock.advance(5)
+    breaker.execute(int)
+    assert breaker.state is CircuitState.CLOSED
+
+
 def test_a_late_failure_opens_nothing() -> None:
     clock = FakeClock()
     breaker = make(1, 10.0, clock=clock)
