@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from ..part import Part
 
-__all__ = ["BULKHEADS", "Times", "attempts", "demand", "of_kind", "permits"]
+__all__ = ["BREAKERS", "BULKHEADS", "Times", "attempts", "demand", "of_kind", "permits"]
 
+BREAKERS = ("circuit_breaker", "keyed_circuit_breaker")
 BULKHEADS = ("bulkhead", "thread_pool_bulkhead")
 
 

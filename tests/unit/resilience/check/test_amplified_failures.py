@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from perfloop.resilience import CircuitBreaker, CountWindow, Policy, Retry
+from perfloop.resilience import CircuitBreaker, CountWindow, KeyedCircuitBreaker, Policy, Retry
 
 from .rules import found
 
@@ -17,6 +17,11 @@ def test_one_call_that_fails_opens_the_breaker_for_all(breaker: dict, failures: 
     (finding,) = found(RULE, policy)
     assert finding.numbers == {"attempts": 4, "failures": failures}
     assert finding.where == policy.made_at
+
+
+def test_so_it_does_of_a_key() -> None:
+    hosts = KeyedCircuitBreaker(2, key=lambda: "host")
+    assert found(RULE, Policy(hosts, Retry(3, idempotent=True)))[0].numbers["failures"] == 2
 
 
 def test_a_breaker_that_takes_more_does_not_open() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from perfloop.resilience import CircuitBreaker, Policy, Retry
+from perfloop.resilience import CircuitBreaker, KeyedCircuitBreaker, Policy, Retry
 
 from .rules import found
 
@@ -13,6 +13,11 @@ def test_a_retry_inside_a_breaker_hides_failures() -> None:
     assert finding.numbers == {"attempts": 3}
     assert "'pay'" in finding.what
     assert finding.where == policy.made_at
+
+
+def test_so_does_one_inside_a_breaker_a_key() -> None:
+    hosts = KeyedCircuitBreaker(10, key=lambda: "host")
+    assert len(found(RULE, Policy(hosts, Retry(3, idempotent=True), order="as given"))) == 1
 
 
 def test_so_does_one_in_a_policy_inside_it() -> None:

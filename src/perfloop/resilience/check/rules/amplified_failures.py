@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...circuit_breaker import CircuitBreaker, Consecutive
-from ..facts import attempts, of_kind
+from ...circuit_breaker import Consecutive
+from ..facts import BREAKERS, attempts, of_kind
 from ..finding import Finding
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ __all__ = ["find"]
 def find(deployment: Deployment) -> Iterator[Finding]:
     """One finding a breaker that opens after as many failures as the retry outside it makes of one call."""
     for policy in deployment.policies:
-        parts = [each for part in policy.parts for each in of_kind(part, "retry", "circuit_breaker")]
+        parts = [each for part in policy.parts for each in of_kind(part, "retry", *BREAKERS)]
         for index, breaker in enumerate(parts):
-            if not isinstance(breaker, CircuitBreaker):
+            if breaker.kind not in BREAKERS:
                 continue
             window = breaker.describe().settings["window"]
             enough = window.max_failures if isinstance(window, Consecutive) else window.minimum_calls

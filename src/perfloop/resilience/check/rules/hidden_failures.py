@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..facts import attempts, of_kind
+from ..facts import BREAKERS, attempts, of_kind
 from ..finding import Finding
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ __all__ = ["find"]
 def find(deployment: Deployment) -> Iterator[Finding]:
     """One finding a breaker that has a retry further inside, in its own policy or in one that is a part of it."""
     for policy in deployment.policies:
-        parts = [each for part in policy.parts for each in of_kind(part, "retry", "circuit_breaker")]
+        parts = [each for part in policy.parts for each in of_kind(part, "retry", *BREAKERS)]
         for index, breaker in enumerate(parts):
             retry = next((each for each in parts[index:] if attempts(each) > 1), None)
-            if breaker.kind == "circuit_breaker" and retry is not None:
+            if breaker.kind in BREAKERS and retry is not None:
                 yield Finding(
                     "hidden-failures",
                     f"breaker {breaker.name!r} sees one failure for {attempts(retry)} failed attempts of retry "
