@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from perfloop.exceptions import CallTimedOut, CircuitOpen, InvalidValue
 from perfloop.resilience import Bulkhead, CircuitBreaker, ConstantBackoff, Deadline, Policy, Retry, Timeout
 from perfloop.resilience.check import check, known_pools
+from perfloop.resilience.integrations.answers import statement_timeout
 from perfloop.resilience.integrations.psycopg import AsyncPolicyConnections, PolicyConnections
 from perfloop.resilience.integrations.sqlalchemy import AsyncPolicyEngine, PolicyEngine
 
@@ -140,6 +141,14 @@ def test_a_statement_that_takes_too_long_ends(run: Run, postgresql: PostgreSQL) 
     with pytest.raises(CallTimedOut):
         run(Policy(Deadline(0.3)), postgresql.url, "SELECT 1 FROM pg_sleep(60)", [])
     assert time.monotonic() - started < 30  # the statement's own minute is not waited for
+
+
+@pytest.mark.parametrize(("left", "told"), [(0.0004, 1), (0.0, 1), (2.5, 2500), (1e7, 2**31 - 1), (1e300, 2**31 - 1)])
+def test_what_is_left_is_a_limit_that_postgresql_takes(left: float, told: int, postgresql: PostgreSQL) -> None:
+    with psycopg.connect(postgresql.url) as connection:
+        connection.execute("SELECT set_config('statement_timeout', %s, true)", [statement_timeout(left)])
+        connection.rollback()
+    assert int(statement_timeout(left)) == told
 
 
 def test_the_pool_is_told_to_check() -> None:

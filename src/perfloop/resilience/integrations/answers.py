@@ -12,8 +12,9 @@ from ..retry import Retry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Answer", "Policies", "given"]
+__all__ = ["Answer", "Policies", "given", "statement_timeout"]
 
+_MOST_MILLISECONDS: Final = 2**31 - 1
 _REPEATING: Final = ("retry", "hedging")
 
 
@@ -46,6 +47,11 @@ def given(result: Any) -> Any:
     if type(result) is Answer:
         raise result.error
     return result
+
+
+def statement_timeout(left: float) -> str:
+    """PostgreSQL's setting for so many seconds: whole milliseconds, of which 0 would mean no limit at all."""
+    return str(round(min(max(left * 1e3, 1), _MOST_MILLISECONDS)))
 
 
 class Policies:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...exceptions import MissingExtra
 from ..deadline import check_deadline, remaining
-from .answers import Answer, Policies, given
+from .answers import Answer, Policies, given, statement_timeout
 
 try:
     import psycopg
@@ -103,4 +103,4 @@ def _tell_deadline(connection: psycopg.Connection[Any]) -> None:
     """Nothing else ends a statement that a thread waits for."""
     left = remaining()
     if left is not None:
-        connection.execute("SELECT set_config('statement_timeout', %s, true)", [f"{left * 1e3:.0f}"])
+        connection.execute("SELECT set_config('statement_timeout', %s, true)", [statement_timeout(left)])

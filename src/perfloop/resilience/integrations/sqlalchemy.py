@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...exceptions import MissingExtra
 from ..check import register_pool
 from ..deadline import check_deadline, remaining
-from .answers import Answer, Policies, given
+from .answers import Answer, Policies, given, statement_timeout
 
 try:
     from sqlalchemy import exc, text
@@ -107,7 +107,9 @@ def _tell_deadline(connection: Connection) -> None:
     """Nothing else ends a statement that a thread waits for."""
     left = remaining()
     if left is not None and connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT set_config('statement_timeout', :left, true)"), {"left": f"{left * 1e3:.0f}"})
+        connection.execute(
+            text("SELECT set_config('statement_timeout', :left, true)"), {"left": statement_timeout(left)}
+        )
 
 
 def _check_cancelled(error: Exception) -> None:
