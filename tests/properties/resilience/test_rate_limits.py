@@ -94,7 +94,9 @@ def test_an_algorithm_gives_the_whole_budget(algorithm: Algorithm[Any], gaps: li
         assert wait == 0
     if isinstance(algorithm, SlidingWindow):
         assert now == 2 * algorithm.per
-    elif algorithm.burst > 1:
+    elif (
+        algorithm.limit <= (algorithm.burst - 1) * algorithm.per
+    ):  # else a microsecond may fill more than there is room for
         assert now <= -(-(calls - algorithm.burst) * algorithm.per // algorithm.limit)
 
 
