@@ -68,7 +68,8 @@ class MonitorView(Drawn):
         if state is None:
             return
         if self._json:
-            write_stdout(msgspec.json.encode(msgspec.structs.replace(state, points=None)) + b"\n")
+            parts = [msgspec.structs.replace(part, course=None) for part in state.parts]
+            write_stdout(msgspec.json.encode(msgspec.structs.replace(state, points=None, parts=parts)) + b"\n")
         elif self.redraws:
             self._write(_CLEAR + self._drawn(state))
         else:
