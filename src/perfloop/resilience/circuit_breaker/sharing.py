@@ -71,8 +71,8 @@ class Sharing:
         self._circuit.change(lambda core, now: self._hear(core, now, view, seen[0]))
         if core.wants_lease:
             asked = self._now()
-            granted = self._state.claim(self._circuit.name, self._holder, self._lease)
-            # From before it was asked for: here it is over when the others think so, or sooner.
+            # Twice as long as probes may begin here: those that begin last have to end before another process's begin.
+            granted = self._state.claim(self._circuit.name, self._holder, 2 * self._lease)
             self._circuit.change(lambda core, _: core.grant(asked + self._lease if granted.done else asked))
         self._circuit.change(lambda core, now: core.heed_leases(now + _STALE_AFTER * self._interval))
 
