@@ -23,6 +23,8 @@ _ENVIRONMENT_VARIABLES: Final = (
     "PYTHON_ENV",
     "STAGE",
 )
+_PYTEST_RUNS: Final = ("PYTEST_VERSION", "PYTEST_CURRENT_TEST")
+"""The first is there for the whole session, also while test modules are imported."""
 _NO_PRODUCTION: Final = {"test", "tests", "testing", "ci", "dev", "develop", "development", "local"}
 
 
@@ -44,6 +46,6 @@ def refusal(allow: bool | None, environ: Mapping[str, str]) -> str | None:
     for name, value in named.items():
         if value.strip().lower() not in _NO_PRODUCTION:
             return f"{name} is {value!r}"
-    if named or "PYTEST_CURRENT_TEST" in environ:
+    if named or any(name in environ for name in _PYTEST_RUNS):
         return None
     return "nothing says that this is no production"

@@ -27,6 +27,8 @@ from perfloop.testing.faults.permission import refusal
         (None, {"APP_ENV": "Test"}, None),
         (None, {"ENVIRONMENT": "development", "APP_ENV": ""}, None),
         (None, {"PYTEST_CURRENT_TEST": "tests/test_shop.py::test (call)"}, None),
+        (None, {"PYTEST_VERSION": "8.4.2"}, None),
+        (None, {"PYTEST_VERSION": "8.4.2", "STAGE": "prod"}, "STAGE is 'prod'"),
     ],
 )
 def test_who_does_not_know_says_no(allow, environ, reason) -> None:
