@@ -71,6 +71,8 @@ class PerfloopError(Exception):
         self.where = where
         self.hint = hint
         self.output = output
+        if hint is not None:
+            self.add_note(f"hint: {hint}")
 
     def __str__(self) -> str:
         text = self.message

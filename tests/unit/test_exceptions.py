@@ -74,6 +74,7 @@ def test_every_error_shows_what_was_expected_got_and_where(name: str) -> None:
     assert str(error) == "Expected a duration, got '5 parsecs' (--timeout)"
     assert (error.hint, error.output) == ("write 5s", "last line")
     assert isinstance(error, PerfloopError)
+    assert error.__notes__ == ["hint: write 5s"]  # a traceback shows it
     assert error.__doc__
     twin = pickle.loads(pickle.dumps(error))
     assert (str(twin), twin.hint, twin.output) == (str(error), error.hint, error.output)

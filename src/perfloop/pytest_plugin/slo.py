@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +12,7 @@ import pytest
 from msgspec import Struct
 
 from ..diagnosis.record_comparison import compare_records
-from ..exceptions import ConfigurationError, PerfloopError
+from ..exceptions import ConfigurationError
 from ..records import load_record
 from ..reporting import figures
 from ..reporting.verdict import gain_in_words
@@ -21,7 +21,7 @@ from .goals import GoalOutcome, check_enough, outcomes, parse_goals
 from .serving import Interface, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ..records import ComparisonRecord, LoadRecord, LoadSummary
@@ -124,52 +124,51 @@ class Slo:
         """
         __tracebackhide__ = True
         is_url = isinstance(app_or_url, str)
-        with _hints_shown():
-            parsed = parse_goals(goals)
-            if not goals and baseline is None:
-                raise ConfigurationError(
-                    "Expected a goal or a baseline",
-                    where="perfloop_slo",
-                    hint='perfloop_slo(app, "p99<50ms", rate=100)',
-                )
-            if isinstance(rate, EllipsisType):
-                raise ConfigurationError(
-                    "Expected a rate",
-                    where="perfloop_slo",
-                    hint="rate=100 sends 100 requests a second, rate=None one after the other on each connection",
-                )
-            if path != "/" and (is_url or not path.startswith("/")):
-                raise ConfigurationError(
-                    "Expected no path beside a URL" if is_url else "Expected a path that starts with /",
-                    got=path,
-                    where="path of perfloop_slo",
-                )
-            baseline_path = None if baseline is None else self._baseline(baseline)
-            if duration is None:
-                duration = _DURATION_SECONDS if baseline is None else _DURATION_WITH_BASELINE_SECONDS
-            if rate is not None:
-                check_enough(parsed, rate, duration)
-            words = [
-                f"--connections={connections}",
-                f"--duration={duration:.6f}s",
-                *([] if rate is None else [f"--rate={rate:.6f}"]),
-                *([] if method is None else [f"--method={method}"]),
-                *(f"--header={name}: {value}" for name, value in (headers or {}).items()),
-                *(f"--fail-if={goal.fail_if}" for goal in parsed),
-                *options,
-            ]
-            self._calls += 1
-            if body is not None:
-                file = self._directory / f"slo-{self._calls}-body"
-                file.write_bytes(body)
-                words.append(f"--data=@{file}")
-            serving = nullcontext(app_or_url) if is_url else serve(app_or_url, interface=interface, threads=connections)
-            with serving as url:
-                target = url if is_url else url + path
-                measured, attempts = until_trustworthy(lambda: self._measure([target, *words]), retries)
-            if not measured.record.summary.trustworthy:
-                _give_up(measured.record.summary, attempts)
-            comparison = None if baseline_path is None else self._compare(baseline_path, measured)
+        parsed = parse_goals(goals)
+        if not goals and baseline is None:
+            raise ConfigurationError(
+                "Expected a goal or a baseline",
+                where="perfloop_slo",
+                hint='perfloop_slo(app, "p99<50ms", rate=100)',
+            )
+        if isinstance(rate, EllipsisType):
+            raise ConfigurationError(
+                "Expected a rate",
+                where="perfloop_slo",
+                hint="rate=100 sends 100 requests a second, rate=None one after the other on each connection",
+            )
+        if path != "/" and (is_url or not path.startswith("/")):
+            raise ConfigurationError(
+                "Expected no path beside a URL" if is_url else "Expected a path that starts with /",
+                got=path,
+                where="path of perfloop_slo",
+            )
+        baseline_path = None if baseline is None else self._baseline(baseline)
+        if duration is None:
+            duration = _DURATION_SECONDS if baseline is None else _DURATION_WITH_BASELINE_SECONDS
+        if rate is not None:
+            check_enough(parsed, rate, duration)
+        words = [
+            f"--connections={connections}",
+            f"--duration={duration:.6f}s",
+            *([] if rate is None else [f"--rate={rate:.6f}"]),
+            *([] if method is None else [f"--method={method}"]),
+            *(f"--header={name}: {value}" for name, value in (headers or {}).items()),
+            *(f"--fail-if={goal.fail_if}" for goal in parsed),
+            *options,
+        ]
+        self._calls += 1
+        if body is not None:
+            file = self._directory / f"slo-{self._calls}-body"
+            file.write_bytes(body)
+            words.append(f"--data=@{file}")
+        serving = nullcontext(app_or_url) if is_url else serve(app_or_url, interface=interface, threads=connections)
+        with serving as url:
+            target = url if is_url else url + path
+            measured, attempts = until_trustworthy(lambda: self._measure([target, *words]), retries)
+        if not measured.record.summary.trustworthy:
+            _give_up(measured.record.summary, attempts)
+        comparison = None if baseline_path is None else self._compare(baseline_path, measured)
         found = outcomes(parsed, measured.record.thresholds)
         broken = breach(app_or_url if is_url else _name(app_or_url), measured, found, comparison)
         if broken is not None:
@@ -217,18 +216,6 @@ def until_trustworthy(measure: Callable[[], Measured], retries: int) -> tuple[Me
     while not measured.record.summary.trustworthy and attempts <= retries:
         measured, attempts = measure(), attempts + 1
     return measured, attempts
-
-
-@contextmanager
-def _hints_shown() -> Iterator[None]:
-    """pytest shows an error's notes."""
-    __tracebackhide__ = True
-    try:
-        yield
-    except PerfloopError as error:
-        if error.hint is not None:
-            error.add_note(f"hint: {error.hint}")
-        raise
 
 
 def _give_up(summary: LoadSummary, attempts: int) -> None:
