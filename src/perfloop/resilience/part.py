@@ -164,7 +164,7 @@ class Part(ABC):
             )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise AsyncMisuse(
-                "Expected a function or a coroutine function, got a generator function",
+                "Expected a function or a coroutine function, not a generator function",
                 got=getattr(function, "__qualname__", function),
                 hint="put the part round the calls inside it",
             )
@@ -246,8 +246,8 @@ def refuse_coroutine(coroutine: Any) -> NoReturn:
     """
     coroutine.close()
     raise AsyncMisuse(
-        "Expected a function that returns its result, got a coroutine",
-        got=coroutine.__qualname__,
+        "Expected a function that returns its result",
+        got=coroutine,
         hint="use aexecute, or decorate the coroutine function itself",
     )
 

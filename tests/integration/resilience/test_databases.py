@@ -165,3 +165,10 @@ def test_the_pool_is_told_to_check() -> None:
 def test_what_is_no_policy_for_this_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidValue, match=r"Policy|idempotent=True"):
         PolicyConnections(lambda: psycopg.connect(""), wrong)
+
+
+@pytest.mark.parametrize("kind", [PolicyConnections, AsyncPolicyConnections])
+def test_a_pool_where_its_connection_is_wanted_is_refused_at_once(kind: Any) -> None:
+    with pytest.raises(InvalidValue, match="Expected a function that gives a connection, got 'object'") as caught:
+        kind(object(), Policy(Retry(idempotent=True)))
+    assert caught.value.hint == "of a pool give pool.connection"

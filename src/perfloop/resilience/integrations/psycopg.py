@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...exceptions import MissingExtra
+from ...exceptions import InvalidValue, MissingExtra
 from ..deadline import check_deadline, remaining
 from .answers import Answer, Policies, given, statement_timeout
 
@@ -43,9 +43,9 @@ class PolicyConnections:
             policy: round each transaction.
 
         Raises:
-            InvalidValue: no policy, or one with a retry that would never repeat anything.
+            InvalidValue: no function; no policy, or one with a retry that would never repeat anything.
         """
-        self._connect, self._policies = connect, Policies(policy)
+        self._connect, self._policies = _function(connect), Policies(policy)
 
     def run(self, work: Callable[[psycopg.Connection[Any]], R], *, idempotent: bool = False) -> R:
         """What `work` gives for a connection inside a transaction.
@@ -78,7 +78,7 @@ class AsyncPolicyConnections:
         self, connect: Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]], policy: Policy
     ) -> None:
         """As `PolicyConnections`; of psycopg_pool's `AsyncConnectionPool` it is `pool.connection`, too."""
-        self._connect, self._policies = connect, Policies(policy)
+        self._connect, self._policies = _function(connect), Policies(policy)
 
     async def run(self, work: Callable[[psycopg.AsyncConnection[Any]], Awaitable[R]], *, idempotent: bool = False) -> R:
         """As `PolicyConnections.run`; a timeout cancels the statement."""
@@ -104,3 +104,14 @@ def _tell_deadline(connection: psycopg.Connection[Any]) -> None:
     left = remaining()
     if left is not None:
         connection.execute("SELECT set_config('statement_timeout', %s, true)", [statement_timeout(left)])
+
+
+def _function(connect: R) -> R:
+    if not callable(connect):
+        raise InvalidValue(
+            "Expected a function that gives a connection",
+            got=type(connect).__name__,
+            where="connect",
+            hint="of a pool give pool.connection",
+        )
+    return connect

@@ -53,7 +53,9 @@ class RedisStore(Store):
         """
         super().__init__(timeout)
         if not isinstance(url, str):
-            raise InvalidValue("Expected a URL", got=url, where="url")
+            raise InvalidValue(
+                "Expected a URL such as redis://localhost:6379/0, not a client", got=type(url).__name__, where="url"
+            )
         self._url = url
         self._prefix = prefix
         self._places = count(max_connections, "max_connections")
