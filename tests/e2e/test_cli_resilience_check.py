@@ -34,6 +34,7 @@ def modules(workplace: Path) -> None:
     (workplace / "shop" / "__init__.py").touch()
     (workplace / "shop" / "policies.py").write_text(GOOD)
     (workplace / "bad.py").write_text(BAD)
+    (workplace / "lonely.py").write_text("from perfloop import CircuitBreaker\n\nbreaker = CircuitBreaker()\n")
     (workplace / "empty.py").touch()
     (workplace / "broken.py").write_text("\n\n1 / 0\n")
 
@@ -43,6 +44,12 @@ def test_policies_that_fit_have_no_findings(perfloop: Perfloop, module: str) -> 
     run = perfloop("resilience", "check", module)
     assert (run.returncode, run.stderr) == (0, "")
     assert "no findings in 5 parts" in run.stdout
+
+
+def test_no_policy_is_not_passed_off_as_one_without_findings(perfloop: Perfloop) -> None:
+    run = perfloop("resilience", "check", "lonely")
+    assert run.returncode == 0
+    assert "no findings in 1 part\n\n  !        no policy among them" in run.stdout
 
 
 def test_findings_say_what_where_and_how_to_fix(perfloop: Perfloop) -> None:

@@ -28,6 +28,10 @@ EXAMPLES = (
     Example("for a program to read", "perfloop resilience check policies --json"),
 )
 _WIDTH = 80
+_NO_POLICY = (
+    "no policy among them: those that a function makes, such as one a host, are there only once it is called; "
+    "`perfloop.resilience.check_all()` in the running service sees them"
+)
 
 
 def resilience_check(
@@ -88,7 +92,7 @@ def resilience_check(
         write_stdout(_json(module, number, findings) + b"\n")
     else:
         counted = {"part": len(live_parts()), "pool": len(known_pools()), "limit": len(known_limits())}
-        write_stdout(_text(module, number, findings, live_parts() if tree else (), counted).encode())
+        write_stdout(_text(module, number, findings, live_parts(), tree, counted).encode())
     return 1 if findings else 0
 
 
@@ -114,15 +118,15 @@ def _json(module: str, workers: int, findings: Sequence[Finding]) -> bytes:
 
 
 def _text(
-    module: str, workers: int, findings: Sequence[Finding], shown: Sequence[Part], counted: dict[str, int]
+    module: str, workers: int, findings: Sequence[Finding], parts: Sequence[Part], tree: bool, counted: dict[str, int]
 ) -> str:
     from ..reporting.figures import visible
     from ..resilience import Policy
 
     across = f" · {workers} processes" if workers > 1 else ""
     lines = [f"  perfloop resilience check  {visible(module)}{across}", ""]
-    for part in shown:
-        if isinstance(part, Policy):
+    for part in parts:
+        if tree and isinstance(part, Policy):
             lines += [*(f"  {visible(line)}" for line in str(part.describe()).splitlines()), ""]
     for finding in findings:
         lines += _labelled("FINDING", finding.rule)
@@ -131,7 +135,10 @@ def _text(
         lines += [*_labelled("fix", visible(finding.fix)), ""]
     looked_at = ", ".join(f"{number} {word}{'s' * (number != 1)}" for word, number in counted.items() if number)
     said = f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "no findings"
-    return "\n".join([*lines, f"  {said} in {looked_at}", ""])
+    lines += [f"  {said} in {looked_at}"]
+    if not any(isinstance(part, Policy) for part in parts):
+        lines += ["", *_labelled("!", _NO_POLICY)]
+    return "\n".join([*lines, ""])
 
 
 def _labelled(label: str, text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
@@ -66,6 +67,9 @@ _SEVERAL: Final = {
 }
 """Of which one call may pass several: one limit a host and one for all, one fallback behind another."""
 _REPEATING: Final = {"retry", "hedging"}
+_WIDTH: Final = 78
+"""Columns of a description's lines, so that it fits a terminal where it is indented."""
+_LEAST_WIDTH: Final = 40
 _Layer: TypeAlias = Part | Attempt
 
 
@@ -78,11 +82,20 @@ class PolicyDescription(Description):
     """How far inside each part is; those of one attempt that share a shell are equally far."""
 
     def __str__(self) -> str:
+        return "\n".join(self._lines(_WIDTH))
+
+    def _lines(self, width: int) -> list[str]:
         lines = [f"policy {self.name!r}"]
         for part, depth in zip(self.parts, self.depths, strict=True):
-            first, *rest = str(part).splitlines()
+            room = max(width - 2 * depth - 2, _LEAST_WIDTH)
+            if isinstance(part, PolicyDescription):
+                first, *rest = part._lines(room)
+            else:
+                first, *rest = textwrap.wrap(
+                    str(part), room, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+                )
             lines += [f"{'  ' * depth}└ {first}", *(f"{'  ' * depth}  {line}" for line in rest)]
-        return "\n".join([*lines, f"{'  ' * (self.depths[-1] + 1 if self.depths else 0)}└ the call"])
+        return [*lines, f"{'  ' * (self.depths[-1] + 1 if self.depths else 0)}└ the call"]
 
 
 class Policy(Part):

@@ -9,7 +9,7 @@ import gc
 import pytest
 
 from perfloop.exceptions import AsyncMisuse, CallRejected, InvalidValue
-from perfloop.resilience import FAILURE, IGNORED, SUCCESS, Classification, Description, Part, Policy
+from perfloop.resilience import FAILURE, IGNORED, SUCCESS, Classification, Description, Part, Policy, Retry
 from perfloop.resilience.policy import ORDER
 from perfloop.telemetry import Registry
 from perfloop.testing import FakeClock
@@ -226,7 +226,7 @@ def test_a_release_that_is_interrupted_does_not_keep_the_others() -> None:
 
 def test_a_coroutine_in_a_thread_is_refused_and_counts_for_nothing() -> None:
     gate = Door()
-    with pytest.raises(AsyncMisuse, match="got a coroutine"):
+    with pytest.raises(AsyncMisuse, match="returns its result, got <coroutine object"):
         Policy(gate).execute(_awaiting(int))
     with pytest.raises(AsyncMisuse, match="something to await"):
         asyncio.run(Policy(gate).aexecute(int))
@@ -339,6 +339,9 @@ def test_it_describes_itself_as_a_tree_and_as_data() -> None:
         "    └ timeout 'timeout': waits=0\n"
         "      └ the call"
     )
+    real = Retry(3, idempotent=True, name="shop", registry=registry)
+    long = Policy(policy, real, order="as given", registry=registry)
+    assert max(map(len, str(long.describe()).splitlines())) <= 78
     data = dataclasses.asdict(described)
     assert [part["kind"] for part in data["parts"]] == ["retry", "circuit_breaker", "bulkhead", "timeout"]
     assert data["settings"]["made_at"].startswith(__file__)

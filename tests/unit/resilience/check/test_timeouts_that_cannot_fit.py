@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from perfloop.resilience import Bulkhead, ConstantBackoff, Deadline, ExponentialBackoff, Policy, Retry, Timeout
+from perfloop.resilience import (
+    Bulkhead,
+    CircuitBreaker,
+    ConstantBackoff,
+    Deadline,
+    ExponentialBackoff,
+    Policy,
+    Retry,
+    Timeout,
+)
 
 from .rules import found
 
@@ -29,6 +38,12 @@ def test_attempts_waits_and_backoff_that_outlast_the_deadline() -> None:
     )
     assert finding.fix == "a timeout of 0.667 s lets all 3 attempts have their time"
     assert finding.where == policy.made_at
+
+
+def test_one_attempt_has_to_end_before_the_deadline_to_count() -> None:
+    (finding,) = found(RULE, Policy(Deadline(0.5), CircuitBreaker(3), Timeout(1), name="pay"))
+    assert finding.what == "policy 'pay' has a deadline of 0.5 s, but one attempt of 1 s may take 1 s"
+    assert finding.fix.startswith("a timeout below 0.5 s ends it first")
 
 
 def test_where_the_waits_alone_are_too_long_the_fix_is_another() -> None:

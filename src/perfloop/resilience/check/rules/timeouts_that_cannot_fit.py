@@ -41,15 +41,18 @@ def find(deployment: Deployment) -> Iterator[Finding]:
 
 def _beyond_deadline(policy: Policy, times: Times, deadline: float) -> Finding:
     fitting = (deadline - times.backoff) / times.attempts - times.waits
+    attempts = "one attempt" if times.attempts == 1 else f"{times.attempts} attempts"
     fix = (
-        f"a timeout of {fitting:.3g} s lets all {times.attempts} attempts have their time"
+        f"a timeout of {fitting:.3g} s lets all {attempts} have their time"
+        if fitting > 0 and times.attempts > 1
+        else f"a timeout below {fitting:.3g} s ends it first; the breaker hears nothing of what the deadline ends"
         if fitting > 0
         else f"waits alone take {times.attempts * times.waits + times.backoff:.3g} s: fewer attempts, shorter waits"
     )
     each = "without a timeout" if times.attempt == math.inf else f"of {times.attempt:g} s"
     return Finding(
         _NAME,
-        f"policy {policy.name!r} has a deadline of {deadline:g} s, but {times.attempts} attempts {each}"
+        f"policy {policy.name!r} has a deadline of {deadline:g} s, but {attempts} {each}"
         + (f", after up to {times.waits:g} s in queues" if times.waits else "")
         + (f", with {times.backoff:.3g} s of back-off" if times.backoff else "")
         + (f" may take {times.all_attempts:.3g} s" if times.attempt < math.inf else ": the first may take it all"),
