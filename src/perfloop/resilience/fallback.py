@@ -30,7 +30,10 @@ _NOTHING: Final = object()
 
 
 class StaleCache(Protocol):
-    """What has older answers: a `MultiLevelCache`, a dict. In event loops its `aget` is awaited, if it has one."""
+    """What has older answers: a dict; a `MultiLevelCache` has those that are not stale.
+
+    In event loops its `aget` is awaited, if it has one.
+    """
 
     def get(self, key: Any, /) -> Any:
         """The answer, or None."""
