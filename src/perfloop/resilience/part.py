@@ -246,8 +246,8 @@ def refuse_coroutine(coroutine: Any) -> NoReturn:
     """
     coroutine.close()
     raise AsyncMisuse(
-        "Expected a function that returns its result",
-        got=coroutine,
+        "Expected a function that returns its result, not a coroutine",
+        got=coroutine.__qualname__,
         hint="use aexecute, or decorate the coroutine function itself",
     )
 
