@@ -30,6 +30,8 @@ from .bulkhead_twins import BULKHEAD_TWINS
 from .bulkheads import LIMIT, TIMEOUT, BulkheadScene
 from .choices import Choices
 from .flights import FLIGHT_TWINS, FlightScene
+from .limiter_threads import LIMIT as THREAD_LIMIT
+from .limiter_threads import NAIVE_THREAD_LIMITERS, run_limiter_threads
 from .limiters import LIMITER_TWINS, MAX_WAIT, PER, LimiterScene
 from .turns import TurnLock, Turns
 from .world import Excluded, Scene, run_schedule
@@ -122,6 +124,10 @@ def _thread_breaker(clock: FakeClock, turns: Turns) -> CircuitBreaker:
     return breaker
 
 
+def _thread_limiter(clock: FakeClock, turns: Turns) -> RateLimiter:
+    return RateLimiter(THREAD_LIMIT, PER, clock=clock, registry=_REGISTRY)
+
+
 def _in_loop(scene: Callable[..., Scene], *arguments: Any) -> Run:
     return partial(run_schedule, partial(_made, scene, *arguments))
 
@@ -148,6 +154,7 @@ WORLDS: dict[str, World] = {
         f"limiter, {algorithm}": World(_in_loop(LimiterScene, partial(_limiter, algorithm=algorithm)), 10_000)
         for algorithm in ("token_bucket", "gcra", "sliding_window")
     },
+    "limiter, threads": World(partial(run_limiter_threads, _thread_limiter), 4_000),
     "retry budget, everything": World(_in_loop(BudgetScene, _retry)),
     "retry budget, time passes": World(_in_loop(_SlowBudgetScene, _retry), 8_000),
     "single flight": World(_in_loop(FlightScene, _collapse), 20_000),
@@ -164,6 +171,7 @@ TWINS: dict[str, tuple[Run, ...]] = {
         for twin in NAIVE_THREAD_BREAKERS
     },
     **{twin.__name__: (partial(run_bulkhead_threads, twin),) for twin in NAIVE_THREAD_BULKHEADS},
+    **{twin.__name__: (partial(run_limiter_threads, twin),) for twin in NAIVE_THREAD_LIMITERS},
     **{twin.__name__: (_in_loop(_Late, twin, 9), _in_loop(_ManyCancelled, twin, 9)) for twin in BULKHEAD_TWINS},
     **{twin.__name__: (_in_loop(LimiterScene, twin),) for twin in LIMITER_TWINS},
     **{twin.__name__: (_in_loop(BudgetScene, twin), _in_loop(_SlowBudgetScene, twin)) for twin in BUDGET_TWINS},

@@ -10,10 +10,11 @@ from ...clock import MONOTONIC
 from ...exceptions import InvalidValue
 from ...telemetry import DEFAULT_REGISTRY
 from ..gate import EVERY_EXCEPTION, Gate
+from ..interpreter import EVERY_CALL_LOCKS
 from ..outcome import IGNORED, Classification, Outcome
 from ..part import Description, PartEvent, refuse_coroutine
 from ..settings import positive
-from .circuit import EVERY_CALL_LOCKS, Circuit, Voice
+from .circuit import Circuit, Voice
 from .circuit_settings import CircuitSettings
 from .consecutive import Consecutive
 from .core import RESULTS

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
 from ...exceptions import CircuitOpen
 from ...telemetry.forks import renew_lock_in_forks
+from ..interpreter import EVERY_CALL_LOCKS
 from ..outcome import FAILURE, IGNORED, SUCCESS, Outcome
 from .core import CircuitCore, Happening
 from .state import CircuitState
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     from .circuit_settings import CircuitSettings
     from .windows import Rates
 
-__all__ = ["EVERY_CALL_LOCKS", "Circuit", "Voice"]
+__all__ = ["Circuit", "Voice"]
 
 T = TypeVar("T")
-EVERY_CALL_LOCKS = not getattr(sys, "_is_gil_enabled", lambda: True)()
-"""Without a global interpreter lock a success has to take the circuit's."""
 
 _ENDS = {SUCCESS: "success", FAILURE: "error", IGNORED: "ignored_error"}
 

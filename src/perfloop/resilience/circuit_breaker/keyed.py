@@ -14,11 +14,12 @@ from ...exceptions import AsyncMisuse, InvalidValue
 from ...telemetry import DEFAULT_REGISTRY
 from ...telemetry.forks import renew_lock_in_forks
 from ..gate import EVERY_EXCEPTION
+from ..interpreter import EVERY_CALL_LOCKS
 from ..outcome import IGNORED, Classification, Outcome
 from ..part import Description, Part, refuse_coroutine
 from ..settings import count, instance
 from .breaker import circuit_settings
-from .circuit import EVERY_CALL_LOCKS, Circuit, Voice
+from .circuit import Circuit, Voice
 from .core import RESULTS
 from .state import CircuitState
 

@@ -7,6 +7,9 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from ...telemetry.forks import renew_lock_in_forks
+from ..interpreter import EVERY_CALL_LOCKS
+from .token_bucket import TokenBucket
+from .unkeyed import UnkeyedBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +33,8 @@ class LocalLimits:
             crowded: told when keys begin to share a budget, without the lock.
         """
         self.algorithm = algorithm
+        self.unkeyed = UnkeyedBucket(algorithm) if isinstance(algorithm, TokenBucket) and not EVERY_CALL_LOCKS else None
+        """The state of the empty key, where it can do without the lock."""
         self._max_keys = max_keys
         self._crowded = crowded
         self._states: OrderedDict[str, Any] = OrderedDict()  # the key that was not used for longest comes first
@@ -40,7 +45,7 @@ class LocalLimits:
         renew_lock_in_forks(self)
 
     def __len__(self) -> int:
-        return len(self._states)
+        return len(self._states) + (self.unkeyed is not None and self.unkeyed.state is not None)
 
     def take(self, key: str, now: int) -> int:
         """Admit a call.
@@ -51,6 +56,8 @@ class LocalLimits:
         Returns:
             the microseconds after which it would be admitted, or 0.
         """
+        if not key and self.unkeyed is not None:
+            return self.unkeyed.take(now)
         begins_to_share = False
         states = self._states
         with self._lock:
@@ -75,7 +82,7 @@ class LocalLimits:
     def wait(self, key: str, now: int) -> int:
         """As `take`, without admitting anything."""
         with self._lock:
-            state = self._states.get(key)
+            state = self._states.get(key) if key or self.unkeyed is None else self.unkeyed.state
             return 0 if state is None else self.algorithm.take(self.algorithm.copy(state), now)[1]
 
     def _forget(self, now: int) -> None:

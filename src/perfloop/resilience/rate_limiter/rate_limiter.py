@@ -107,7 +107,9 @@ class RateLimiter(Gate[bool]):
         self._on_store_failure = on_store_failure
         own = self.algorithm.share(share(local_share, "local_share")) if store else self.algorithm
         self._local = LocalLimits(own, count(max_keys, "max_keys"), crowded=self._keys_crowded)
+        unkeyed = self._local.unkeyed
         self._take = self._local.take
+        self._take_unkeyed = None if unkeyed is None or key is not None else unkeyed.take
         self._outage = Outage(positive(pause, "pause"))
         self._lines: dict[str, _Line] = {}
         self._waiting = 0
@@ -122,10 +124,15 @@ class RateLimiter(Gate[bool]):
         """See `Gate`. A limiter with a store has to ask it, and never answers at once."""
         if self._store is not None:
             return None
-        key = "" if key is None and self._key is None else self._key_of(key)
-        if key in self._lines:
-            return None
-        wait = self._take(key, round(self._now() * MICROSECONDS))
+        if key is None and self._take_unkeyed is not None:
+            if "" in self._lines:
+                return None
+            wait = self._take_unkeyed(round(self._now() * MICROSECONDS))
+        else:
+            key = self._key_of(key)
+            if key in self._lines:
+                return None
+            wait = self._take(key, round(self._now() * MICROSECONDS))
         if wait == 0:
             self._successful += 1
             return True
