@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["ResilienceMiddleware"]
 
 _SERVER_ERROR = 500
+# What servers and frameworks raise into an application whose client is gone.
+_DISCONNECTS = frozenset({"ClientDisconnect", "ClientDisconnected", "RequestAborted"})
 
 
 class ResilienceMiddleware:
@@ -174,10 +176,11 @@ class _Exchange:
         self.end()
 
     def fail(self, error: BaseException) -> None:
-        """The application raised."""
+        """The application raised. What it raises because its client has left says nothing of the load."""
         outcome: Outcome = IGNORED
         try:
-            outcome = self._gate.classification.of_error(error)
+            if not self._left and type(error).__name__ not in _DISCONNECTS:
+                outcome = self._gate.classification.of_error(error)
         finally:
             self.end(outcome)
 

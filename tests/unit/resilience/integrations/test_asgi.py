@@ -248,6 +248,21 @@ async def test_a_client_that_left_frees_the_place_and_says_nothing():
     assert client.gate.counts()["ignored"] == 1
 
 
+async def test_a_client_that_left_amid_the_answer_says_nothing_either():
+    class ClientDisconnected(OSError):
+        """As uvicorn calls it."""
+
+    async def gone(message):
+        if message["type"] == "http.response.body":
+            raise ClientDisconnected
+
+    client = Client(hello)
+    with pytest.raises(ClientDisconnected):
+        await client.app(http(), never, gone)
+    assert client.in_flight == 0
+    assert client.gate.counts()["ignored"] == 1
+
+
 async def test_a_send_that_fails_frees_the_place():
     async def broken(message):
         raise OSError("gone")
