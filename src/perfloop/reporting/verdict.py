@@ -309,7 +309,8 @@ def _workload(record: WorkloadRecord) -> Verdict:
 def _replay(record: ReplayRecord) -> Verdict:
     tried = figures.plural(len(record.results), "setting")
     if record.chosen is None:
-        return Verdict("warning", f"Not enough data to choose among {tried}: the record has no outage")
+        why = "no call is in the outages that were given" if record.outages else "the record has no outage"
+        return Verdict("warning", f"Not enough data to choose among {tried}: {why}")
     result = record.results[record.chosen]
     words = setting_in_words(result.settings)
     return Verdict("good", f"Of {tried}, {figures.clean(words)}", "with the fewest calls on the wrong side")

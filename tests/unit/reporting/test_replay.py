@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from perfloop.reporting.replay import (
     calls_over_time,
     cells,
@@ -11,6 +13,7 @@ from perfloop.reporting.replay import (
     setting_in_words,
     setting_rows,
 )
+from perfloop.reporting.verdict import verdict
 
 from .sample_replays import quiet_replay, replayed
 
@@ -21,6 +24,11 @@ def test_the_chosen_setting_comes_first_then_the_fewest_on_the_wrong_side() -> N
     assert [row.mark for row in rows] == ["chosen", "", "best"]
     assert cells(rows[0]) == ("12", "30", "8", "1", "1.2 s", "400 ms", "–")
     assert cells(rows[2])[-2:] == ("never", "2 of 4")
+
+
+def test_outages_that_were_given_and_have_no_calls_are_named_as_the_reason() -> None:
+    record = msgspec.structs.replace(quiet_replay(), outages=replayed().outages)
+    assert verdict(record).headline.endswith("among 2 settings: no call is in the outages that were given")
 
 
 def test_what_was_replayed_is_said() -> None:

@@ -39,16 +39,16 @@ def print_replay(record: ReplayRecord, paper: Paper) -> None:
     rows = setting_rows(record)
     _timeline(record, paper)
     paper.blank()
-    alike = len({tuple(row.result.settings) for row in rows}) == 1
-    if alike and rows[0].result.settings:
-        paper.hanging(("settings", "dim"), (figures.clean(" · ".join(rows[0].result.settings)), "bold"))
+    names = list(dict.fromkeys(" · ".join(row.result.settings) for row in rows if row.result.settings))
+    for at, each in enumerate(names):  # kinds of windows have settings of their own
+        paper.hanging(("settings" if not at else "", "dim"), (figures.clean(each), "bold"))
     left_out = _NARROW_LEAVES_OUT if paper.width < _WIDE else ()
     heads = [head for head in HEADS if head not in left_out]
     table: list[list[Cell]] = [[("", ""), *((head, "dim") for head in heads)]]
     styles = {"chosen": "bold green", "best": "green", "": ""}
     for row in rows[:_SHOWN]:
         mark = {"chosen": "✓", "best": "·"}.get(row.mark, " ")
-        told = zip(HEADS, (row.values if alike else row.setting, *cells(row)), strict=True)
+        told = zip(HEADS, (row.values or row.setting, *cells(row)), strict=True)
         texts = [text for head, text in told if head not in left_out]
         table.append([(mark, styles[row.mark]), *((text, styles[row.mark]) for text in texts)])
     paper.table(table, "<<" + ">" * (len(heads) - 1))

@@ -46,7 +46,7 @@ def choose(results: Sequence[ReplayResult]) -> tuple[int | None, str]:
     if not outages:
         quiet = sum(each.opens == 0 for each in results)
         return None, (
-            "The record has no outage, so that it cannot tell which setting opens soon enough: "
+            "The record has no call in an outage, so that it cannot tell which setting opens soon enough: "
             f"{quiet} of {len(results)} settings would have stayed closed."
         )
     at = min(range(len(results)), key=lambda each: (_wrong(results[each]), results[each].opens, each))
