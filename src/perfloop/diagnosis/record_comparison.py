@@ -68,6 +68,7 @@ def compare_records(a: AnyRecord, b: AnyRecord, *, name_a: str = "A", name_b: st
                 "capacity": "a capacity search, which has an interval of its own",
                 "advice": "advice on a database",
                 "plan": "a plan, which is compared with another plan",
+                "replay": "a replay of outcomes, which compares settings of a breaker itself",
                 "workload": "a workload, which says what was asked and not how fast requests were",
             }
             raise ConfigurationError(
