@@ -111,6 +111,9 @@ class Part(ABC):
     def awrap(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
         """As `wrap`, for an event loop."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
     @abstractmethod
     def describe(self) -> Description:
         """Kind, name and settings; no state."""

@@ -342,6 +342,7 @@ def test_it_describes_itself_as_a_tree_and_as_data() -> None:
     real = Retry(3, idempotent=True, name="shop", registry=registry)
     long = Policy(policy, real, order="as given", registry=registry)
     assert max(map(len, str(long.describe()).splitlines())) <= 78
+    assert repr(policy) == "<Policy 'shop'>"
     data = dataclasses.asdict(described)
     assert [part["kind"] for part in data["parts"]] == ["retry", "circuit_breaker", "bulkhead", "timeout"]
     assert data["settings"]["made_at"].startswith(__file__)
