@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_type
 
-from perfloop import Deadline, Policy, Retry, Timeout
+from perfloop import Deadline, MultiLevelCache, Policy, Retry, Timeout
 from perfloop.resilience import Collapse, Fallback, Hedge, RetryBudget, deadline, from_header, remaining
 from perfloop.testing import Fault, Faults
 
@@ -27,6 +27,8 @@ parts = (
     Timeout(1),
     Deadline(2),
     Fallback(value=0.0),
+    Fallback(cache={"EUR": 1.08}, key=lambda name: name),
+    Fallback(cache=MultiLevelCache(float), key=lambda name: name),
     Collapse(lambda article, **_: article),
     Hedge(0.1, idempotent=True, budget=budget),
     Faults({"price": Fault(latency=0.1)}),
@@ -40,7 +42,7 @@ adecorated: Callable[[int], Coroutine[Any, Any, float]] = policy(aprice)
 
 async def use() -> None:
     assert_type(await policy.aexecute(aprice, 1, currency="USD"), float)
-    assert_type(await parts[5].aexecute(aprice, 1), float)
+    assert_type(await parts[7].aexecute(aprice, 1), float)
     policy.execute(price, "one")  # type: ignore[arg-type]
     await policy.aexecute(price, 1)  # type: ignore[arg-type]
     with deadline(from_header("100")):

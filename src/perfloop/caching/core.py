@@ -98,9 +98,10 @@ class Core:
 
     # Looking up
 
-    def get(self, keys: Sequence[Hashable], options: EntryOptions) -> Program[dict[Any, Any]]:
-        """The fresh values there are."""
+    def get(self, keys: Sequence[Hashable], options: EntryOptions, *, stale: bool = False) -> Program[dict[Any, Any]]:
+        """The fresh values there are; with `stale` also the others that are kept, the lowest level's first."""
         values: dict[Any, Any] = {}
+        old: dict[Any, Any] = {}
         fences = []
         try:
             for key in distinct(keys):
@@ -109,14 +110,20 @@ class Core:
                     values[key] = self.given(entry)
                 else:
                     fences.append((self._keys.encode(key), self.local.begin(key)))
+                    if stale and (entry := self._stale(key)) is not None:
+                        old[key] = self.given(entry)
             yield from self.outbox.say()
             missing = dict(fences)
             for shared in self.levels:
                 texts, at = [text for text, fence in missing.items() if not fence.held], self.clock.now()
                 answer = (yield from shared.read(texts, self.clock.now)) if texts else None
                 for text, stored in zip(texts, answer or (), strict=answer is not None and bool(texts)):
-                    decoded = self.decoded(shared, text, stored) if stored is not None and stored.fresh > 0 else None
-                    if stored is not None and decoded is not None and not missing[text].is_held(stored.tags):
+                    if stored is None or not (stale or stored.fresh > 0) or missing[text].is_held(stored.tags):
+                        continue
+                    decoded = self.decoded(shared, text, stored)
+                    if decoded is not None and stored.fresh <= 0:
+                        old[missing[text].key] = decoded.value
+                    elif decoded is not None:
                         fence = missing.pop(text)
                         found = Found(decoded.value, stored, decoded.load_seconds, at)
                         self.local.keep(fence, self._entry(found, options))
@@ -124,7 +131,8 @@ class Core:
         finally:
             for _, fence in fences:
                 self.local.end(fence)
-        return values
+        self.insight.stale.inc(len(old.keys() - values.keys()))
+        return old | values
 
     def get_or_load(self, keys: Sequence[Hashable], loader: Loader, options: EntryOptions) -> Program[dict[Any, Any]]:
         """The values of all keys; one call of the loader for those that nobody has and nobody loads."""

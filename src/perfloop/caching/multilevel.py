@@ -183,6 +183,15 @@ class MultiLevelCache(Generic[K, V]):
         """As `get`."""
         return (await self._run_async(self._core.get([key], self._options))).get(key, default)
 
+    def get_stale(self, key: K, default: V | None = None) -> V | None:
+        """The value even if it is stale, while it is kept: after its TTL for the longer one of `stale_on_error` and
+        `stale_while_revalidate`. Else `default`; nothing is loaded."""
+        return self._run(self._core.get([key], self._options, stale=True)).get(key, default)
+
+    async def aget_stale(self, key: K, default: V | None = None) -> V | None:
+        """As `get_stale`."""
+        return (await self._run_async(self._core.get([key], self._options, stale=True))).get(key, default)
+
     def get_many(self, keys: Iterable[K]) -> dict[K, V]:
         """The fresh values there are at any level."""
         return self._run(self._core.get(list(keys), self._options))

@@ -30,10 +30,17 @@ _NOTHING: Final = object()
 
 
 class StaleCache(Protocol):
-    """What has older answers: a dict; a `MultiLevelCache` has those that are not stale.
+    """A cache that keeps answers after they are no longer fresh, as `MultiLevelCache` does.
 
-    In event loops its `aget` is awaited, if it has one.
+    In event loops its `aget_stale` is awaited, if it has one.
     """
+
+    def get_stale(self, key: Any, /) -> Any:
+        """The answer, fresh or not, or None."""
+
+
+class _Lookup(Protocol):
+    """Answers that do not become stale: a dict. In event loops its `aget` is awaited, if it has one."""
 
     def get(self, key: Any, /) -> Any:
         """The answer, or None."""
@@ -53,7 +60,7 @@ class Fallback(Part):
         *,
         value: Any = _NOTHING,
         function: Callable[..., Any] | None = None,
-        cache: StaleCache | None = None,
+        cache: StaleCache | _Lookup | None = None,
         key: Callable[..., Any] | None = None,
         errors: ErrorTest = AWAY,
         name: str = "",
@@ -66,7 +73,8 @@ class Fallback(Part):
             value: the answer, the same object each time.
             function: is called with the error and then what the call was given; in event loops what it returns is
                 awaited, if that can be.
-            cache: has the answer under `key`; if it has None, the call's error is raised.
+            cache: has the answer under `key`; if it has None, the call's error is raised. One with a method
+                `get_stale` is asked by it, any other by `get`.
             key: of the cache, from what the call was given.
             errors: which errors are answered for.
 
@@ -80,8 +88,11 @@ class Fallback(Part):
         for each, where in ((function, "function"), (key, "key")):
             if each is not None and not callable(each):
                 raise InvalidValue("Expected a function", got=each, where=where)
-        if cache is not None and not callable(getattr(cache, "get", None)):
-            raise InvalidValue("Expected a cache with a method get", got=type(cache).__name__, where="cache")
+        self._get = "get_stale" if hasattr(cache, "get_stale") else "get"
+        if cache is not None and not callable(getattr(cache, self._get, None)):
+            raise InvalidValue(
+                "Expected a cache with a method get_stale or get", got=type(cache).__name__, where="cache"
+            )
         self._value, self._function, self._cache, self._key = value, function, cache, key
         self.errors = error_test(errors, "errors")
         self.sees_arguments = value is _NOTHING
@@ -111,7 +122,7 @@ class Fallback(Part):
                 try:
                     if not self._names(error):
                         raise
-                    answer: R = self._ask(error, target_of(function, args)[1], kwargs, "get")
+                    answer: R = self._ask(error, target_of(function, args)[1], kwargs, self._get)
                     if type(answer) is CoroutineType:
                         refuse_coroutine(answer)
                     if answer is None and self._cache is not None:
@@ -127,7 +138,7 @@ class Fallback(Part):
 
     def awrap(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
         """As `wrap`."""
-        get = "aget" if hasattr(self._cache, "aget") else "get"
+        get = f"a{self._get}" if hasattr(self._cache, f"a{self._get}") else self._get
 
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             try:

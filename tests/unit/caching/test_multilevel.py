@@ -185,6 +185,48 @@ def test_a_stale_value_in_the_place_of_an_error(time: Time) -> None:
         cache.get_or_load("k", loader, options)
 
 
+def test_a_stale_value_is_given_to_who_asks_for_it(make: Callable[..., MultiLevelCache[str, int]], time: Time) -> None:
+    one, other = make(), make()
+    options = EntryOptions(ttl=10, jitter=0, stale_on_error=60)
+    assert one.get_stale("k") is None
+    assert one.get_or_load("k", lambda: 1, options) == 1
+    assert (one.get_stale("k"), one.statistics().stale) == (1, 0)
+    time.seconds += 11
+    assert (one.get("k"), other.get("k")) == (None, None)
+    assert (one.get_stale("k"), other.get_stale("k"), asyncio.run(other.aget_stale("k"))) == (1, 1, 1)
+    assert (one.statistics().stale, other.statistics().stale) == (1, 2)
+    assert one.get("k") is None  # it does not become fresh by that
+    other.set("k", 2)
+    assert one.get_stale("k") == 2  # what is fresh below comes first
+    one.expire("k")
+    assert (one.get("k"), one.get_stale("k"), other.get_stale("k")) == (None, 2, 2)
+    with one.writing("k"):
+        assert other.get_stale("k", 9) == 9
+    one.set("k", 3, options)
+    time.seconds += 70
+    assert (one.get_stale("k"), other.get_stale("k")) == (None, None)
+
+
+def test_of_stale_values_the_lowest_level_has_the_last_word(
+    make: Callable[..., MultiLevelCache[str, int]], time: Time
+) -> None:
+    options = EntryOptions(ttl=10, jitter=0, stale_on_error=60)
+    one, other = make(), make()
+    one.get_or_load("k", lambda: 1, options)
+    other.set("k", 2, options)  # nobody tells the other one, which has no backplane
+    time.seconds += 11
+    assert one.get_stale("k") == 2
+
+
+def test_a_stale_value_that_is_removed_is_gone(make: Callable[..., MultiLevelCache[str, int]], time: Time) -> None:
+    cache = make()
+    cache.set("k", 1, EntryOptions(ttl=10, jitter=0, stale_on_error=60, tags=("t",)))
+    time.seconds += 11
+    assert cache.get_stale("k") == 1
+    cache.remove_tags("t")
+    assert cache.get_stale("k") is None
+
+
 def test_a_loader_that_asks_for_its_own_key_is_told_so() -> None:
     cache = MultiLevelCache(int)
 

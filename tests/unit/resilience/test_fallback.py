@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from perfloop.caching import MultiLevelCache
+from perfloop.caching import EntryOptions, MemoryLevel, MultiLevelCache, SQLiteLevel
 from perfloop.exceptions import AsyncMisuse, CallTimedOut, CircuitOpen, InvalidValue
 from perfloop.resilience import Policy, Timeout
 from perfloop.resilience.fallback import Fallback
 from perfloop.telemetry import Registry
+from perfloop.testing import FakeClock
 
 
 def made(**settings) -> Fallback:
@@ -132,13 +133,32 @@ def test_what_a_cache_still_has_is_an_answer(call) -> None:
     assert part.counts() == {"successful": 0, "fallback": 1, "failed": 1}
 
 
-def test_a_multi_level_cache_is_such_a_cache(call) -> None:
-    cache = MultiLevelCache(str, key=int, name="users")
-    cache.set(7, "ada")
-    part = made(cache=cache, key=lambda number: number)
-    assert call(part, fails_with(ConnectionError()), 7) == "ada"
+@pytest.mark.parametrize("below", ["nothing", "memory", "sqlite"])
+def test_a_multi_level_cache_answers_with_what_is_stale(call, below, tmp_path) -> None:
+    clock = FakeClock()
+    options = EntryOptions(ttl=10, jitter=0, stale_on_error=60)
+    levels = {
+        "nothing": [],
+        "memory": [MemoryLevel("second", clock=clock)],
+        "sqlite": [SQLiteLevel(tmp_path / "cache.sqlite3", clock=clock)],
+    }[below]
+    cache = MultiLevelCache(str, key=int, levels=levels, options=options, clock=clock)
+    cache.get_or_load(7, lambda: "ada")
+    # Another process has nothing of its own: the level answers.
+    other = MultiLevelCache(str, key=int, levels=levels, options=options, clock=clock) if levels else cache
+    parts = [made(cache=each, key=lambda number: number) for each in (cache, other)]
+    assert [call(part, fails_with(ConnectionError()), 7) for part in parts] == ["ada", "ada"]
+    clock.advance(11)
+    assert cache.get(7) is None
+    assert [call(part, fails_with(ConnectionError()), 7) for part in parts] == ["ada", "ada"]
     with pytest.raises(ConnectionError):
-        call(part, fails_with(ConnectionError()), 8)
+        call(parts[0], fails_with(ConnectionError()), 8)
+    clock.advance(60)
+    for part in parts:
+        with pytest.raises(ConnectionError):
+            call(part, fails_with(ConnectionError()), 7)
+    for level in levels:
+        getattr(level, "close", bool)()
 
 
 def test_events_tell_what_was_answered_for() -> None:
@@ -158,6 +178,7 @@ def test_events_tell_what_was_answered_for() -> None:
         {"function": "print"},
         {"cache": {}, "key": "id"},
         {"cache": object(), "key": print},
+        {"cache": type("Cache", (), {"get_stale": None, "get": print})(), "key": print},
         {"value": 1, "errors": "OSError"},
     ],
 )
