@@ -73,7 +73,7 @@ def compare_records(a: AnyRecord, b: AnyRecord, *, name_a: str = "A", name_b: st
             }
             raise ConfigurationError(
                 "Expected the record of a load test or a diagnosis",
-                got=kinds[str(type(record).__struct_config__.tag)],
+                got=kinds.get(tag := str(type(record).__struct_config__.tag), f"a record of {tag}"),
                 where=name,
             )
     assert isinstance(a, _Measured)
