@@ -230,6 +230,9 @@ class DeadlineExceeded(CallTimedOut):
 
     slug = "deadline-exceeded"
 
+    inherited: bool = False
+    """It was the deadline of somebody further outside: how long that one waits says nothing of the service called."""
+
 
 class UnreachableTarget(PerfloopError):
     """The target of a load test cannot be connected to, or never answers."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from .nesting import INSIDE, Nesting
-from .outcome import IGNORED, SUCCESS, Classification, Outcome
+from .outcome import FAILURE, IGNORED, SUCCESS, Classification, Outcome
 from .part import refuse_coroutine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Sequence
 
     from .gate import Gate
+    from .timeout import Deadline
 
 __all__ = ["Attempt", "Recorder"]
 
@@ -34,7 +36,7 @@ class Attempt:
     cancelled, the function or the classification raises.
     """
 
-    __slots__ = ("_classification", "_gates", "_nesting", "_now", "_recorders")
+    __slots__ = ("_classification", "_deadline", "_gates", "_nesting", "_now", "_recorders")
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Attempt:
         now: Callable[[], float],
         recorders: list[Recorder],
         nesting: Nesting | None,
+        deadline: Deadline | None = None,
     ) -> None:
         """An attempt.
 
@@ -52,9 +55,10 @@ class Attempt:
             now: a clock.
             recorders: who is told of each attempt; others may come later.
             nesting: of a policy that repeats attempts.
+            deadline: round all attempts. The one that it ends has failed: the call had the time it was to have.
         """
         self._gates, self._classification, self._now = tuple(gates), classification, now
-        self._recorders, self._nesting = recorders, nesting
+        self._recorders, self._nesting, self._deadline = recorders, nesting, deadline
 
     def wrap(self, function: Callable[P, R], /) -> Callable[P, R]:
         """The function behind the gates, for threads."""
@@ -126,7 +130,7 @@ class Attempt:
         more, ((try_a, wait_a, end_a), (try_b, wait_b, end_b), (try_c, wait_c, end_c)) = self._steps("aacquire")
         of_error, of_result = self._classification.of_error, self._classification.of_result
         judges_results, now, recorders = self._classification.judges_results, self._now, self._recorders
-        nesting, inside = self._nesting, INSIDE.get
+        nesting, inside, ended = self._nesting, INSIDE.get, self._ended_by_deadline
 
         async def attempt(*args: P.args, **kwargs: P.kwargs) -> R:
             outcome: Outcome = IGNORED  # and stays so should a gate reject or a predicate raise
@@ -158,7 +162,7 @@ class Attempt:
                                 result = await function(*args, **kwargs)
                             except BaseException as error:
                                 seconds = now() - started
-                                outcome = of_error(error)
+                                outcome = FAILURE if ended(error, seconds) else of_error(error)
                                 raise
                             else:
                                 seconds = now() - started
@@ -183,6 +187,10 @@ class Attempt:
                     _release(held, outcome, seconds)
 
         return attempt
+
+    def _ended_by_deadline(self, error: BaseException, seconds: float) -> bool:
+        deadline = self._deadline
+        return deadline is not None and isinstance(error, CancelledError) and deadline.has_ended(seconds)
 
     def _steps(self, acquire: str) -> tuple[list[_Step], tuple[_Step, _Step, _Step]]:
         """What is called for each gate: of the three innermost ones for themselves, which a loop would slow down."""

@@ -36,6 +36,8 @@ class TimeLimit:
     __slots__ = ("_now", "at", "expired", "seconds", "where")
 
     error: ClassVar[type[CallTimedOut]] = DeadlineExceeded
+    inherited: ClassVar[bool] = True
+    """Whether it is somebody's further outside than the part that minds it."""
 
     def __init__(self, now: Callable[[], float], seconds: float, where: str) -> None:
         self._now = now
@@ -51,7 +53,10 @@ class TimeLimit:
 
     def exceeded(self) -> CallTimedOut:
         """The error to raise when it is over, a new one."""
-        return self.error(f"Expected an answer within {self.seconds:g} s", where=self.where)
+        error = self.error(f"Expected an answer within {self.seconds:g} s", where=self.where)
+        if isinstance(error, DeadlineExceeded):
+            error.inherited = self.inherited
+        return error
 
 
 CURRENT: ContextVar[TimeLimit | None] = ContextVar("perfloop.resilience.deadline", default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Literal, TypeAlias
 
-from ..exceptions import AsyncMisuse, CallRejected, InvalidValue
+from ..exceptions import AsyncMisuse, CallRejected, DeadlineExceeded, InvalidValue
 
 __all__ = ["FAILURE", "IGNORED", "SUCCESS", "Classification", "ErrorTest", "Outcome", "error_test", "holds"]
 
@@ -23,8 +23,9 @@ class Classification:
     """Tells the outcome of a call from what it returned or raised.
 
     What is no Exception (KeyboardInterrupt, asyncio.CancelledError, SystemExit, GeneratorExit) is always ignored, and
-    so is a CallRejected of a part further inside, and AsyncMisuse. An error that is none of the three is ignored, too:
-    to narrow `failure` does not make successes of the others.
+    so is a CallRejected of a part further inside, AsyncMisuse, and a DeadlineExceeded that is `inherited`: callers in a
+    hurry must not open a circuit for all. An error that is none of the three is ignored, too: to narrow `failure` does
+    not make successes of the others.
     """
 
     __slots__ = ("_failed_result", "_failure", "_ignored", "_success")
@@ -63,6 +64,8 @@ class Classification:
     def of_error(self, error: BaseException) -> Outcome:
         """The outcome of a call that raised. What a predicate raises passes through."""
         if not isinstance(error, Exception) or isinstance(error, (CallRejected, AsyncMisuse)):
+            return IGNORED
+        if isinstance(error, DeadlineExceeded) and error.inherited:
             return IGNORED
         if holds(self._ignored, error):
             return IGNORED

@@ -16,6 +16,7 @@ from .nesting import Nesting
 from .outcome import Classification
 from .part import Description, Part, _acall, _call
 from .settings import instance
+from .timeout import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -167,6 +168,7 @@ class Policy(Part):
         if not attempts or (repeating and innermost < repeating[-1]):  # recorders are told of single attempts
             innermost = repeating[-1] + 1 if repeating else 0
             groups.insert(innermost, [])
+        deadline = next((part for part in self.parts if isinstance(part, Deadline)), None)
         layers: list[_Layer] = []
         for index, group in enumerate(groups):
             if isinstance(group, Part):
@@ -174,7 +176,7 @@ class Policy(Part):
             else:
                 last = index == innermost
                 recorders, nesting = (self._recorders, self._nesting) if last else ([], None)
-                layers.append(Attempt(group, self.classification, self._now, recorders, nesting))
+                layers.append(Attempt(group, self.classification, self._now, recorders, nesting, deadline))
         return layers
 
     def wrap(self, function: Callable[P, R], /) -> Callable[P, R]:

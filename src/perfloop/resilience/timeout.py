@@ -134,7 +134,7 @@ class Timeout(Part):
         """The call, bounded by an earlier limit that nobody enforces here. Rare enough for a timer of its own."""
         left = outside.remaining()
         if left <= 0:
-            raise self._timed_out(outside)
+            raise self._inherited(outside)
         attempt = TimedCall(self._now, left, outside.where, task)
         timer = task.get_loop().call_later(left, attempt.expire)
         try:
@@ -142,7 +142,7 @@ class Timeout(Part):
         except BaseException as error:
             timer.cancel()
             if attempt.ended() and isinstance(error, CancelledError):
-                raise self._timed_out(outside) from error
+                raise self._inherited(outside) from error
             if isinstance(error, Exception):
                 self._failed += 1
             raise
@@ -165,7 +165,7 @@ class Timeout(Part):
             limit: TimeLimit = _LIMITS[self.timed_call](now, seconds, where)
             if outside is not None and (left := outside.remaining()) < seconds:
                 if left <= 0:
-                    raise self._timed_out(outside)
+                    raise self._inherited(outside)
                 limit = outside
             token = current.set(limit)
             try:
@@ -193,6 +193,13 @@ class Timeout(Part):
         self._count_timeout(limit)
         return limit.exceeded()
 
+    def _inherited(self, limit: TimeLimit) -> CallTimedOut:
+        """The same, of a limit further outside."""
+        error = self._timed_out(limit)
+        if isinstance(error, DeadlineExceeded):
+            error.inherited = True
+        return error
+
     def _count_timeout(self, limit: TimeLimit) -> None:
         self._timeout += 1
         self._emit("timeout", seconds=limit.seconds)
@@ -206,6 +213,12 @@ class _OfAttempt(TimeLimit):
 class _OfCall(TimedCall):
     __slots__ = ()
     error = DeadlineExceeded
+    inherited = False
+
+
+class _OfCallInThread(TimeLimit):
+    __slots__ = ()
+    inherited = False
 
 
 class Deadline(Timeout):
@@ -217,5 +230,13 @@ class Deadline(Timeout):
     kind = "deadline"
     timed_call = _OfCall
 
+    def has_ended(self, seconds: float) -> bool:
+        """Whether this deadline is what cancels an attempt that ran for `seconds`, and that had half of its time or
+        more: an attempt that began late says nothing of the service."""
+        limit = CURRENT.get()
+        if not isinstance(limit, _OfCall) or limit.where is not self._where:
+            return False
+        return limit.expired and seconds >= self.seconds / 2
 
-_LIMITS: Mapping[type[TimedCall], type[TimeLimit]] = {TimedCall: _OfAttempt, _OfCall: TimeLimit}
+
+_LIMITS: Mapping[type[TimedCall], type[TimeLimit]] = {TimedCall: _OfAttempt, _OfCall: _OfCallInThread}
