@@ -53,6 +53,8 @@ class ReplayResult(Struct, frozen=True, kw_only=True):
     """Outages times the processes that had a failed call in them."""
     outages_missed: int
     """Of those, such as it was never open in."""
+    outages_unseen: int = 0
+    """Outages of the record in which it was open in no process at all."""
     time_to_open_s: float | None
     """Median over the outages it opened in, from the outage's start; None: there was none."""
     time_to_open_max_s: float | None
@@ -95,8 +97,8 @@ class ReplayRecord(Record, frozen=True, kw_only=True, tag="replay"):
     results: list[ReplayResult]
     """In the order of the grid."""
     chosen: int | None
-    """Which of the results; None: the record does not tell."""
-    verdict: Literal["chosen", "not enough data"]
+    """Which of the results; None: the record does not tell, or none of them opened in any outage."""
+    verdict: Literal["chosen", "none opened", "not enough data"]
     reason: str
     caveats: list[str] = field(default_factory=list)
     """What a replay cannot know, and what this record lacks."""

@@ -184,7 +184,9 @@ def _stamp(record: AnyRecord) -> str:
     if isinstance(record, PlanRecord):
         return "Executed" if record.analyzed else "Planned"
     if isinstance(record, ReplayRecord):
-        return "Chosen" if record.chosen is not None else "Not enough data"
+        if record.chosen is None:
+            return figures.sentence(record.verdict)
+        return "Outages missed" if record.results[record.chosen].outages_missed else "Chosen"
     if isinstance(record, WorkloadRecord):
         return "N+1" if record.n_plus_one else "Captured"
     if not record.summary.trustworthy:

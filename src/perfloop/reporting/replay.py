@@ -54,7 +54,7 @@ class SettingRow(NamedTuple):
     values: str
     """Of the settings alone, in order."""
     mark: str
-    """`chosen`, `best` (no other is better in both) or nothing."""
+    """`chosen`, `chosen, missed` (an outage), `best` (no other is better in both) or nothing."""
 
 
 def replayed_in_words(record: ReplayRecord) -> str:
@@ -138,7 +138,7 @@ def open_over_time(record: ReplayRecord, rows: list[SettingRow]) -> Chart | None
                     row.setting,
                     f"{row.false_rejected} in vain · {row.let_through} let through",
                     row.result.open_share,
-                    "chosen" if row.mark == "chosen" else "",
+                    "chosen" if row.mark.startswith("chosen") else "",
                 )
                 for row in rows
             ],
@@ -166,8 +166,14 @@ def _row(result: ReplayResult, *, chosen: bool) -> SettingRow:
         to_close=to_close,
         missed=f"{result.outages_missed} of {result.outages}" if result.outages_missed else _DASH,
         values=figures.clean(" · ".join(map(_value, result.settings.values()))),
-        mark="chosen" if chosen else "best" if result.best else "",
+        mark=_mark(result, chosen=chosen),
     )
+
+
+def _mark(result: ReplayResult, *, chosen: bool) -> str:
+    if chosen:
+        return "chosen, missed" if result.outages_missed else "chosen"
+    return "best" if result.best else ""
 
 
 def cells(row: SettingRow) -> tuple[str, ...]:

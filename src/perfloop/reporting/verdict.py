@@ -308,12 +308,21 @@ def _workload(record: WorkloadRecord) -> Verdict:
 
 def _replay(record: ReplayRecord) -> Verdict:
     tried = figures.plural(len(record.results), "setting")
+    if record.verdict == "none opened":
+        return Verdict("warning", f"None of {tried} opens in an outage of the record", "try others")
     if record.chosen is None:
         why = "no call is in the outages that were given" if record.outages else "the record has no outage"
         return Verdict("warning", f"Not enough data to choose among {tried}: {why}")
     result = record.results[record.chosen]
     words = setting_in_words(result.settings)
-    return Verdict("good", f"Of {tried}, {figures.clean(words)}", "with the fewest calls on the wrong side")
+    headline = f"Of {tried}, {figures.clean(words)}"
+    if result.outages_missed:
+        return Verdict("warning", headline, f"but it missed {result.outages_missed} of {result.outages} outages")
+    wrong = min(each.false_rejected + each.let_through for each in record.results)
+    fewest = "with the fewest calls on the wrong side"
+    if wrong < result.false_rejected + result.let_through:
+        fewest += " of those that open in every outage"
+    return Verdict("good", headline, fewest)
 
 
 def _plan(record: PlanRecord) -> Verdict:

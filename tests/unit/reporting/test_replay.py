@@ -16,6 +16,7 @@ from perfloop.reporting.replay import (
 from perfloop.reporting.verdict import verdict
 
 from .sample_replays import quiet_replay, replayed
+from .terminal.test_terminal import rendered
 
 
 def test_the_chosen_setting_comes_first_then_the_fewest_on_the_wrong_side() -> None:
@@ -29,6 +30,28 @@ def test_the_chosen_setting_comes_first_then_the_fewest_on_the_wrong_side() -> N
 def test_outages_that_were_given_and_have_no_calls_are_named_as_the_reason() -> None:
     record = msgspec.structs.replace(quiet_replay(), outages=replayed().outages)
     assert verdict(record).headline.endswith("among 2 settings: no call is in the outages that were given")
+
+
+def test_a_choice_that_missed_an_outage_is_a_warning_and_not_ticked() -> None:
+    record = msgspec.structs.replace(replayed(), chosen=1)
+    said = verdict(record)
+    assert (said.tone, said.addition) == ("warning", "but it missed 2 of 4 outages")
+    assert setting_rows(record)[0].mark == "chosen, missed"
+    assert "✓" not in rendered(record)
+    assert "✓" in rendered(replayed())
+    none = msgspec.structs.replace(replayed(), chosen=None, verdict="none opened")
+    assert verdict(none).tone == "warning"
+    assert verdict(none).headline == "None of 3 settings opens in an outage of the record"
+    assert "✓" not in rendered(none)
+
+
+def test_a_choice_that_others_beat_by_staying_closed_says_so() -> None:
+    better = msgspec.structs.replace(replayed().results[1], false_rejected=0, let_through=3)
+    record = msgspec.structs.replace(replayed(), results=[replayed().results[0], better])
+    assert (verdict(record).tone, verdict(record).addition) == (
+        "good",
+        "with the fewest calls on the wrong side of those that open in every outage",
+    )
 
 
 def test_what_was_replayed_is_said() -> None:

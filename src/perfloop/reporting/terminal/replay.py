@@ -45,9 +45,9 @@ def print_replay(record: ReplayRecord, paper: Paper) -> None:
     left_out = _NARROW_LEAVES_OUT if paper.width < _WIDE else ()
     heads = [head for head in HEADS if head not in left_out]
     table: list[list[Cell]] = [[("", ""), *((head, "dim") for head in heads)]]
-    styles = {"chosen": "bold green", "best": "green", "": ""}
+    styles = {"chosen": "bold green", "chosen, missed": "bold yellow", "best": "green", "": ""}
     for row in rows[:_SHOWN]:
-        mark = {"chosen": "✓", "best": "·"}.get(row.mark, " ")
+        mark = {"chosen": "✓", "chosen, missed": "!", "best": "·"}.get(row.mark, " ")
         told = zip(HEADS, (row.values or row.setting, *cells(row)), strict=True)
         texts = [text for head, text in told if head not in left_out]
         table.append([(mark, styles[row.mark]), *((text, styles[row.mark]) for text in texts)])
@@ -89,7 +89,7 @@ def _timeline(record: ReplayRecord, paper: Paper) -> None:
     ]
     _band_line("outages", "", down, "red", paper)
     for row in setting_rows(record)[:_DRAWN]:
-        style = "bold green" if row.mark == "chosen" else "yellow"
+        style = "bold green" if row.mark.startswith("chosen") else "yellow"
         label = figures.shorten(row.values or "open", _LABEL - 1)
         _band_line(label, style, row.result.open_share, style, paper)
     end = format_duration(record.seconds)

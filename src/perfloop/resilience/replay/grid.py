@@ -87,7 +87,7 @@ def replay(
         _result(each, trial, at in best, _open_share(trial, first, step, processes))
         for at, (each, trial) in enumerate(zip(grid, trials, strict=True))
     ]
-    chosen, reason = choose(results)
+    chosen, verdict, reason = choose(results)
     return ReplayRecord(
         environment=current_environment(),
         name=outcomes.name,
@@ -106,7 +106,7 @@ def replay(
         course=_course(outcomes, first, step, slow_seconds),
         results=results,
         chosen=chosen,
-        verdict="not enough data" if chosen is None else "chosen",
+        verdict=verdict,
         reason=reason,
         caveats=_caveats(outcomes, found=found, shared=shared),
     )
@@ -122,6 +122,7 @@ def _result(settings: dict[str, SettingValue], trial: Trial, best: bool, open_sh
         false_opens=trial.false_opens,
         outages=trial.outages,
         outages_missed=trial.outages_missed,
+        outages_unseen=trial.outages_unseen,
         time_to_open_s=trial.median_to_open(),
         time_to_open_max_s=max(trial.to_open, default=None),
         time_to_close_s=trial.median_to_close(),

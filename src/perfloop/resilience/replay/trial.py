@@ -39,6 +39,9 @@ class Trial:
     """When, seconds since 1970."""
     false_opens: int = 0
     outages: int = 0
+    noticed: set[int] = field(default_factory=set)
+    """Which outages had a failed call; of these it `opened_in` some."""
+    opened_in: set[int] = field(default_factory=set)
     to_open: list[float] = field(default_factory=list)
     to_close: list[float] = field(default_factory=list)
     never_closed: int = 0
@@ -48,6 +51,10 @@ class Trial:
     @property
     def outages_missed(self) -> int:
         return self.outages - len(self.to_open)
+
+    @property
+    def outages_unseen(self) -> int:
+        return len(self.noticed - self.opened_in)
 
     @property
     def open_seconds(self) -> float:
@@ -126,9 +133,11 @@ def _try_process(
         if not inside.any():
             continue
         trial.outages += 1
+        trial.noticed.add(position)
         trial.let_through += int(np.count_nonzero(inside & ~rejected))
         until = outages[position + 1].started if position + 1 < len(outages) else last
-        _time_outage(outage, open_times, until, trial)
+        if _time_outage(outage, open_times, until, trial):
+            trial.opened_in.add(position)
 
 
 def _lead(
@@ -177,18 +186,19 @@ def _open_times(states: Sequence[tuple[float, CircuitState]], last: float) -> li
     return times
 
 
-def _time_outage(outage: Outage, open_times: Sequence[tuple[float, float]], until: float, trial: Trial) -> None:
-    """How long from the outage's start until it opened, and from its end until it closed."""
+def _time_outage(outage: Outage, open_times: Sequence[tuple[float, float]], until: float, trial: Trial) -> bool:
+    """How long from the outage's start until it opened, and from its end until it closed; False: it did not open."""
     starts, ends = [start for start, _ in open_times], [end for _, end in open_times]
     at = bisect_right(ends, outage.started)  # the first that ends after the outage began
     if at == len(starts) or starts[at] > outage.ended:
-        return
+        return False
     trial.to_open.append(max(starts[at] - outage.started, 0.0))
     over = bisect_left(starts, outage.ended, lo=at) - 1  # the last that began before it ended
     over = max(over, at)
     if ends[over] <= outage.ended:
-        return
+        return True
     if ends[over] < until:
         trial.to_close.append(ends[over] - outage.ended)
     else:
         trial.never_closed += 1
+    return True

@@ -60,6 +60,26 @@ def test_without_an_outage_nothing_is_chosen() -> None:
     assert (record.chosen, record.verdict) == (None, "not enough data")
 
 
+def test_settings_that_never_open_are_not_chosen() -> None:
+    record = replay(DOWN, {"max_failures": [50, 60]})
+    assert (record.chosen, record.verdict) == (None, "none opened")
+    assert [each.outages_unseen for each in record.results] == [1, 1]
+
+
+def test_an_outage_that_one_process_opened_in_is_seen_but_missed_by_the_other() -> None:
+    calls = recorded("." * 40 + "F" * 20 + "." * 40, every=0.5, process=[0] * 55 + [1] * 5 + [0] * 40)
+    [result] = replay(calls, {"max_failures": [10]}).results
+    assert (result.outages, result.outages_missed, result.outages_unseen) == (2, 1, 0)
+
+
+def test_a_setting_that_opens_is_chosen_before_one_that_is_wrong_about_fewer() -> None:
+    calls = recorded("." * 40 + "F" * 10 + "." * 40, every=0.2)
+    record = replay(calls, {"max_failures": [50, 9], "reset_timeout": [60.0]})
+    assert [each.outages_missed for each in record.results] == [1, 0]
+    assert record.results[0].let_through < record.results[1].let_through + record.results[1].false_rejected
+    assert (record.chosen, record.verdict) == (1, "chosen")
+
+
 def test_what_is_not_known_is_said() -> None:
     calls = replace(recorded("..RR..", process=[0, 1] * 3), lost=7, damage=["a.outcomes: cut off at byte 9"])
     said = " ".join(replay(calls, {}).caveats)
