@@ -10,7 +10,7 @@ import aiohttp
 import httpx2
 import pytest
 
-from perfloop.exceptions import CallTimedOut, CircuitOpen, InvalidValue
+from perfloop.exceptions import AsyncMisuse, CallTimedOut, CircuitOpen, InvalidValue
 from perfloop.resilience import (
     TIMEOUT_HEADER,
     CircuitBreaker,
@@ -234,6 +234,39 @@ async def test_and_by_aiohttp(service: HTTPService) -> None:
     async with aiohttp.ClientSession(middlewares=middlewares) as session, session.get(service.url) as given:
         assert [response.closed for response in seen[:2]] == [True, True]
         assert await given.text() == "answer 3"
+
+
+def test_a_transport_of_the_other_kind_says_which_to_use() -> None:
+    policy = Policy(Timeout(1))
+
+    async def entered() -> None:
+        async with httpx2.AsyncClient(transport=PolicyTransport(policy)):  # type: ignore[arg-type]
+            pytest.fail("entered")
+
+    async def asked() -> None:
+        client = httpx2.AsyncClient(transport=PolicyTransport(policy))  # type: ignore[arg-type]
+        try:
+            await client.get("http://127.0.0.1:9/")
+        finally:
+            await client.aclose()
+
+    for use in (entered, asked):
+        with pytest.raises(AsyncMisuse, match=r"httpx2\.AsyncClient\(transport=AsyncPolicyTransport\(policy\)\)"):
+            asyncio.run(use())
+    for call in (lambda client: client.get("http://127.0.0.1:9/"), httpx2.Client.__enter__, httpx2.Client.close):
+        client = httpx2.Client(transport=AsyncPolicyTransport(policy))  # type: ignore[arg-type]
+        with pytest.raises(AsyncMisuse, match=r"httpx2\.Client\(transport=PolicyTransport\(policy\)\)"):
+            call(client)
+
+
+def test_what_sends_has_to_be_of_the_same_kind() -> None:
+    policy = Policy(Timeout(1))
+    with pytest.raises(AsyncMisuse, match="use AsyncPolicyTransport"):
+        PolicyTransport(policy, httpx2.AsyncHTTPTransport())  # type: ignore[arg-type]
+    with pytest.raises(AsyncMisuse, match="use PolicyTransport"):
+        AsyncPolicyTransport(policy, httpx2.HTTPTransport())  # type: ignore[arg-type]
+    both = httpx2.MockTransport(lambda request: httpx2.Response(200))
+    assert httpx2.Client(transport=PolicyTransport(policy, both)).get("http://shop/").status_code == 200
 
 
 def test_waits_of_httpx2_are_no_longer_than_the_deadline(service: HTTPService) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from ...exceptions import MissingExtra
+from ...exceptions import AsyncMisuse, MissingExtra
 from ..deadline import check_deadline, remaining
 from .http import FailedResponse, HostPolicies, Responses, deadline_header, is_failure, may_repeat
 
@@ -49,9 +49,14 @@ class PolicyTransport(httpx2.BaseTransport):
 
         Raises:
             InvalidValue: neither a policy nor a function.
+            AsyncMisuse: the transport that sends is one for event loops.
         """
         self._policies = HostPolicies(policy, max_hosts=max_hosts)
         self._transport = httpx2.HTTPTransport() if transport is None else transport
+        if not hasattr(self._transport, "handle_request"):
+            raise AsyncMisuse(
+                "Expected a transport for threads", got=type(transport).__name__, hint="use AsyncPolicyTransport"
+            )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it in the policy of its host."""
@@ -91,6 +96,16 @@ class PolicyTransport(httpx2.BaseTransport):
         """Close the transport that sends."""
         self._transport.close()
 
+    async def _refuse(self, *_: object) -> NoReturn:
+        raise AsyncMisuse(
+            "Expected a transport for event loops, as this is an AsyncClient",
+            got=type(self).__name__,
+            hint="write  httpx2.AsyncClient(transport=AsyncPolicyTransport(policy))",
+        )
+
+    # What an AsyncClient asks of its transport.
+    handle_async_request = aclose = __aenter__ = __aexit__ = _refuse
+
 
 class AsyncPolicyTransport(httpx2.AsyncBaseTransport):
     """`PolicyTransport` for `httpx2.AsyncClient`; hedging needs this one."""
@@ -105,6 +120,10 @@ class AsyncPolicyTransport(httpx2.AsyncBaseTransport):
         """As `PolicyTransport`; what sends is an `httpx2.AsyncHTTPTransport()` by default."""
         self._policies = HostPolicies(policy, max_hosts=max_hosts)
         self._transport = httpx2.AsyncHTTPTransport() if transport is None else transport
+        if not hasattr(self._transport, "handle_async_request"):
+            raise AsyncMisuse(
+                "Expected a transport for event loops", got=type(transport).__name__, hint="use PolicyTransport"
+            )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it in the policy of its host."""
@@ -137,6 +156,16 @@ class AsyncPolicyTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the transport that sends."""
         await self._transport.aclose()
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise AsyncMisuse(
+            "Expected a transport for threads, as this is a Client",
+            got=type(self).__name__,
+            hint="write  httpx2.Client(transport=PolicyTransport(policy))",
+        )
+
+    # What a Client asks of its transport.
+    handle_request = close = __enter__ = __exit__ = _refuse
 
 
 def _host(request: httpx2.Request) -> str:
