@@ -17,15 +17,16 @@ IGNORED: Final = 2
 
 ErrorTest: TypeAlias = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
 """Which errors: a class, several, or a predicate."""
+_OF_PREDICATE: Final = "_perfloop_of_predicate"
 
 
 class Classification:
     """Tells the outcome of a call from what it returned or raised.
 
     What is no Exception (KeyboardInterrupt, asyncio.CancelledError, SystemExit, GeneratorExit) is always ignored, and
-    so is a CallRejected of a part further inside, AsyncMisuse, and a DeadlineExceeded that is `inherited`: callers in a
-    hurry must not open a circuit for all. An error that is none of the three is ignored, too: to narrow `failure` does
-    not make successes of the others.
+    so is a CallRejected of a part further inside, AsyncMisuse, what a predicate has raised, and a DeadlineExceeded that
+    is `inherited`: callers in a hurry must not open a circuit for all. An error that is none of the three is ignored,
+    too: to narrow `failure` does not make successes of the others.
     """
 
     __slots__ = ("_failed_result", "_failure", "_ignored", "_success")
@@ -65,17 +66,25 @@ class Classification:
         """The outcome of a call that raised. What a predicate raises passes through."""
         if not isinstance(error, Exception) or isinstance(error, (CallRejected, AsyncMisuse)):
             return IGNORED
-        if isinstance(error, DeadlineExceeded) and error.inherited:
+        if _OF_PREDICATE in error.__dict__ or (isinstance(error, DeadlineExceeded) and error.inherited):
             return IGNORED
-        if holds(self._ignored, error):
-            return IGNORED
-        if holds(self._success, error):
-            return SUCCESS
-        return FAILURE if holds(self._failure, error) else IGNORED
+        try:
+            if holds(self._ignored, error):
+                return IGNORED
+            if holds(self._success, error):
+                return SUCCESS
+            return FAILURE if holds(self._failure, error) else IGNORED
+        except Exception as broken:
+            broken.__dict__[_OF_PREDICATE] = True
+            raise
 
     def of_result(self, result: object) -> Outcome:
         """The outcome of a call that returned. What the predicate raises passes through."""
-        return FAILURE if self._failed_result is not None and self._failed_result(result) else SUCCESS
+        try:
+            return FAILURE if self._failed_result is not None and self._failed_result(result) else SUCCESS
+        except Exception as broken:
+            broken.__dict__[_OF_PREDICATE] = True
+            raise
 
 
 def holds(test: ErrorTest, error: Exception) -> bool:

@@ -38,6 +38,14 @@ def test_the_outcome_of_a_result() -> None:
     assert (judging.of_result(503), judging.of_result(200)) == (FAILURE, SUCCESS)
 
 
+def test_what_a_predicate_raised_says_nothing_of_the_service() -> None:
+    broken = Classification(failure=lambda error: error.no_such_attribute)
+    with pytest.raises(AttributeError) as raised:
+        broken.of_error(OSError())
+    assert broken.of_error(raised.value) == Classification().of_error(raised.value) == IGNORED
+    assert Classification().of_error(AttributeError()) == FAILURE
+
+
 @pytest.mark.parametrize("where", ["failure", "ignored", "success", "failed_result"])
 @pytest.mark.parametrize("test", [3, "ValueError", (ValueError, 3)])
 def test_what_is_no_test_is_refused(where, test) -> None:
