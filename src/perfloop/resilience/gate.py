@@ -50,7 +50,8 @@ class Gate(Part, Generic[Token]):
     def alone(self) -> bool:
         """Whether its `wrap` does more than admit and release, such as to run the call in threads of its own.
 
-        A Policy then calls that. All others it puts into one shell with the gates beside them.
+        A Policy then calls that, which judges by the gate's own classification. All others it puts into one shell with
+        the gates beside them.
         """
         return False
 

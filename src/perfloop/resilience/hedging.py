@@ -10,8 +10,9 @@ from ..exceptions import AsyncMisuse, InvalidValue
 from ..telemetry import DEFAULT_REGISTRY
 from .budget import RetryBudget
 from .gate import EVERY_EXCEPTION
+from .judging import Judging
 from .outcome import FAILURE, Classification
-from .part import Description, Part, target_of
+from .part import Description, target_of
 from .recent_latencies import RecentLatencies
 from .settings import count, instance, positive, share
 from .tasks import end
@@ -29,7 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Hedge(Part):
+class Hedge(Judging):
     """A call that has no answer after a while is made once more, beside the first (Dean, Barroso: The Tail at Scale).
 
     The first good answer counts; the other attempts are cancelled, and have ended when it is given.
@@ -64,7 +65,7 @@ class Hedge(Part):
             percentile: a share, up to 1.
             window: how many calls are recent.
             max_hedges: attempts beside the first one.
-            classification: an answer is good unless it is a failure.
+            classification: an answer is good unless it is a failure. Without it that of the Policy it is in.
             budget: shared with the retries of the same service; one of its own if None.
 
         Raises:
@@ -100,7 +101,7 @@ class Hedge(Part):
         """`delay_seconds`: after which a call is hedged; 0 while it is not known."""
         return {"delay_seconds": self._delay() or 0}
 
-    def wrap(self, function: Callable[P, R], /) -> NoReturn:
+    def wrap_judging(self, function: Callable[P, R], classification: Classification, /) -> NoReturn:
         """Not for threads.
 
         Raises:
@@ -113,7 +114,9 @@ class Hedge(Part):
             hint="use aexecute, or a Retry with a Timeout",
         )
 
-    def awrap(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
+    def awrap_judging(
+        self, function: Callable[P, Awaitable[R]], classification: Classification, /
+    ) -> Callable[P, Coroutine[Any, Any, R]]:
         """The coroutine function, hedged. Cancelled, it has ended all attempts."""
 
         async def hedged(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -123,7 +126,7 @@ class Hedge(Part):
                 repeatable = repeatable(*target_of(function, args)[1], **kwargs)
             delay = self._delay() if repeatable else None
             if delay is not None:
-                return await self._race(delay, function, *args, **kwargs)
+                return await self._race(delay, classification, function, *args, **kwargs)
             started = self._now()
             try:
                 result = await function(*args, **kwargs)
@@ -139,7 +142,15 @@ class Hedge(Part):
     def _delay(self) -> float | None:
         return self._recent.percentile(self.percentile) if self.delay is None else self.delay
 
-    async def _race(self, delay: float, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def _race(
+        self,
+        delay: float,
+        classification: Classification,
+        function: Callable[P, Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
         async def attempt() -> R:
             return await function(*args, **kwargs)
 
@@ -156,7 +167,7 @@ class Hedge(Part):
                 await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
                 for task in [task for task in running if task.done()]:
                     running.remove(task)
-                    if not self._is_good(task):
+                    if not _is_good(task, classification):
                         failed.append(task)
                     elif won is None:
                         won = task
@@ -175,13 +186,6 @@ class Hedge(Part):
         self._judge(attempts, won, self._now() - started)
         return (won or failed[-1]).result()
 
-    def _is_good(self, task: Task[Any]) -> bool:
-        if task.cancelled():
-            return True
-        error = task.exception()
-        of = self.classification
-        return (of.of_result(task.result()) if error is None else of.of_error(error)) != FAILURE
-
     def _judge(self, attempts: list[Task[R]], won: Task[R] | None, seconds: float) -> None:
         first, hedges = attempts[0], attempts[1:]
         if first.cancelled() or won is first:
@@ -192,3 +196,12 @@ class Hedge(Part):
             self._counts["successful_without_hedge"] += 1
         else:
             self._counts["first_won" if won is first else "hedge_won"] += 1
+
+
+def _is_good(task: Task[Any], classification: Classification) -> bool:
+    if task.cancelled():
+        return True
+    error = task.exception()
+    if error is not None:
+        return not classification.repeats(error)
+    return classification.of_result(task.result()) != FAILURE

@@ -86,6 +86,10 @@ class Classification:
             broken.__dict__[_OF_PREDICATE] = True
             raise
 
+    def repeats(self, error: BaseException) -> bool:
+        """Whether a call that raised this is made again by a Retry, and is no answer to a Hedge: failures are."""
+        return self.of_error(error) == FAILURE
+
 
 def holds(test: ErrorTest, error: Exception) -> bool:
     """Whether the error is one of them. What a predicate raises passes through."""

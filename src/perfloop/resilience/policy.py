@@ -12,6 +12,7 @@ from ..exceptions import InvalidValue
 from ..telemetry import DEFAULT_REGISTRY
 from .attempt import Attempt, Recorder
 from .gate import EVERY_EXCEPTION, Gate
+from .judging import Judged, Judging
 from .nesting import Nesting
 from .outcome import Classification
 from .part import Description, Part, _acall, _call
@@ -71,7 +72,7 @@ _REPEATING: Final = {"retry", "hedging"}
 _WIDTH: Final = 78
 """Columns of a description's lines, so that it fits a terminal where it is indented."""
 _LEAST_WIDTH: Final = 40
-_Layer: TypeAlias = Part | Attempt
+_Layer: TypeAlias = Part | Attempt | Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class PolicyDescription(Description):
         return [*lines, f"{'  ' * (self.depths[-1] + 1 if self.depths else 0)}└ the call"]
 
 
-class Policy(Part):
+class Policy(Judging):
     """Parts round one call, built once: `execute`, `aexecute`, or the policy as a decorator.
 
     The gates of an attempt are one shell round it: what ended the attempt, and how long it took, is found once and told
@@ -123,7 +124,8 @@ class Policy(Part):
         Args:
             parts: in any order; they are put into that of `ORDER`. Parts of one kind stay as given, outermost first.
             name: what events and findings call it.
-            classification: which results and errors are failures, for all gates; that of the gates by default.
+            classification: which results and errors are failures, for all gates, and for each Retry, Hedge and other
+                part that was made without one; that of the gates by default.
             order: "as given" leaves the parts as they are, outermost first.
             calls: policies that the function calls in turn: `check` multiplies their attempts. Those that one call
                 has entered from another are found without this.
@@ -148,9 +150,8 @@ class Policy(Part):
         if classification is None:
             classification = _classification(self.parts)
         self.classification = instance(classification, Classification, "classification")
-        self._layers = self._layered()
 
-    def _layered(self) -> list[_Layer]:
+    def _layered(self, classification: Classification) -> list[_Layer]:
         """The parts, outermost first, with gates beside each other in one attempt; the last is told to recorders."""
         groups: list[Part | list[Gate[Any]]] = []
         for part in self.parts:
@@ -171,24 +172,28 @@ class Policy(Part):
         deadline = next((part for part in self.parts if isinstance(part, Deadline)), None)
         layers: list[_Layer] = []
         for index, group in enumerate(groups):
-            if isinstance(group, Part):
+            if isinstance(group, Judging) and group.classification is EVERY_EXCEPTION:
+                layers.append(Judged(group, classification))
+            elif isinstance(group, Part):
                 layers.append(group)
             else:
                 last = index == innermost
                 recorders, nesting = (self._recorders, self._nesting) if last else ([], None)
-                layers.append(Attempt(group, self.classification, self._now, recorders, nesting, deadline))
+                layers.append(Attempt(group, classification, self._now, recorders, nesting, deadline))
         return layers
 
-    def wrap(self, function: Callable[P, R], /) -> Callable[P, R]:
+    def wrap_judging(self, function: Callable[P, R], classification: Classification, /) -> Callable[P, R]:
         """The function inside all parts, for threads."""
-        for layer in reversed(self._layers):
+        for layer in reversed(self._layered(classification)):
             function = layer.wrap(function)
         return function
 
-    def awrap(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
-        """As `wrap`, for an event loop."""
+    def awrap_judging(
+        self, function: Callable[P, Awaitable[R]], classification: Classification, /
+    ) -> Callable[P, Coroutine[Any, Any, R]]:
+        """As `wrap_judging`, for an event loop."""
         wrapped: Any = function
-        for layer in reversed(self._layers):
+        for layer in reversed(self._layered(classification)):
             wrapped = layer.awrap(wrapped)
         result: Callable[P, Coroutine[Any, Any, R]] = wrapped
         return result
@@ -220,7 +225,6 @@ class Policy(Part):
             registry=self._registry,
         )
         other.made_at, other._recorders = self.made_at, self._recorders
-        other._layers = other._layered()
         return other
 
     @functools.cached_property

@@ -17,8 +17,9 @@ from .backoff import ExponentialBackoff, retry_after
 from .budget import RetryBudget
 from .deadline import remaining
 from .gate import EVERY_EXCEPTION
+from .judging import Judging
 from .outcome import FAILURE, Classification
-from .part import Description, Part, refuse_coroutine, target_of
+from .part import Description, refuse_coroutine, target_of
 from .settings import at_least, count, instance
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ R = TypeVar("R")
 _FULL_JITTER = ExponentialBackoff()
 
 
-class Retry(Part):
+class Retry(Judging):
     """Up to `max_attempts` attempts. The last error is raised as it is, with a note that tells what was tried.
 
     Only calls that may be done twice are repeated: whoever makes the Retry says so by `idempotent`. Never repeated are
@@ -70,6 +71,7 @@ class Retry(Part):
             idempotent: whether doing a call twice is as good as once; or a function of its arguments that tells.
             backoff: the wait between attempts.
             classification: which errors and results are failures; the last such result is given if none is better.
+                Without it that of the Policy it is in; alone, every error.
             budget: one for all that call the same service; one of its own if None.
             max_retry_after: a service that asks for a longer wait, in seconds, is not called again.
 
@@ -118,9 +120,9 @@ class Retry(Part):
         """`waiting`: calls between two attempts; `budget`: repetitions it would pay for."""
         return {"waiting": self._waiting, "budget": self.budget.held(self._now())}
 
-    def wrap(self, function: Callable[P, R], /) -> Callable[P, R]:
+    def wrap_judging(self, function: Callable[P, R], classification: Classification, /) -> Callable[P, R]:
         """The function, called again where it may be."""
-        budget, judges, of_result = self.budget, self.classification.judges_results, self.classification.of_result
+        budget, judges, of_result = self.budget, classification.judges_results, classification.of_result
 
         def retried(*args: P.args, **kwargs: P.kwargs) -> R:
             budget.calls += 1
@@ -129,12 +131,12 @@ class Retry(Part):
                 if type(result) is CoroutineType:
                     refuse_coroutine(result)
             except Exception as error:
-                wait = self._failing(call := _Call(args, kwargs), error)
+                wait = self._failing(call := _Call(classification, args, kwargs), error)
             else:
                 if not judges or of_result(result) != FAILURE:
                     self._at_once += 1
                     return result
-                wait = self._failing(call := _Call(args, kwargs), None, result)
+                wait = self._failing(call := _Call(classification, args, kwargs), None, result)
             while wait is not None:
                 self._add_waiting(1)
                 try:
@@ -151,21 +153,23 @@ class Retry(Part):
 
         return retried
 
-    def awrap(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
+    def awrap_judging(
+        self, function: Callable[P, Awaitable[R]], classification: Classification, /
+    ) -> Callable[P, Coroutine[Any, Any, R]]:
         """As `wrap`. Cancelled while it waits, it makes no more attempts."""
-        budget, judges, of_result = self.budget, self.classification.judges_results, self.classification.of_result
+        budget, judges, of_result = self.budget, classification.judges_results, classification.of_result
 
         async def retried(*args: P.args, **kwargs: P.kwargs) -> R:
             budget.calls += 1
             try:
                 result = await function(*args, **kwargs)
             except Exception as error:
-                wait = self._failing(call := _Call(args, kwargs), error)
+                wait = self._failing(call := _Call(classification, args, kwargs), error)
             else:
                 if not judges or of_result(result) != FAILURE:
                     self._at_once += 1
                     return result
-                wait = self._failing(call := _Call(args, kwargs), None, result)
+                wait = self._failing(call := _Call(classification, args, kwargs), None, result)
             while wait is not None:
                 self._add_waiting(1)
                 try:
@@ -184,7 +188,7 @@ class Retry(Part):
 
     def _returned(self, call: _Call, result: Any) -> float | None:
         """As `_failing`, of a later attempt that has returned something."""
-        if self.classification.of_result(result) == FAILURE:
+        if call.classification.of_result(result) == FAILURE:
             return self._failing(call, None, result)
         call.result = result
         with self._lock:
@@ -195,9 +199,7 @@ class Retry(Part):
         """An attempt failed: the seconds until the next one, or None: the call ends as this attempt did."""
         call.attempts += 1
         reason = None
-        if error is None or (
-            self.classification.of_error(error) == FAILURE and not isinstance(error, DeadlineExceeded)
-        ):
+        if error is None or (call.classification.repeats(error) and not isinstance(error, DeadlineExceeded)):
             wait = self.backoff.seconds(call.attempts, call.before, self._random)
             call.before = wait
             asked = retry_after(result if error is None else error, self._wall)
@@ -245,9 +247,10 @@ class Retry(Part):
 class _Call:
     """A call whose first attempt failed, and how its last one ended."""
 
-    __slots__ = ("args", "attempts", "before", "error", "kwargs", "result")
+    __slots__ = ("args", "attempts", "before", "classification", "error", "kwargs", "result")
 
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(self, classification: Classification, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.classification = classification
         self.args = args
         self.kwargs = kwargs
         self.attempts = 0

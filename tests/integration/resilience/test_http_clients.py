@@ -101,13 +101,15 @@ def test_failures_open_the_breaker_which_rejects(send: Any, service: HTTPService
     assert len(service.requests) == 2
 
 
-def test_429_waits_as_it_says_and_is_no_failure(send: Any, service: HTTPService) -> None:
+@pytest.mark.parametrize("nested", [False, True])
+def test_429_waits_as_it_says_and_is_no_failure(send: Any, service: HTTPService, nested: bool) -> None:
     service.say((429, {"retry-after": "0"}, 0), (429, {"retry-after": "7"}, 0))
     breaker = CircuitBreaker(1)
     patient = Retry(5, idempotent=True, backoff=ConstantBackoff(0), max_retry_after=6)
     events = []
     patient.on_event(events.append)
-    assert send(Policy(patient, breaker), "GET", service.url) == Answer(429, "answer 2")
+    policy = Policy(patient, breaker)
+    assert send(Policy(policy) if nested else policy, "GET", service.url) == Answer(429, "answer 2")
     assert [event.event for event in events] == ["retry", "gave_up"]
     assert "7 s" in events[1].attributes["reason"]
     assert breaker.counts()["ignored"] == 2
@@ -188,8 +190,8 @@ def test_each_host_has_its_own_policy(send: Any, service: HTTPService) -> None:
 def test_a_classification_of_ones_own_decides(send: Any, service: HTTPService) -> None:
     service.say(500)
     breaker = CircuitBreaker(9, classification=Classification(success=Exception))
-    send(Policy(breaker), "GET", service.url)
-    assert breaker.counts()["successful"] == 1
+    send(Policy(retry(), breaker), "GET", service.url)
+    assert breaker.counts()["successful"] == len(service.requests) == 1
 
 
 def test_bodies_of_discarded_responses_are_closed_in_threads(service: HTTPService) -> None:

@@ -1,4 +1,4 @@
-"""Whatever becomes of a call, each gate that admitted it hears of it once, the innermost first."""
+"""Whatever becomes of a call, each gate that let it in hears of it once, the innermost first. Failures are repeated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfloop.exceptions import CallRejected
-from perfloop.resilience import FAILURE, IGNORED, SUCCESS, Policy
+from perfloop.resilience import FAILURE, IGNORED, SUCCESS, Classification, ConstantBackoff, Policy, Retry
 from perfloop.telemetry import Registry
 
 from ...unit.resilience.gates import Door
@@ -18,6 +18,8 @@ ADMITS, WAITS, REJECTS, INTERRUPTED = "admits", "waits", "rejects", "interrupted
 GATES = st.lists(st.sampled_from([ADMITS, WAITS, REJECTS, INTERRUPTED]), min_size=1, max_size=5)
 ENDS = {"returns": None, "fails": ValueError, "is rejected": CallRejected, "is interrupted": KeyboardInterrupt}
 OUTCOMES = {"returns": SUCCESS, "fails": FAILURE, "is rejected": IGNORED, "is interrupted": IGNORED}
+CLASSES = (LookupError, KeyError, IndexError, ValueError, OSError, CallRejected)
+TESTS = st.sets(st.sampled_from(CLASSES)).map(tuple)
 registry = Registry()
 
 
@@ -100,3 +102,45 @@ def test_nothing_is_held_after_a_cancellation_at_any_await(gates: list[str], ste
     admitted = [entry[1:] for entry in log if entry[0] == "+"]
     assert [entry[1:] for entry in log if entry[0] == "-"] == admitted[::-1]
     assert [len(door.ended) for door in made] == [door.admitted for door in made]
+
+
+@given(
+    failure=TESTS,
+    ignored=TESTS,
+    success=TESTS,
+    bad=st.none() | st.sets(st.integers(0, 3)),
+    ends=st.lists(st.integers(0, 3) | st.sampled_from(CLASSES), min_size=1, max_size=4),
+    awaits=st.booleans(),
+)
+def test_a_retry_repeats_exactly_what_the_policys_classification_calls_a_failure(
+    failure, ignored, success, bad, ends, awaits
+) -> None:
+    classification = Classification(
+        failure=failure, ignored=ignored, success=success, failed_result=None if bad is None else bad.__contains__
+    )
+    gate = doors([ADMITS], [])[0]
+    retry = Retry(len(ends), idempotent=True, backoff=ConstantBackoff(0), registry=registry, sleep=lambda _: None)
+    policy = Policy(retry, gate, classification=classification, registry=registry)
+    made = []
+
+    def function() -> int:
+        made.append(ends[len(made)])
+        if isinstance(made[-1], int):
+            return made[-1]
+        raise made[-1]("asked for")
+
+    async def coroutine() -> int:
+        return function()
+
+    try:
+        given = asyncio.run(policy.aexecute(coroutine)) if awaits else policy.execute(function)
+    except CLASSES as error:
+        given = type(error)
+    outcomes = [
+        classification.of_result(end) if isinstance(end, int) else classification.of_error(end("asked for"))
+        for end in ends
+    ]
+    failures = len(list(itertools.takewhile(lambda outcome: outcome == FAILURE, outcomes)))
+    assert made == ends[: failures + 1]
+    assert given == made[-1]
+    assert [outcome for outcome, _ in gate.ended] == outcomes[: len(made)]

@@ -15,8 +15,9 @@ from ...telemetry import DEFAULT_REGISTRY
 from ...telemetry.forks import renew_lock_in_forks
 from ..gate import EVERY_EXCEPTION
 from ..interpreter import EVERY_CALL_LOCKS
+from ..judging import Judging
 from ..outcome import IGNORED, Classification, Outcome
-from ..part import Description, Part, refuse_coroutine
+from ..part import Description, refuse_coroutine
 from ..settings import count, instance
 from .breaker import circuit_settings
 from .circuit import Circuit, Voice
@@ -39,7 +40,7 @@ _LOOKED_AT = 32
 _LONGEST_KEY = 100
 
 
-class KeyedCircuitBreaker(Part):
+class KeyedCircuitBreaker(Judging):
     """Circuit breakers of the same settings, one a key, at most `max_keys` of them.
 
     When there is no room, a key goes that was not called for long, and whose circuit a new one would replace without
@@ -106,10 +107,10 @@ class KeyedCircuitBreaker(Part):
         self.classification = instance(classification, Classification, "classification")
         self._others = self._new("all others")
 
-    def wrap(self, function: Callable[P, R], /) -> Callable[P, R]:
+    def wrap_judging(self, function: Callable[P, R], classification: Classification, /) -> Callable[P, R]:
         """The function behind the circuit of each call's key, for threads."""
         key, enter, leave, end, now = self._key, self._enter, self._leave, self._end, self._now
-        of_result, of_error = self.classification.of_result, self.classification.of_error
+        of_result, of_error = classification.of_result, classification.of_error
 
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             entry = enter(key(*args, **kwargs))
@@ -135,10 +136,12 @@ class KeyedCircuitBreaker(Part):
 
         return guarded
 
-    def awrap(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
+    def awrap_judging(
+        self, function: Callable[P, Awaitable[R]], classification: Classification, /
+    ) -> Callable[P, Coroutine[Any, Any, R]]:
         """The coroutine function behind the circuit of each call's key."""
         key, enter, leave, end, now = self._key, self._enter, self._leave, self._end, self._now
-        of_result, of_error = self.classification.of_result, self.classification.of_error
+        of_result, of_error = classification.of_result, classification.of_error
 
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             entry = enter(key(*args, **kwargs))

@@ -42,7 +42,14 @@ def _is_too_many(error: Exception) -> bool:
     return isinstance(error, FailedResponse) and error.status == TOO_MANY
 
 
-HTTP: Final = Classification(ignored=_is_too_many)
+class _OfResponses(Classification):
+    __slots__ = ()
+
+    def repeats(self, error: BaseException) -> bool:
+        return (isinstance(error, Exception) and _is_too_many(error)) or super().repeats(error)
+
+
+HTTP: Final = _OfResponses(ignored=_is_too_many)
 """5xx and errors of the connection are failures. 429 is none: the service is well, and has had enough of us. It is
 repeated when its Retry-After says. All other statuses are successes, those of wrong requests too."""
 
