@@ -54,5 +54,5 @@ RULES: Final[tuple[Rule, ...]] = (
         "Retries without jitter come back all at once, and again at each attempt.",
         missing_jitter.find,
     ),
-    Rule("no-timeout", "Nothing ends a call that hangs.", no_timeout.find),
+    Rule("no-timeout", "Nothing ends a call that hangs, or nothing that its breaker hears of.", no_timeout.find),
 )

@@ -45,7 +45,7 @@ def _beyond_deadline(policy: Policy, times: Times, deadline: float) -> Finding:
     fix = (
         f"a timeout of {fitting:.3g} s lets all {attempts} have their time"
         if fitting > 0 and times.attempts > 1
-        else f"a timeout below {fitting:.3g} s ends it first; the breaker hears nothing of what the deadline ends"
+        else f"a timeout below {fitting:.3g} s ends it first; the breaker hears nothing of what a caller's ends"
         if fitting > 0
         else f"waits alone take {times.attempts * times.waits + times.backoff:.3g} s: fewer attempts, shorter waits"
     )
