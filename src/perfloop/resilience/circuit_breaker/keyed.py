@@ -17,7 +17,7 @@ from ..gate import EVERY_EXCEPTION
 from ..interpreter import EVERY_CALL_LOCKS
 from ..judging import Judging
 from ..outcome import IGNORED, Classification, Outcome
-from ..part import Description, refuse_coroutine
+from ..part import Description, refuse_coroutine, target_of
 from ..settings import count, instance
 from .breaker import circuit_settings
 from .circuit import Circuit, Voice
@@ -51,6 +51,7 @@ class KeyedCircuitBreaker(Judging):
     """
 
     kind = "keyed_circuit_breaker"
+    sees_arguments = True
     results = RESULTS
     gauge_names: ClassVar[tuple[str, ...]] = ("keys", "open", "calls_in_flight")
 
@@ -76,8 +77,7 @@ class KeyedCircuitBreaker(Judging):
         """No key yet. Other arguments as in `CircuitBreaker`.
 
         Args:
-            key: gives the key of a call from its arguments; hashable. Where a policy with this part is not a decorator,
-                but calls `policy.execute(function, …)`, the function is the first of them.
+            key: gives the key of a call from its arguments; hashable.
             max_keys: keys with a circuit of their own, about 2 kB each.
 
         Raises:
@@ -113,7 +113,7 @@ class KeyedCircuitBreaker(Judging):
         of_result, of_error = classification.of_result, classification.of_error
 
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            entry = enter(key(*args, **kwargs))
+            entry = enter(key(*target_of(function, args)[1], **kwargs))
             try:
                 circuit = entry.circuit
                 token = circuit.core.admitting or circuit.admit()
@@ -144,7 +144,7 @@ class KeyedCircuitBreaker(Judging):
         of_result, of_error = classification.of_result, classification.of_error
 
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            entry = enter(key(*args, **kwargs))
+            entry = enter(key(*target_of(function, args)[1], **kwargs))
             try:
                 circuit = entry.circuit
                 token = circuit.core.admitting or circuit.admit()
@@ -171,14 +171,6 @@ class KeyedCircuitBreaker(Judging):
                 leave(entry)
 
         return guarded
-
-    def execute(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """As in `Part`; `key` is given the function's arguments."""
-        return self.wrap(function)(*args, **kwargs)
-
-    async def aexecute(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """As in `Part`; `key` is given the function's arguments."""
-        return await self.awrap(function)(*args, **kwargs)
 
     def state(self, key: Hashable) -> CircuitState:
         """Of the circuit that a call with this key would meet; closed for a key that has none yet."""

@@ -242,3 +242,17 @@ def test_no_failure_goes_to_a_circuit_that_was_forgotten() -> None:
         sys.setswitchinterval(before)
     assert breaker.gauges()["calls_in_flight"] == 0
     assert breaker.gauges()["keys"] <= 2
+
+
+def test_the_key_is_of_the_calls_own_arguments_however_it_is_called() -> None:
+    seen: list[str] = []
+    registry = Registry()
+    breaker = KeyedCircuitBreaker(3, key=lambda host: seen.append(host) or host, registry=registry)
+    policy = Policy(breaker, registry=registry)
+
+    async def call(host: str) -> str:
+        return host.upper()
+
+    assert breaker.execute(str.upper, "a") + policy.execute(str.upper, "b") + policy(lambda host: host)("c") == "ABc"
+    assert asyncio.run(policy.aexecute(call, "d")) + asyncio.run(breaker.aexecute(call, "e")) == "DE"
+    assert seen == ["a", "b", "c", "d", "e"]
