@@ -3,8 +3,9 @@
 `limit ← limit × min(1, tolerance × base ÷ rtt) + √limit`, as in Gradient2 of Netflix's concurrency-limits and in
 Envoy's adaptive concurrency, where `base` is what a call takes while nothing queues. Who only averages what calls
 took comes to think of the queue as usual: at a load a little above capacity its limit creeps up for ever. So here the
-base is measured: from time to time, while the limit is used, fewer calls are let in, half as many and half again for
-as long as that makes them quicker. Only a base measured so may rise.
+base is measured: from time to time, while the limit is what keeps calls out, fewer are let in, half as many and half
+again for as long as that makes them quicker. Only a base measured so may rise. A base that is too low makes the limit
+fall until it keeps calls out: then it is measured.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class Gradient:
             smoothing: the weight of the newest window, above 0 and at most 1.
             window: seconds that are judged together at least; as long as a call takes at least.
             samples: calls that are judged together at least.
-            measure_every: seconds between two measurements of the base. During one, which takes some times as long as
-                a call does, half as many calls or fewer are let in.
+            measure_every: seconds between two measurements of the base, made while the limit keeps calls out. During
+                one, which takes some times as long as a call does, half as many calls or fewer are let in.
 
         Raises:
             InvalidValue: a value out of range, or limits that do not rise from minimum over initial to maximum.
@@ -141,7 +142,7 @@ class Gradient:
         due = max(self._measure_every, _SELDOM * mean)
         if mean > _SURPRISE * self._base:
             due *= _SOONER
-        if now - self._measured >= due:
+        if now - self._measured >= due and window.most >= self.limit:
             self._begin_probe(now, inflight, mean, window.longest)
             return
         gradient = min(1.0, max(_LEAST_GRADIENT, self._tolerance * self._base / mean))
@@ -173,7 +174,7 @@ class Gradient:
 class _Window:
     """Calls that are judged together."""
 
-    __slots__ = ("began", "count", "dropped", "inflight", "longest", "squares", "total")
+    __slots__ = ("began", "count", "dropped", "inflight", "longest", "most", "squares", "total")
 
     def __init__(self) -> None:
         self.began = math.inf
@@ -181,6 +182,8 @@ class _Window:
         self.total = self.squares = self.longest = 0.0
         self.inflight = 0
         """Calls in flight, added up."""
+        self.most = 0
+        """Calls in flight, at one time."""
         self.dropped = False
 
     def add(self, now: float, rtt: float, inflight: int, dropped: bool) -> None:
@@ -190,6 +193,7 @@ class _Window:
         self.squares += rtt * rtt
         self.longest = max(self.longest, rtt)
         self.inflight += inflight
+        self.most = max(self.most, inflight)
         self.dropped = self.dropped or dropped
 
     def tells(self, now: float, samples: int, seconds: float) -> bool:
