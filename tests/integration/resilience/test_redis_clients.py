@@ -86,3 +86,11 @@ def test_a_client_of_its_own_connections(redis_server: Redis) -> None:
     assert client.get("resilience") == b"2"
     assert breaker.counts()["successful"] == 2
     pool.disconnect()
+
+
+def test_a_client_that_is_closed_has_no_connection_left(redis_server: Redis) -> None:
+    client = PolicyRedis.from_url(redis_server.url, policy=policy(CircuitBreaker(1)), client_name="closed")
+    client.ping()
+    client.close()
+    with redis.Redis.from_url(redis_server.url) as other:
+        assert "closed" not in [each["name"] for each in other.client_list()]

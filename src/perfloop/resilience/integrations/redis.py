@@ -55,7 +55,9 @@ class PolicyRedis(redis.Redis):
     def from_url(cls, url: str, *, policy: Policy, **kwargs: Any) -> PolicyRedis:  # type: ignore[override]
         """A client of the server that a URL names."""
         pool = redis.ConnectionPool.from_url(url, **({"retry": Retry(NoBackoff(), 0)} | kwargs))
-        return cls(policy=policy, connection_pool=pool)
+        client = cls(policy=policy, connection_pool=pool)
+        client.auto_close_connection_pool = True
+        return client
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """The answer to a command."""
