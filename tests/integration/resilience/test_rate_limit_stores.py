@@ -166,6 +166,18 @@ def test_threads_and_event_loops_of_two_limiters_share_one_budget(store: Store, 
     limiters[0].acquire("another key")
 
 
+def test_limiters_of_other_names_have_budgets_of_their_own(store: Store) -> None:
+    def admits(name: str, key: str) -> bool:
+        limiter = RateLimiter(1, 3_600, store=store, on_store_failure="fail_closed", name=name, registry=Registry())
+        with contextlib.suppress(RateLimited):
+            return limiter.acquire(key)
+        return False
+
+    keys = [("logins", "7"), ("tenants", "7"), ("a", "b:c"), ("a:b", "c"), ("ü" * 300, "7"), ("ü" * 299, "7")]
+    assert [admits(*each) for each in keys] == [True] * 6
+    assert [admits(*each) for each in keys] == [False] * 6
+
+
 def test_who_waits_is_admitted_when_the_server_says(store: Store) -> None:
     limiter = RateLimiter(20, 1.0, burst=1, max_wait=PATIENT, store=store, registry=Registry())
     served = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, get_args
+from urllib.parse import quote
 
 from ...clock import MONOTONIC
 from ...coordination import FairSemaphore, QueueFull, WaitTimedOut
@@ -83,7 +84,8 @@ class RateLimiter(Gate[bool]):
             max_waiting: how many calls may wait, of all keys.
             key: whose call it is, asked before each; without it there is one budget for all calls.
             max_keys: how many have a budget of their own in this process; further ones share one until others are idle.
-            store: where all processes count; without it each counts for itself.
+            store: where all limiters of this name and these settings count, in all processes; without it each counts
+                for itself.
             on_store_failure: what holds while the store does not answer.
             local_share: of the limit, for this process, where that is "local_share": 1 ÷ the number of processes.
             pause: seconds for which a store that has failed is not asked again.
@@ -119,6 +121,7 @@ class RateLimiter(Gate[bool]):
         renew_lock_in_forks(self)
         begin_anew_in_forks(self)
         super().__init__(name, clock=clock, registry=registry)
+        self._place = quote(self.name, safe="", errors="surrogatepass")  # has no colon: a key of one limiter is never that of another
 
     def try_acquire(self, key: str | None = None) -> bool | None:
         """See `Gate`. A limiter with a store has to ask it, and never answers at once."""
@@ -214,7 +217,7 @@ class RateLimiter(Gate[bool]):
             return self._without_store(key)
         else:
             try:
-                wait = yield _Asked(self._store, key, self.algorithm)
+                wait = yield _Asked(self._store, f"{self._place}:{key}", self.algorithm)
             except StoreFailed as failure:
                 if self._outage.failed(self._now()):
                     instead = self._on_store_failure

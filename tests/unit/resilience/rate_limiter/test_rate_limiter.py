@@ -353,8 +353,10 @@ def test_it_says_what_it_is() -> None:
     )
 
 
-@pytest.mark.parametrize("key", ["\0", "\ud800", "x" * 10_000, "sha256:of another"])
-def test_a_key_that_no_store_takes_is_kept_by_its_hash(key) -> None:
+@pytest.mark.parametrize(
+    ("name", "key"), [("calls", "\0"), ("calls", "\ud800"), ("calls", "x" * 10_000), ("\ud800", "\0"), ("sha256", "x")]
+)
+def test_a_key_that_no_store_takes_is_kept_by_its_hash(name, key) -> None:
     """Keys come from callers: one must not have the store count as lost, and with it the limit of everybody."""
     asked = []
 
@@ -363,9 +365,9 @@ def test_a_key_that_no_store_takes_is_kept_by_its_hash(key) -> None:
             asked.append(key)
             return 0
 
-    limiter = make(6, 60.0, store=Keeping(60.0))
-    for each in (key, key + "!", "plain é"):
-        limiter.acquire(each)
+    store = Keeping(60.0)
+    for limiter, each in ((name, key), (name, key + "!"), ("calls", "plain é")):
+        make(6, 60.0, store=store, name=limiter).acquire(each)
     assert [each.startswith("sha256:") and each.isprintable() and len(each) == 71 for each in asked] == [1, 1, 0]
     assert len(set(asked)) == 3
 
