@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,7 +41,11 @@ class LoopThread:
         self._starting = threading.Lock()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Wait in this thread for what the coroutine returns. Interrupted, it cancels it."""
+        """Wait in this thread for what the coroutine returns. Interrupted, it cancels it.
+
+        Raises:
+            OSError: the thread cannot be started now.
+        """
         future = self._submit(coroutine)
         try:
             return future.result()
@@ -49,12 +54,18 @@ class LoopThread:
             raise
 
     async def arun(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await what the coroutine returns. Cancelled, it cancels it."""
+        """Await what the coroutine returns. Cancelled, it cancels it. Raises as `run` does."""
         return await asyncio.wrap_future(self._submit(coroutine))
 
     def _submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         with self._starting:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True).start()
+                loop = asyncio.new_event_loop()
+                try:
+                    threading.Thread(target=loop.run_forever, name=self._name, daemon=True).start()
+                except RuntimeError as error:  # no more threads now, or the interpreter is at its end
+                    loop.close()
+                    coroutine.close()
+                    raise OSError(errno.EAGAIN, f"no thread for {self._name}: {error}") from error
+                self._loop = loop  # only one that runs: nobody would ever answer in another
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
