@@ -232,16 +232,62 @@ def test_keys_are_gone_from_redis_when_they_no_longer_matter(redis_server: Redis
     store.close()
 
 
+def test_a_key_that_is_full_and_from_before_the_clock_was_set_back_goes_too(redis_server: Redis) -> None:
+    store = RedisStore(redis_server.url, timeout=PATIENT, prefix=f"test {os.urandom(4).hex()}")
+    client = redis.Redis.from_url(redis_server.url)
+    algorithm = SlidingWindow(1, 5.0)
+    place = f"{store._prefix}:{algorithm.signature}:key"
+    client.rpush(place, round((time.time() + 3_600) * 1e6))
+    assert store.take("key", algorithm) > 0
+    assert 0 < client.pttl(place) <= 5_002
+    store.close()
+
+
 def test_rows_that_no_longer_matter_are_deleted_in_passing(postgresql: PostgreSQL, monkeypatch) -> None:
     monkeypatch.setattr("perfloop.resilience.rate_limiter.postgresql._FORGET_EVERY", 10)
     store = PostgreSQLStore(postgresql.url, timeout=PATIENT, table="rates_forgotten")
     algorithm = TokenBucket(1_000, 0.001)
     for number in range(50):
         store.take(f"key {number}", algorithm)
-    with psycopg.connect(postgresql.url) as connection:
-        row = connection.execute("SELECT count(*) FROM rates_forgotten").fetchone()
-    assert row is not None
-    assert row[0] < 20
+    with psycopg.connect(postgresql.url, autocommit=True) as connection:
+        while connection.execute("SELECT count(*) FROM rates_forgotten").fetchone() > (20,):
+            store.take("key", algorithm)
+    store.close()
+
+
+def test_a_call_neither_waits_for_the_deletion_of_rows_nor_fails_by_it(postgresql: PostgreSQL, monkeypatch) -> None:
+    monkeypatch.setattr("perfloop.resilience.rate_limiter.postgresql._FORGET_EVERY", 1)
+    monkeypatch.setattr("perfloop.resilience.rate_limiter.postgresql.FORGET", "SELECT pg_sleep(60), %(after)s::text")
+    store = PostgreSQLStore(postgresql.url, timeout=1.0, table=f"rates_{os.urandom(4).hex()}", max_connections=2)
+    assert [store.take("key", GCRA(3, 3_600.0, burst=3)) for _ in range(2)] == [0, 0]
+    assert store.take("key", GCRA(3, 3_600.0, burst=3)) == 0
+    store.close()
+
+
+def test_a_restarted_postgresql_costs_one_call_and_not_one_a_connection(postgresql: PostgreSQL) -> None:
+    store = PostgreSQLStore(postgresql.url, timeout=PATIENT, table=f"rates_{os.urandom(4).hex()}")
+    algorithm = GCRA(1_000, 3_600.0, burst=1_000)
+    barrier = threading.Barrier(4)
+
+    def ask() -> None:
+        while len(store._idle) < 4:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                barrier.wait(1)
+            store.take("key", algorithm)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with psycopg.connect(postgresql.url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid = ANY(%s)",
+            [[each.info.backend_pid for each in store._idle]],
+        )
+    with pytest.raises(StoreFailed):
+        store.take("key", algorithm)
+    assert store.take("key", algorithm) == 0
     store.close()
 
 
@@ -384,18 +430,30 @@ def test_a_cancelled_call_leaves_no_answer_for_the_next(store: Store) -> None:
     assert store.take("used up", slow) > 0
 
 
-@pytest.mark.parametrize("url", ["nonsense://:secret@host", 7])
-def test_a_url_that_is_none_is_refused_without_its_password(url: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        (RedisStore, "nonsense://:secret@host"),
+        (RedisStore, 7),
+        (PostgreSQLStore, "postgresql:/user:secret@host/db"),
+        (PostgreSQLStore, "postgresql://user:secret@[host/db"),
+        (PostgreSQLStore, "postgresql://user:secret/@host/db"),
+        (PostgreSQLStore, "postgresql://user:%secret@host/db"),
+        (PostgreSQLStore, b"postgresql://user:secret@host/db"),
+    ],
+)
+def test_a_url_that_is_none_is_refused_without_its_password(kind: Any, url: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        RedisStore(url)
+        kind(url)
     assert "secret" not in str(caught.value)
+    assert caught.value.__context__ is None or "secret" not in str(caught.value.__context__)
 
 
 @pytest.mark.parametrize("settings", [{"timeout": 0}, {"max_connections": 0}])
 def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
-    for kind in (RedisStore, PostgreSQLStore):
+    for kind in ("redis", "postgresql"):
         with pytest.raises(InvalidValue):
-            kind("redis://127.0.0.1:1/0", **settings)
+            (RedisStore if kind == "redis" else PostgreSQLStore)(f"{kind}://127.0.0.1:1/0", **settings)
     for table in ('x"; DROP TABLE y; --', "", "A", "a.b.c"):
         with pytest.raises(InvalidValue):
             PostgreSQLStore("postgresql:///", table=table)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ...coordination.loop_thread import leave_to_parent
-from ...exceptions import InvalidValue, MissingExtra
+from ...exceptions import ConfigurationError, InvalidValue, MissingExtra
 from ..settings import count
 from .postgresql_statements import FORGET, NOW, STATEMENTS, TABLE
 from .store import Store
@@ -58,12 +58,12 @@ class PostgreSQLStore(Store):
             max_connections: of this process, for all limiters that have this store.
 
         Raises:
-            InvalidValue: no URL; a name of a table that would have to be quoted.
+            ConfigurationError: no URL that libpq reads.
+            InvalidValue: no text; a name of a table that would have to be quoted.
             MissingExtra: psycopg is not installed.
         """
         super().__init__(timeout)
-        if not isinstance(url, str):
-            raise InvalidValue("Expected a URL", got=url, where="url")
+        _check(url)
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?", table):
             raise InvalidValue("Expected lower-case letters, digits and _", got=table, where="table")
         self._url = url
@@ -78,16 +78,26 @@ class PostgreSQLStore(Store):
         async with self._connection() as connection:
             answer = await (await connection.execute(self._statements[algorithm.name], values)).fetchone()
             assert answer is not None
-            self._asked += 1
-            if self._asked % _FORGET_EVERY == 0:
-                await connection.execute(FORGET.format(table=self._table))
+        self._asked += 1
+        if self._asked % _FORGET_EVERY == 0 and (self._forgetting is None or self._forgetting.done()):
+            self._forgetting = asyncio.create_task(self._forget())
         return int(answer[0])
 
     async def disconnect(self) -> None:
         while self._idle and self._home is asyncio.get_running_loop():  # else they are the parent's
             await self._idle.pop().close()
 
+    async def _forget(self) -> None:
+        """Delete idle rows among those that follow the last ones looked at. No call waits for it, nor fails by it."""
+        with contextlib.suppress(*self.failures):
+            async with self._connection() as connection:
+                found = await connection.execute(FORGET.format(table=self._table), {"after": self._looked_at})
+                row = await found.fetchone()
+            self._looked_at = "" if row is None or row[0] is None else row[0]
+
     def _begin(self) -> None:
+        self._looked_at = ""
+        self._forgetting: asyncio.Task[None] | None = None
         self._idle: list[psycopg.AsyncConnection[Any]] = []
         self._places = asyncio.Semaphore(self._size)
         self._asked = 0
@@ -105,7 +115,12 @@ class PostgreSQLStore(Store):
             try:
                 yield connection
             except BaseException:
-                connection.pgconn.finish()  # tells the server, and waits for nothing
+                gone = [connection]
+                if connection.broken:  # the server has closed it, and so the others most likely
+                    gone += self._idle
+                    self._idle.clear()
+                for each in gone:
+                    each.pgconn.finish()  # tells the server, and waits for nothing
                 raise
             self._idle.append(connection)
 
@@ -126,3 +141,19 @@ class PostgreSQLStore(Store):
             connection.pgconn.finish()
             raise
         return connection
+
+
+def _check(url: object) -> None:
+    """Refuse what libpq would, whose own messages have the URL in them, and with it the password."""
+    if not isinstance(url, str):
+        raise InvalidValue("Expected a URL", got=type(url).__name__, where="url")
+    try:
+        ports = str(psycopg.conninfo.conninfo_to_dict(url).get("port") or "")
+    except psycopg.Error:
+        ports = "none"
+    if not all(each.isdigit() for each in ports.split(",") if each):
+        raise ConfigurationError(
+            "Expected the URL of a PostgreSQL server",
+            where="url",
+            hint="postgresql://[user[:password]@]host[:port]/database, with %-escapes for / @ : % in a password",
+        )

@@ -17,11 +17,16 @@ CREATE UNLOGGED TABLE IF NOT EXISTS {table} (
   key text PRIMARY KEY, held numeric, at numeric, log bigint[], wait bigint NOT NULL, idle_at bigint NOT NULL
 ) WITH (fillfactor = 50)
 """
+# By the primary key, a piece at a time: a search for what is idle would read the whole table, again and again.
 FORGET = """
-DELETE FROM {table} WHERE ctid IN (
-  SELECT ctid FROM {table} WHERE idle_at < extract(epoch from clock_timestamp()) * 1000000 LIMIT 1000
+WITH piece AS (SELECT key FROM {table} WHERE key > %(after)s ORDER BY key LIMIT 3000),
+idle AS (
+  SELECT key FROM {table}
+  WHERE key IN (SELECT key FROM piece) AND idle_at < extract(epoch FROM clock_timestamp()) * 1000000
   FOR UPDATE SKIP LOCKED
-)
+),
+gone AS (DELETE FROM {table} WHERE key IN (SELECT key FROM idle))
+SELECT CASE WHEN count(*) = 3000 THEN max(key) END FROM piece
 """
 NOW = "(SELECT floor(extract(epoch FROM clock_timestamp()) * 1000000) AS now) AS clock"
 

@@ -78,6 +78,7 @@ if length > 0 then
   if last - now > set_back then
     redis.call('DEL', key)
     for _ = 1, length do redis.call('RPUSH', key, text(now)) end
+    keep(per)
   elseif last > now then at = last end
 end
 if length >= limit then
