@@ -121,7 +121,8 @@ class RateLimiter(Gate[bool]):
         renew_lock_in_forks(self)
         begin_anew_in_forks(self)
         super().__init__(name, clock=clock, registry=registry)
-        self._place = quote(self.name, safe="", errors="surrogatepass")  # has no colon: a key of one limiter is never that of another
+        # Without a colon, so that no key of one limiter is that of another.
+        self._place = quote(self.name, safe="", errors="surrogatepass")
 
     def try_acquire(self, key: str | None = None) -> bool | None:
         """See `Gate`. A limiter with a store has to ask it, and never answers at once."""
