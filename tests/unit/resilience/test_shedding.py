@@ -126,17 +126,17 @@ class TestLine:
     def test_first_come_first_served_while_it_is_a_burst(self):
         line = self.line()
         waiters = [line.join(0, CRITICAL)[0] for _ in range(3)]
-        assert [line.next(0.1) for _ in range(3)] == waiters
+        assert [line.next(0.1, 7) for _ in range(3)] == waiters
 
     def test_last_come_first_served_once_it_has_not_been_empty_for_the_interval(self):
         line = self.line()
         waiters = [line.join(now, CRITICAL)[0] for now in (0, 0.1, 0.2)]
-        assert [line.next(0.2) for _ in range(3)] == waiters[::-1]
+        assert [line.next(0.2, 7) for _ in range(3)] == waiters[::-1]
 
     def test_the_more_important_go_first(self):
         line = self.line()
         waiters = {each: line.join(0, each)[0] for each in (SHEDDABLE, PLUS, CRITICAL, SHEDDABLE_PLUS)}
-        assert [line.next(0) for _ in range(4)] == [waiters[each] for each in Criticality]
+        assert [line.next(0, 7) for _ in range(4)] == [waiters[each] for each in Criticality]
 
     def test_waits_are_short_once_it_has_not_been_empty_for_the_interval(self):
         line = self.line()
@@ -154,14 +154,14 @@ class TestLine:
         assert len(line.expired(0.11)) == 1
         older, newer = (line.join(now, CRITICAL)[0] for now in (1.0, 1.001))
         assert line.longest_wait(1.001) == 0.005
-        assert [line.next(1.001), line.next(1.001)] == [newer, older]
+        assert [line.next(1.001, 7), line.next(1.001, 7)] == [newer, older]
         line.join(1.2, CRITICAL)
         assert line.longest_wait(1.2) == 0.1
 
     def test_an_empty_line_begins_anew(self):
         line = self.line()
         line.join(0, CRITICAL)
-        line.next(5)
+        line.next(5, 7)
         line.join(5, CRITICAL)
         assert not line.overloaded(5.1)
 
@@ -281,6 +281,28 @@ class TestWaiting:
         assert most[0] <= 2
         assert shedder.counts()["successful"] == 600
         assert shedder.gauges() == {"limit": 2, "in_flight": 0, "waiting": 0}
+
+    def test_whose_time_is_over_in_the_moment_of_its_admission_is_let_in(self, monkeypatch):
+        shedder, loop = a_shedder(1, interval=1e-3, target=1e-3, clock=FakeClock()), asyncio.new_event_loop()
+        token = shedder.try_acquire()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        waiting = asyncio.run_coroutine_threadsafe(shedder.aacquire(), loop)
+
+        def take(line, queue, place, original=Line._take):
+            waiter = original(line, queue, place)
+            waiting.exception(10)  # its timer has come before this goes on
+            return waiter
+
+        while not shedder.gauges()["waiting"]:
+            os.sched_yield()
+        monkeypatch.setattr(Line, "_take", take)
+        shedder.release(token, SUCCESS, 0)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(60)
+        loop.close()
+        shedder.release(waiting.result(), SUCCESS, 0)
+        assert shedder.gauges() == {"limit": 1, "in_flight": 0, "waiting": 0}
 
     def test_the_place_of_who_waited_in_a_loop_that_is_closed_goes_to_the_next(self):
         shedder = a_shedder(1, interval=60, target=60)

@@ -111,10 +111,12 @@ class Line:
             self._turned_away = now
         return late
 
-    def next(self, now: float) -> Waiter:
-        """Take out who comes next; somebody must be waiting."""
+    def next(self, now: float, token: Any) -> Waiter:
+        """Let in, with this token, who comes next; somebody must be waiting."""
         queue = next(filter(None, self._queues.values()))
-        return self._take(queue, len(queue) - 1 if self.overloaded(now) else 0)
+        place = len(queue) - 1 if self.overloaded(now) else 0
+        queue[place].admitted = token  # first: whoever sees without the lock that it is over, sees this, too
+        return self._take(queue, place)
 
     def leave(self, waiter: Waiter) -> None:
         """Take this one out, if it still waits."""

@@ -243,10 +243,8 @@ class LoadShedder(Gate[int]):
         now = self._now()
         gone = self._expire(now)
         while (first := self._line.first()) is not None and self._has_place(first):
-            waiter = self._line.next(now)
-            waiter.admitted = self._generation
+            gone.append(self._line.next(now, self._generation))
             self._inflight += 1
-            gone.append(waiter)
         return gone
 
     def _expire(self, now: float) -> list[Waiter]:
