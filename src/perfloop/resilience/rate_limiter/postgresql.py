@@ -73,6 +73,13 @@ class PostgreSQLStore(Store):
         self._home: asyncio.AbstractEventLoop | None = None
         self._begin()
 
+    def _begin(self) -> None:
+        self._looked_at = ""
+        self._forgetting: asyncio.Task[None] | None = None
+        self._idle: list[psycopg.AsyncConnection[Any]] = []
+        self._places = asyncio.Semaphore(self._size)
+        self._asked = 0
+
     async def ask(self, key: str, algorithm: Algorithm[Any]) -> int:
         values = {"key": f"{algorithm.signature}:{key}", **numbers(algorithm)}
         async with self._connection() as connection:
@@ -94,13 +101,6 @@ class PostgreSQLStore(Store):
                 found = await connection.execute(FORGET.format(table=self._table), {"after": self._looked_at})
                 row = await found.fetchone()
             self._looked_at = "" if row is None or row[0] is None else row[0]
-
-    def _begin(self) -> None:
-        self._looked_at = ""
-        self._forgetting: asyncio.Task[None] | None = None
-        self._idle: list[psycopg.AsyncConnection[Any]] = []
-        self._places = asyncio.Semaphore(self._size)
-        self._asked = 0
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
