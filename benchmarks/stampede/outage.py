@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,7 +121,7 @@ class _Outage:
 
     async def _request(self, due: float, key: int) -> None:
         try:
-            if await self._cache.aget_or_load(key, lambda: self._load(key)) != key:
+            if await self._cache.aget_or_load(key, partial(self._load, key)) != key:
                 raise RuntimeError(f"a wrong value for {key}")
         except OSError:
             self._failed += 1

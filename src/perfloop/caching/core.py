@@ -193,7 +193,7 @@ class Core:
             return self.given(stale)
         soft = options.soft_timeout if stale is not None and now < stale.fresh_until + options.stale_on_error else None
         timeout = options.hard_timeout if soft is None else soft
-        if not (yield Wait(flight.future, timeout, lambda: flight.is_stranded)):
+        if not (yield Wait(flight.future, timeout, flight)):
             if flight.is_stranded:
                 return _AGAIN
             if soft is not None and stale is not None:

@@ -160,8 +160,8 @@ class Wait(msgspec.Struct, frozen=True):
 
     future: concurrent.futures.Future[Any]
     timeout: float | None = None
-    in_vain: Callable[[], bool] = lambda: False
-    """Looked at now and then: whether it will never be done. Then the wait ends, too."""
+    flight: Flight | None = None
+    """What is waited for, if it may be stranded: then the wait ends, too."""
 
     def run(self) -> bool:
         return any(concurrent.futures.wait([self.future], seconds).done for seconds in self._slices())
@@ -169,19 +169,46 @@ class Wait(msgspec.Struct, frozen=True):
     async def run_async(self) -> bool:
         if self.future.done():
             return True
-        future = asyncio.wrap_future(self.future)
-        for seconds in self._slices():
-            if (await asyncio.wait([future], timeout=seconds))[0]:
+        loop = asyncio.get_running_loop()
+        done = _done_in(loop, self.future)
+        if self.flight is not None and self.flight.loop is not loop:
+            slices = self._slices()
+        elif self.timeout is not None:
+            slices = iter([self.timeout])
+        else:  # thousands may wait like this: nothing wakes them now and then
+            await done
+            return True
+        for seconds in slices:
+            if (await asyncio.wait([done], timeout=seconds))[0]:
                 return True
         return False
 
     def _slices(self) -> Iterator[float]:
         left = math.inf if self.timeout is None else self.timeout
-        while not self.in_vain():
+        while self.flight is None or not self.flight.is_stranded:
             yield min(left, _LOOK_EVERY)
             left -= _LOOK_EVERY
             if left <= 0:
                 return
+
+
+def _done_in(loop: asyncio.AbstractEventLoop, future: concurrent.futures.Future[Any]) -> asyncio.Future[None]:
+    """Done when that one is. Unlike `asyncio.wrap_future` it writes to no pipe when the same loop ends both."""
+    done = loop.create_future()
+
+    def end() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def tell(_: concurrent.futures.Future[Any]) -> None:
+        if asyncio._get_running_loop() is loop:
+            end()
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(end)
+
+    future.add_done_callback(tell)
+    return done
 
 
 class Start(msgspec.Struct, frozen=True):

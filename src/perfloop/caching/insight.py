@@ -87,26 +87,23 @@ class _Costs:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._seconds: dict[str, list[float]] = {}
-        """Key → its seconds, and how many of them may be those of others that had its place."""
+        self._seconds: dict[str, float] = {}
+        self._uncertain: dict[str, float] = {}
+        """Of those that had no place of their own at first: how many seconds may be others' that had it before."""
         self._lock = RLock()
         renew_lock_in_forks(self)
 
     def add(self, key: str, seconds: float) -> None:
         with self._lock:
-            known = self._seconds.get(key)
-            if known is not None:
-                known[0] += seconds
-            elif len(self._seconds) < self._most:
-                self._seconds[key] = [seconds, 0.0]
-            else:
-                least = min(self._seconds, key=lambda each: self._seconds[each][0])
-                before = self._seconds.pop(least)[0]
-                self._seconds[key] = [before + seconds, before]
+            if key not in self._seconds and len(self._seconds) >= self._most:
+                least = min(self._seconds, key=self._seconds.__getitem__)
+                self._uncertain.pop(least, None)
+                self._uncertain[key] = self._seconds[key] = self._seconds.pop(least)
+            self._seconds[key] = self._seconds.get(key, 0.0) + seconds
 
     def dearest(self, count: int) -> tuple[CostlyKey, ...]:
         with self._lock:
-            keys = [CostlyKey(key, *figures) for key, figures in self._seconds.items()]
+            keys = [CostlyKey(key, seconds, self._uncertain.get(key, 0.0)) for key, seconds in self._seconds.items()]
         return tuple(sorted(keys, key=lambda each: -each.seconds)[:count])
 
 

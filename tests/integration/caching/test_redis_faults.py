@@ -376,6 +376,23 @@ def test_tasks_that_are_cancelled_leave_no_answer_behind(level: RedisLevel) -> N
     asyncio.run(main())
 
 
+def test_a_request_needs_no_task_of_its_own(level: RedisLevel) -> None:
+    async def main() -> None:
+        await run_async(level.write({"key": PLAIN}))
+        made = []
+
+        def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+            made.append(coroutine)
+            return asyncio.Task(coroutine, loop=loop, **options)
+
+        asyncio.get_running_loop().set_task_factory(factory)
+        assert (await run_async(level.read(["key"])))[0] is not None
+        assert made == []
+        await level.aclose()
+
+    asyncio.run(main())
+
+
 def test_all_connections_in_use(redis_server: Redis) -> None:
     options = RedisOptions(max_connections=1, answer_timeout=1.0)
     with run_redis() as server, Client.from_url(server.url) as client:

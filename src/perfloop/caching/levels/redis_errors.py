@@ -46,7 +46,7 @@ def explained(error: BaseException, where: str, answer_timeout: float) -> LevelF
     elif isinstance(error, failures.BusyLoadingError):
         message = "Redis is loading its data and does not answer yet"
     elif isinstance(error, (failures.TimeoutError, TimeoutError)):
-        message = f"Redis did not answer in time ({text})"
+        message = f"Redis did not answer in time ({text})" if text else "Redis did not answer in time"
         hint = f"answers may take {answer_timeout:g} s (answer_timeout)"
     elif isinstance(error, (failures.ConnectionError, OSError)):
         message = f"Redis cannot be reached: {text}"

@@ -89,16 +89,18 @@ class RedisTransport:
         self.where = _without_password(url)
         settings = {
             "socket_connect_timeout": options.connect_timeout,
-            "socket_timeout": options.answer_timeout,
             "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0),
             "protocol": 2,
             "max_connections": 2**31,  # we count them ourselves
             "encoding_errors": "surrogatepass",
         }
         try:
-            self._threads_pool: Any = redis.ConnectionPool.from_url(url, redis_connect_func=self._greet, **settings)
+            self._threads_pool: Any = redis.ConnectionPool.from_url(
+                url, redis_connect_func=self._greet, socket_timeout=options.answer_timeout, **settings
+            )
+            # Its own limits of time would cost a task and a timer for each command.
             self._loops_pool: Any = redis.asyncio.ConnectionPool.from_url(
-                url, redis_connect_func=self._greet_async, **settings
+                url, redis_connect_func=self._greet_async, socket_timeout=None, **settings
             )
         except (ValueError, TypeError):  # its message may have the password
             raise ConfigurationError(
@@ -243,26 +245,29 @@ class RedisTransport:
 
     async def _ask_async(self, connection: Connection, request: RedisRequest) -> tuple[bytes, Any]:
         run: bytes = connection.perfloop_run
-        await connection.send_packed_command((request.packed(run),), check_health=False)
-        try:
-            return run, await connection.read_response()
-        except failures.NoScriptError:
-            text = request.again(run)
-            if text is None:
-                raise
-            await connection.send_packed_command((text,), check_health=False)
-            return run, await connection.read_response()
+        async with asyncio.timeout(self.options.answer_timeout):
+            await connection.send_packed_command((request.packed(run),), check_health=False)
+            try:
+                return run, await connection.read_response()
+            except failures.NoScriptError:
+                text = request.again(run)
+                if text is None:
+                    raise
+                await connection.send_packed_command((text,), check_health=False)
+                return run, await connection.read_response()
 
     async def _greet_async(self, connection: Connection) -> None:
-        await connection.on_connect()
-        await connection.send_command("INFO", "server", check_health=False)
-        connection.perfloop_run = _run_of(await connection.read_response(), self.where)
+        async with asyncio.timeout(self.options.answer_timeout):
+            await connection.on_connect()
+            await connection.send_command("INFO", "server", check_health=False)
+            connection.perfloop_run = _run_of(await connection.read_response(), self.where)
         await self._measure_async(connection)
 
     async def _measure_async(self, connection: Connection) -> None:
         asked = self._now()
-        await connection.send_command("TIME", check_health=False)
-        seconds, microseconds = await connection.read_response()
+        async with asyncio.timeout(self.options.answer_timeout):
+            await connection.send_command("TIME", check_health=False)
+            seconds, microseconds = await connection.read_response()
         self.clock.measured(int(seconds) + int(microseconds) / 1e6, asked, self._now())
 
     def _forget_closed(self) -> None:
