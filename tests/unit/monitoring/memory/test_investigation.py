@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from collections import deque
@@ -14,21 +13,18 @@ from perfloop.monitoring.memory.growth import take_census
 from perfloop.monitoring.memory.investigation import investigate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 OPTIONS = LeakOptions(window_seconds=0.01)
 
 
 @pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A program of its own, and a heap without all that the tests' process has beside it, which takes long to walk."""
-    gc.collect()
-    gc.freeze()
+def program(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A program of its own."""
     program: Any = ModuleType("program")
     program.LATEST, program.FULL, program.KEPT = deque(maxlen=3_000), deque(maxlen=500), []
     monkeypatch.setitem(sys.modules, "program", program)
-    yield program
-    gc.unfreeze()
+    return program
 
 
 def looked(work: Callable[[int], None], options: LeakOptions = OPTIONS, *, least: float = 0.0) -> LeakEvidence:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,12 @@ from perfloop.monitoring.memory import retaining_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_heap() -> None:
+    """Paths lead through modules, which must not be out of the collector's sight."""
+    gc.unfreeze()
 
 
 class Store:
