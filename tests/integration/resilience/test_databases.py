@@ -20,6 +20,7 @@ from perfloop.resilience.integrations.sqlalchemy import AsyncPolicyEngine, Polic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from ...servers.postgresql import PostgreSQL
 
@@ -149,6 +150,20 @@ def test_what_is_left_is_a_limit_that_postgresql_takes(left: float, told: int, p
         connection.execute("SELECT set_config('statement_timeout', %s, true)", [statement_timeout(left)])
         connection.rollback()
     assert int(statement_timeout(left)) == told
+
+
+@pytest.mark.parametrize(("what", "failed"), [("SELECT nothing", 0), ("SELEC 1", 0), ("UPDATE things SET a = 2", 1)])
+def test_sqlite_calls_wrong_statements_and_locks_by_one_name(what: str, failed: int, tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'things'}", connect_args={"timeout": 0})
+    breaker = CircuitBreaker(9)
+    with engine.connect() as locking:
+        locking.execute(text("CREATE TABLE things (a)"))
+        locking.commit()
+        locking.execute(text("INSERT INTO things VALUES (1)"))
+        with pytest.raises(exc.OperationalError):
+            PolicyEngine(engine, policy(breaker)).run(lambda connection: connection.execute(text(what)))
+    assert breaker.counts()["failed"] == failed
+    engine.dispose()
 
 
 def test_the_pool_is_told_to_check() -> None:

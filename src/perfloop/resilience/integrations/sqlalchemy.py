@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["AsyncPolicyEngine", "PolicyEngine"]
 
 R = TypeVar("R")
+_SQLITE_ERROR = 1
+"""A statement that is wrong, which SQLite calls an OperationalError, too."""
 
 
 class PolicyEngine:
@@ -92,8 +94,11 @@ class AsyncPolicyEngine:
 
 
 def _is_failure(error: Exception) -> bool:
-    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
-        return True
+    if isinstance(error, exc.DBAPIError):
+        if error.connection_invalidated:
+            return True
+        if getattr(error.orig, "sqlite_errorcode", None) == _SQLITE_ERROR:
+            return False
     return isinstance(error, (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError))
 
 
