@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import secrets
+import sys
 import threading
 import time
 import weakref
@@ -58,7 +59,7 @@ class OutcomeRecorder(Gate[float]):
 
     A call appends to a list; a thread writes twice a second. When it cannot keep up, or the disk is full, calls are
     dropped and counted. Each process, forked ones too, writes files of its own; of one that is killed the last half
-    second is missing.
+    second is missing. A recorder that nothing refers to any more writes what it has and ends its thread.
     """
 
     kind = "outcome_recorder"
@@ -211,6 +212,11 @@ class OutcomeRecorder(Gate[float]):
         with self._lock:
             self._shut()
 
+    def __del__(self) -> None:
+        # Not where it was refused, nor at the interpreter's end, when `_flush_all` has written the rest.
+        if "_ended" in self.__dict__ and not sys.is_finalizing():
+            self.close()
+
     def _write(self, calls: list[Call]) -> None:
         lost = self._dropped + self._lost
         try:
@@ -219,7 +225,7 @@ class OutcomeRecorder(Gate[float]):
             assert self._file is not None
             append_calls(self._file, calls, lost - self._told_lost)
             self._size = self._file.tell()
-        except (OSError, ValueError, OverflowError) as error:  # the latter two: a name or a clock that is none
+        except Exception as error:  # the disk, or a name, a clock or an outcome that is none: never the thread's end
             # What is half written is damage that a reader stops at: go on in a new file, once there is room.
             self._lost += len(calls)
             with contextlib.suppress(OSError):
@@ -236,21 +242,25 @@ class OutcomeRecorder(Gate[float]):
 
     def _open(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        while len(self._paths) >= _PIECES:
-            self._paths.pop(0).unlink(missing_ok=True)
-        now = time.time()
-        path = self._directory / f"{_file_name(self.name)}-{os.getpid()}-{time.time_ns() // 1000}{SUFFIX}"
-        file = path.open("xb", buffering=0)
-        self._paths.append(path)
-        self._file = file
         head = OutcomesRecord(
             environment=current_environment(),
             name=self.name,
             process=self._process,
             pid=os.getpid(),
-            epoch=now - self._now(),
+            epoch=time.time() - self._now(),
         )
-        write_all(file, msgspec.json.encode(head) + b"\n")
+        path = self._directory / f"{_file_name(self.name)}-{os.getpid()}-{time.time_ns() // 1000}{SUFFIX}"
+        file = path.open("xb", buffering=0)
+        try:
+            write_all(file, msgspec.json.encode(head) + b"\n")
+        except BaseException:
+            file.close()
+            path.unlink()
+            raise
+        self._file = file
+        self._paths.append(path)
+        while len(self._paths) > _PIECES:  # not before the new one is there: a full disk must not cost them all
+            self._paths.pop(0).unlink(missing_ok=True)
 
     def _shut(self) -> None:
         file, self._file = self._file, None

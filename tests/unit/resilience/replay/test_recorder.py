@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -147,6 +149,50 @@ def test_a_directory_that_cannot_be_written_costs_calls_and_says_so(tmp_path, ca
     recorder.flush()
     found = read_outcomes(recorder.paths)
     assert (len(found), found.lost) == (1, 2)
+
+
+def test_a_disk_that_is_full_costs_no_call_that_was_written_before(tmp_path) -> None:
+    """A limit of the size of files has writes fail as a full disk does: a file can be made, and not be written."""
+    program = f"""
+import resource, signal
+from perfloop.resilience.replay import OutcomeRecorder
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+recorder = OutcomeRecorder({str(tmp_path)!r}, "pay", every=3600)
+recorder.execute(int)
+recorder.flush()
+written = recorder.paths
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+for _ in range(9):
+    recorder.execute(int)
+    recorder.flush()
+assert recorder.paths == written, recorder.paths
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+recorder.execute(int)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found = read_outcomes([tmp_path])
+    assert (len(found), found.lost, found.damage) == (2, 9, [])
+
+
+@pytest.mark.parametrize("call", [(0.0, None, SUCCESS), (0.0, 1.0, "failed"), (None, 1.0, SUCCESS)])
+def test_a_call_that_is_none_costs_its_block_and_not_the_thread(recorder, call) -> None:
+    recorder.record(*call)
+    recorder.flush()
+    recorder.execute(int)
+    assert outcomes_of(recorder) == [SUCCESS]
+    assert recorder.counts() == {"recorded": 1, "dropped": 1}
+
+
+def test_one_that_nothing_refers_to_writes_what_it_has(tmp_path) -> None:
+    recorder = OutcomeRecorder(tmp_path, "pay", every=3600, registry=Registry())
+    thread = recorder._thread
+    recorder.execute(int)
+    del recorder
+    gc.collect()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert len(read_outcomes([tmp_path])) == 1
 
 
 def test_many_threads_lose_nothing(recorder) -> None:
