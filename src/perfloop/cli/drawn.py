@@ -31,6 +31,8 @@ class Drawn:
         self._coloured = self._terminal and not os.environ.get("NO_COLOR")
         self._draws = True
         """False: nothing is drawn."""
+        self._ending_seconds: float | None = _ENDING_SECONDS
+        """For what is being drawn in the end; None: as long as that takes."""
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -46,7 +48,7 @@ class Drawn:
         self._ended.set()
         if self._thread is not None:
             # A terminal that has stopped reading must not keep the command from ending.
-            self._thread.join(timeout=_ENDING_SECONDS)
+            self._thread.join(timeout=self._ending_seconds)
 
     def _run(self) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from .drawn import Drawn
-from .streams import write_stdout
+from .streams import note, stdout_takes, write_stdout
 
 if TYPE_CHECKING:
     from ..monitoring.live import LiveState
@@ -27,7 +27,8 @@ class MonitorView(Drawn):
     """Shows the latest state from entering to leaving.
 
     Args:
-        json: a line of JSON a second on standard output, and nothing else.
+        json: a line of JSON a second on standard output, and nothing else. One that a pipe has no room for, as nobody
+            reads, is left out: a line is whole or not there, and a reader that is slow keeps nobody.
         enabled: False shows nothing, but JSON where it is asked for.
         stream: standard error by default.
         interval: seconds between two looks; by default 0.5 on a terminal, 1 for JSON and 5 elsewhere.
@@ -45,6 +46,9 @@ class MonitorView(Drawn):
         self._interval = interval or usual
         self._latest: LiveState | None = None
         self._ran = False
+        self._left_out = 0
+        if json:
+            self._ending_seconds = None  # a line that is begun is written to its end
 
     def show(self, state: LiveState) -> None:
         """Take the latest state."""
@@ -62,6 +66,8 @@ class MonitorView(Drawn):
             self._write(self._drawn(self._latest))  # the last figures stay on the terminal
         elif self._ran or self._json:  # of a service that never answered, the error says more
             self._look()
+        if self._left_out:
+            note(f"! {self._left_out:,} lines left out: those before were not read")
 
     def _look(self) -> None:
         state = self._latest
@@ -69,7 +75,11 @@ class MonitorView(Drawn):
             return
         if self._json:
             parts = [msgspec.structs.replace(part, course=None) for part in state.parts]
-            write_stdout(msgspec.json.encode(msgspec.structs.replace(state, points=None, parts=parts)) + b"\n")
+            line = msgspec.json.encode(msgspec.structs.replace(state, points=None, parts=parts)) + b"\n"
+            if stdout_takes(len(line)):
+                write_stdout(line)
+            else:
+                self._left_out += 1
         elif self.redraws:
             self._write(_CLEAR + self._drawn(state))
         else:

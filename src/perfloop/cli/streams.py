@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import io
+import mmap
 import os
+import stat
 import sys
 
-__all__ = ["flush_stdout", "note", "open_closed_streams", "write_stdout"]
+__all__ = ["flush_stdout", "note", "open_closed_streams", "stdout_takes", "write_stdout"]
 
 # The reader of a pipe has left, or the terminal was closed.
 _LEFT = (errno.EPIPE, errno.EIO)
@@ -47,6 +49,29 @@ def write_stdout(data: bytes) -> None:
         _drop_stdout()
         if error.errno not in _LEFT:
             raise OSError(error.errno, error.strerror, "stdout") from error
+
+
+def stdout_takes(size: int) -> bool:
+    """Whether stdout takes so many bytes now: False where it is a pipe whose reader leaves too much unread.
+
+    Of other streams nobody can tell, nor where the system is not Linux: True.
+    """
+    if sys.platform != "linux":
+        return True
+    import fcntl
+    import termios
+
+    try:
+        descriptor = sys.stdout.fileno()
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return True
+        pages = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) // mmap.PAGESIZE
+        unread = int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+    except OSError:
+        return True
+    # A pipe is a ring of pages. What a write leaves free in its last page may not be enough for the next one: as much
+    # again as is unread may be lost to that.
+    return not unread or size <= (pages - 2 * (unread // mmap.PAGESIZE + 1)) * mmap.PAGESIZE
 
 
 def flush_stdout() -> bool:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sys
 import threading
 
 import pytest
 from msgspec.structs import replace
 
 from perfloop.cli.monitor_view import MonitorView
+from perfloop.cli.streams import stdout_takes
 
 from ..reporting.test_monitor_page import STATE
 
@@ -95,3 +98,31 @@ def test_nothing_is_shown_where_nothing_is_wanted_or_known() -> None:
 def test_a_stream_that_is_closed_ends_the_view_alone() -> None:
     with MonitorView(stream=Closed(), interval=0.01) as view:
         view.show(STATE)
+
+
+def test_a_pipe_that_nobody_reads_keeps_nobody_and_has_whole_lines(monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader:
+        with os.fdopen(writing, "w") as stdout:
+            monkeypatch.setattr(sys, "stdout", stdout)
+            view = MonitorView(json=True, interval=3600)
+            with view:
+                view.show(STATE)
+                for _ in range(2_000):
+                    view._look()
+        lines = reader.read().splitlines(keepends=True)
+    assert all(line.endswith(b"\n") and json.loads(line)["title"] == "uvicorn shop:app" for line in lines)
+    assert 2 < len(lines) < 2_000
+    assert f"! {2_001 - len(lines):,} lines left out" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("length", [1, 2_049, 4_095, 4_096, 4_097, 8_193, 30_000])
+def test_what_a_pipe_is_said_to_take_it_takes_without_waiting(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with os.fdopen(reading, "rb", buffering=0) as reader, os.fdopen(writing, "wb", buffering=0) as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        for part in (1, 100, 4_000, 5_000, 60_000):  # what a reader takes in between
+            while stdout_takes(length):
+                assert stdout.write(bytes(length)) == length
+            reader.read(part)
