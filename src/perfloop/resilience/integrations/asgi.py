@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ...telemetry import DEFAULT_REGISTRY
-from ..deadline import TIMEOUT_HEADER, check_deadline, deadline
+from ..deadline import check_deadline, deadline
 from ..outcome import FAILURE, IGNORED, SUCCESS, Outcome
 from ..priority import PRIORITY
-from ..shedding import Criticality, LoadShedder
-from .rejections import REJECTIONS, Admission
+from ..shedding import Criticality
+from .rejections import REJECTIONS, AdmittingMiddleware
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+    from collections.abc import MutableMapping
 
     from ...exceptions import CallRejected, CallTimedOut
-    from ...telemetry import Registry
     from ..gate import Gate
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
-    # Any: each framework has its own types for them.
-    Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 __all__ = ["ResilienceMiddleware"]
 
+# Any: each framework has its own types for them.
+Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 _SERVER_ERROR = 500
 # What servers and frameworks raise into an application whose client is gone.
 _DISCONNECTS = frozenset({"ClientDisconnect", "ClientDisconnected", "RequestAborted"})
 
 
-class ResilienceMiddleware:
+class ResilienceMiddleware(AdmittingMiddleware[Application]):
     """Lets in the requests that the service can answer in time; the others get a short answer at once.
 
         app.add_middleware(ResilienceMiddleware)            # Starlette, FastAPI
@@ -46,43 +45,9 @@ class ResilienceMiddleware:
     CallRejected and CallTimedOut that the application raises before its answer begins are answered likewise.
     """
 
-    def __init__(
-        self,
-        app: Application,
-        *,
-        gate: Gate[Any] | None = None,
-        exempt: Callable[[Mapping[str, Any]], bool] | None = None,
-        priority: Callable[[Mapping[str, Any]], int] | None = None,
-        priority_header: str | None = None,
-        deadline_header: str | None = TIMEOUT_HEADER,
-        timeout: float | None = None,
-        registry: Registry = DEFAULT_REGISTRY,
-    ) -> None:
-        """Wrap `app`.
-
-        Args:
-            app: the application.
-            gate: lets requests in; `LoadShedder(name="http")` unless given.
-            exempt: tells from a scope which requests pass untouched: health checks, and streams that last for ever, as
-                server-sent events do, which would keep their places.
-            priority: tells from a scope how important a request is, a Criticality.
-            priority_header: a header that tells it: `critical+`, `critical`, `sheddable+`, `sheddable`. Only where
-                those who ask are trusted: else all are critical. It counts for less than `priority`.
-            deadline_header: a header with the milliseconds that the caller still waits; None: no header.
-            timeout: seconds until the deadline of requests that bring none, or a later one.
-            registry: where rejections are counted.
-
-        Raises:
-            InvalidValue: a gate that is none, a timeout that is not positive, a header without a name.
-        """
-        self.app = app
-        gate = LoadShedder(name="http", registry=registry) if gate is None else gate
-        self._admission = admission = Admission(gate, deadline_header, priority_header, timeout, registry)
-        self._gate = gate
-        self._exempt = exempt
-        self._priority = priority
-        self._deadline_header = (admission.deadline_header or "").encode("latin-1")
-        self._priority_header = (admission.priority_header or "").encode("latin-1")
+    @staticmethod
+    def _key(header: str) -> bytes:
+        return header.encode("latin-1")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's scope."""
@@ -98,7 +63,7 @@ class ResilienceMiddleware:
         if self._priority is not None:
             important = Criticality.of(self._priority(scope))
         restored = None if important is None else PRIORITY.set(important)
-        seconds = self._admission.seconds(header)
+        seconds = self._seconds(header)
         try:
             if seconds is None:
                 await self._serve(scope, receive, send)
@@ -134,7 +99,7 @@ class ResilienceMiddleware:
             exchange.end()
 
     async def _reject(self, error: CallRejected | CallTimedOut, scope: Scope, send: Send) -> None:
-        answer = self._admission.reject(error)
+        answer = self._rejection(error)
         headers = [(name.encode(), value.encode()) for name, value in answer.headers]
         await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})

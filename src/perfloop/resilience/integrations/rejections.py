@@ -1,24 +1,28 @@
-"""The HTTP answer to a request that was not let in."""
+"""What the middlewares of ASGI and WSGI share: their settings, and the answer to a request that was not let in."""
 
 from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ...exceptions import CallRejected, CallTimedOut, InvalidValue, RateLimited
-from ..deadline import from_header
+from ...telemetry import DEFAULT_REGISTRY
+from ..deadline import TIMEOUT_HEADER, from_header
 from ..gate import Gate
 from ..settings import positive
+from ..shedding import LoadShedder
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable, Mapping
 
     from ...telemetry import Registry
 
-__all__ = ["REJECTIONS", "Admission", "Rejection", "rejection"]
+__all__ = ["REJECTIONS", "AdmittingMiddleware", "Rejection", "rejection"]
 
+Application = TypeVar("Application")
 REJECTIONS = (CallRejected, CallTimedOut)
 """What is answered, rather than passed on as an error."""
 
@@ -55,22 +59,46 @@ def rejection(error: CallRejected | CallTimedOut) -> Rejection:
     return Rejection(status, headers, body)
 
 
-class Admission:
-    """What both middlewares are set with, and what they count."""
+class AdmittingMiddleware(ABC, Generic[Application]):
+    """How both middlewares are set, and what they count."""
 
     def __init__(
         self,
-        gate: Gate[Any],
-        deadline_header: str | None,
-        priority_header: str | None,
-        timeout: float | None,
-        registry: Registry,
+        app: Application,
+        *,
+        gate: Gate[Any] | None = None,
+        exempt: Callable[[Mapping[str, Any]], bool] | None = None,
+        priority: Callable[[Mapping[str, Any]], int] | None = None,
+        priority_header: str | None = None,
+        deadline_header: str | None = TIMEOUT_HEADER,
+        timeout: float | None = None,
+        registry: Registry = DEFAULT_REGISTRY,
     ) -> None:
-        if not isinstance(gate, Gate):
+        """Wrap `app`.
+
+        Args:
+            app: the application.
+            gate: lets requests in; `LoadShedder(name="http")` unless given.
+            exempt: tells from an ASGI scope, or a WSGI environment, which requests pass untouched: health checks, and
+                streams that last for ever, as server-sent events do, which would keep their places.
+            priority: tells from such how important a request is, a Criticality.
+            priority_header: a header that tells it: `critical+`, `critical`, `sheddable+`, `sheddable`. Only where
+                those who ask are trusted: else all are critical. It counts for less than `priority`.
+            deadline_header: a header with the milliseconds that the caller still waits; None: no header.
+            timeout: seconds until the deadline of requests that bring none, or a later one.
+            registry: where rejections are counted.
+
+        Raises:
+            InvalidValue: a gate that is none, a timeout that is not positive, a header without a name.
+        """
+        self.app = app
+        self._gate = LoadShedder(name="http", registry=registry) if gate is None else gate
+        if not isinstance(self._gate, Gate):
             raise InvalidValue("Expected a gate: LoadShedder(), a RateLimiter …", got=gate, where="gate")
-        self.gate = gate
-        self.deadline_header = _header(deadline_header, "deadline_header")
-        self.priority_header = _header(priority_header, "priority_header")
+        self._exempt = exempt
+        self._priority = priority
+        self._deadline_header = self._header(deadline_header, "deadline_header")
+        self._priority_header = self._header(priority_header, "priority_header")
         self._timeout = None if timeout is None else positive(timeout, "timeout")
         self._rejected = registry.counter(
             "perfloop.resilience.http.rejected",
@@ -79,19 +107,23 @@ class Admission:
             unit="{request}",
         )
 
-    def seconds(self, header: str | bytes | None) -> float | None:
+    @staticmethod
+    @abstractmethod
+    def _key(header: str) -> Any:
+        """What requests have the header under, whose name is in lower case."""
+
+    def _header(self, name: str | None, where: str) -> Any:
+        if name is not None and not (isinstance(name, str) and name):
+            raise InvalidValue("Expected a header's name", got=name, where=where)
+        return None if name is None else self._key(name.lower())
+
+    def _seconds(self, header: str | bytes | None) -> float | None:
         """Until the deadline: what the header says, or the timeout if that is sooner; None: there is none."""
         given = None if header is None else from_header(header)
         return min((each for each in (given, self._timeout) if each is not None), default=None)
 
-    def reject(self, error: CallRejected | CallTimedOut) -> Rejection:
+    def _rejection(self, error: CallRejected | CallTimedOut) -> Rejection:
         """The answer, counted."""
         answer = rejection(error)
-        self._rejected.labels(self.gate.name, str(int(answer.status))).inc()
+        self._rejected.labels(self._gate.name, str(int(answer.status))).inc()
         return answer
-
-
-def _header(name: str | None, where: str) -> str | None:
-    if name is not None and not (isinstance(name, str) and name):
-        raise InvalidValue("Expected a header's name", got=name, where=where)
-    return None if name is None else name.lower()

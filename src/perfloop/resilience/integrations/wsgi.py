@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ...telemetry import DEFAULT_REGISTRY
-from ..deadline import TIMEOUT_HEADER, check_deadline, deadline
+from ..deadline import check_deadline, deadline
 from ..outcome import FAILURE, IGNORED, SUCCESS, Outcome
 from ..priority import PRIORITY
-from ..shedding import Criticality, LoadShedder
-from .rejections import REJECTIONS, Admission
+from ..shedding import Criticality
+from .rejections import REJECTIONS, AdmittingMiddleware
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from ...exceptions import CallRejected, CallTimedOut
-    from ...telemetry import Registry
     from ..gate import Gate
 
     Environ = dict[str, Any]
     StartResponse = Callable[..., Any]
-    Application = Callable[[Any, Any], Iterable[bytes]]
 
 __all__ = ["WSGIResilienceMiddleware"]
 
+Application: TypeAlias = Callable[[Any, Any], Iterable[bytes]]
 _SERVER_ERROR = 500
 
 
-class WSGIResilienceMiddleware:
+class WSGIResilienceMiddleware(AdmittingMiddleware[Application]):
     """Lets in the requests that the service can answer in time, as `ResilienceMiddleware` does for ASGI.
 
         app.wsgi_app = WSGIResilienceMiddleware(app.wsgi_app)       # Flask
@@ -38,26 +37,9 @@ class WSGIResilienceMiddleware:
     connections that wait.
     """
 
-    def __init__(
-        self,
-        app: Application,
-        *,
-        gate: Gate[Any] | None = None,
-        exempt: Callable[[Mapping[str, Any]], bool] | None = None,
-        priority: Callable[[Mapping[str, Any]], int] | None = None,
-        priority_header: str | None = None,
-        deadline_header: str | None = TIMEOUT_HEADER,
-        timeout: float | None = None,
-        registry: Registry = DEFAULT_REGISTRY,
-    ) -> None:
-        """Wrap `app`; arguments and errors as those of `ResilienceMiddleware`, with the environment for the scope."""
-        self.app = app
-        self._gate = LoadShedder(name="http", registry=registry) if gate is None else gate
-        self._admission = Admission(self._gate, deadline_header, priority_header, timeout, registry)
-        self._exempt = exempt
-        self._priority = priority
-        self._deadline_key = _key(self._admission.deadline_header)
-        self._priority_key = _key(self._admission.priority_header)
+    @staticmethod
+    def _key(header: str) -> str:
+        return f"HTTP_{header.upper().replace('-', '_')}"
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
@@ -66,9 +48,10 @@ class WSGIResilienceMiddleware:
         important = None
         if self._priority is not None:
             important = Criticality.of(self._priority(environ))
-        elif self._priority_key:
-            important = Criticality.of_text(environ.get(self._priority_key, ""))
-        request = _Request(self._gate, start_response, important, self._admission.seconds(self._header(environ)))
+        elif self._priority_header is not None:
+            important = Criticality.of_text(environ.get(self._priority_header, ""))
+        seconds = self._seconds(environ.get(self._deadline_header))
+        request = _Request(self._gate, start_response, important, seconds)
         try:
             with request.inside():
                 request.enter()
@@ -88,19 +71,12 @@ class WSGIResilienceMiddleware:
             return body
         return _SizedBody(body, request) if hasattr(body, "__len__") else _Body(body, request)
 
-    def _header(self, environ: Environ) -> str | None:
-        return environ.get(self._deadline_key) if self._deadline_key else None
-
     def _reject(
         self, error: CallRejected | CallTimedOut, environ: Environ, start_response: StartResponse
     ) -> list[bytes]:
-        answer = self._admission.reject(error)
+        answer = self._rejection(error)
         start_response(f"{answer.status.value} {answer.status.phrase}", answer.headers)
         return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else answer.body]
-
-
-def _key(header: str | None) -> str:
-    return "" if header is None else f"HTTP_{header.upper().replace('-', '_')}"
 
 
 def _is_file(body: object, environ: Environ) -> bool:
