@@ -88,7 +88,8 @@ class PolicyDescription(Description):
 
     def _lines(self, width: int) -> list[str]:
         lines = [f"policy {self.name!r}"]
-        for part, depth in zip(self.parts, self.depths, strict=True):
+        for part, depth, following in zip(self.parts, self.depths, (*self.depths[1:], None), strict=True):
+            branch, stem = ("├ ", "│ ") if following == depth else ("└ ", "  ")
             room = max(width - 2 * depth - 2, _LEAST_WIDTH)
             if isinstance(part, PolicyDescription):
                 first, *rest = part._lines(room)
@@ -96,7 +97,7 @@ class PolicyDescription(Description):
                 first, *rest = textwrap.wrap(
                     str(part), room, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
                 )
-            lines += [f"{'  ' * depth}└ {first}", *(f"{'  ' * depth}  {line}" for line in rest)]
+            lines += [f"{'  ' * depth}{branch}{first}", *(f"{'  ' * depth}{stem}{line}" for line in rest)]
         return [*lines, f"{'  ' * (self.depths[-1] + 1 if self.depths else 0)}└ the call"]
 
 

@@ -334,7 +334,7 @@ def test_it_describes_itself_as_a_tree_and_as_data() -> None:
     assert str(described) == (
         "policy 'shop'\n"
         "└ retry 'retry': waits=0\n"
-        "  └ circuit_breaker 'shop': waits=0\n"
+        "  ├ circuit_breaker 'shop': waits=0\n"
         "  └ bulkhead 'shop': waits=0\n"
         "    └ timeout 'timeout': waits=0\n"
         "      └ the call"

@@ -18,7 +18,7 @@ def test_pools_of_all_processes_are_more_than_the_server_takes() -> None:
     (finding,) = found(RULE, workers=8)
     assert finding.numbers == {"together": 160, "most": 100, "workers": 8}
     assert finding.where == limit.made_at
-    assert "at most 12.5 a process" in finding.fix
+    assert "at most 12 a process" in finding.fix
 
 
 def test_bulkheads_and_policies_count_by_what_they_admit() -> None:

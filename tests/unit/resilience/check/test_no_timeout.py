@@ -30,6 +30,9 @@ def test_a_policy_that_nothing_ends() -> None:
     (finding,) = found(RULE, policy)
     assert finding.where == policy.made_at
     assert "'pay'" in finding.what
+    assert finding.fix == "add Timeout(seconds), several times what the slowest percent of the calls takes"
+    (finding,) = found(RULE, Policy(Retry(3, idempotent=True), CircuitBreaker()))
+    assert finding.fix.endswith(", and Deadline(seconds) round the retry")
 
 
 def test_one_that_something_ends() -> None:

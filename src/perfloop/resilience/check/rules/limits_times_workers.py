@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ..facts import demand
@@ -23,13 +24,16 @@ def find(deployment: Deployment) -> Iterator[Finding]:
         together = sum(shares)
         if together <= limit.most:
             continue
+        each_may = limit.most / workers
+        if each_may >= 1:
+            each_may = math.floor(each_may)  # nobody has half a connection
         names = ", ".join(f"{each.name!r} {share:g}" for each, share in zip(limit.of, shares, strict=True))
         yield Finding(
             "limits-times-workers",
             f"{workers} process{'es' * (workers > 1)} together may ask {together:g} of {limit.name!r}, which gives "
             f"{limit.most:g}: {names}",
             limit.made_at,
-            f"at most {limit.most / workers:.4g} a process, or one limit that all share: a rate limiter with a store, "
+            f"at most {each_may:g} a process, or one limit that all share: a rate limiter with a store, "
             "a pooler in front of the server",
             {"together": together, "most": limit.most, "workers": workers},
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...timeout import Timeout
 from ..deployment import within
-from ..facts import BREAKERS, Times
+from ..facts import BREAKERS, Times, attempts
 from ..finding import Finding
 
 if TYPE_CHECKING:
@@ -34,12 +34,13 @@ def find(deployment: Deployment) -> Iterator[Finding]:
                 _NAME,
                 f"policy {policy.name!r} waits for its calls for as long as they take",
                 policy.made_at,
-                "add Timeout(seconds), of some times what the slowest percent takes, and Deadline(seconds) round a "
-                "retry",
+                "add Timeout(seconds), several times what the slowest percent of the calls takes"
+                + (", and Deadline(seconds) round the retry" if attempts(policy) > 1 else ""),
             )
         elif not _heard(policy):
-            deadline, attempts = (times := Times.of(policy)).deadline, times.attempts
-            if deadline is not None and attempts > 1:
+            times = Times.of(policy)
+            deadline = times.deadline
+            if deadline is not None and times.attempts > 1:
                 continue
             yield Finding(
                 _NAME,
