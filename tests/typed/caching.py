@@ -110,3 +110,32 @@ def aside() -> None:
     assert_type(read.get("u1"), User)
     read.get(1)  # type: ignore[arg-type]
     CacheAside(users, lambda key: len(key))  # type: ignore[arg-type, return-value]
+
+
+def made() -> None:
+    prices = MultiLevelCache(float)
+    assert_type(prices, MultiLevelCache[str, float])
+    assert_type(MultiLevelCache(str, key=int, name="users").get(1), str | None)
+    names: MultiLevelCache[int, str | None] = MultiLevelCache(str | None, key=int)
+    print(names)
+
+    prices.set(1, 1.0)  # type: ignore[arg-type]
+    MultiLevelCache(float, ttl=5)  # type: ignore[call-overload]
+
+
+class Shop:
+    @cached(60, key="{number}")
+    def article(self, number: int) -> str:
+        return ""
+
+    @cached(60, key="{number}")
+    async def stock(self, number: int) -> int:
+        return 0
+
+
+async def methods(shop: Shop) -> None:
+    assert_type(shop.article(1), str)
+    assert_type(await shop.stock(1), int)
+    shop.article.invalidate(1)
+    await shop.stock.invalidate(number=1)
+    shop.article("1")  # type: ignore[arg-type]
