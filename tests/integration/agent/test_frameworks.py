@@ -27,6 +27,11 @@ def places(observations: Observations, request: RequestTrace, sql: str) -> set[t
     }
 
 
+def held_up(request: RequestTrace) -> float:
+    """Seconds in which it did not run though it could. On a busy machine what waits begins to wait later by as much."""
+    return sum(request.parts.get(part, 0.0) for part in ("interpreter_wait", "event_loop_wait", "unaccounted"))
+
+
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 async def test_fastapi(service: Start, loop: str) -> None:
     targets = (
@@ -67,11 +72,12 @@ async def test_fastapi(service: Start, loop: str) -> None:
 
     gathered = of_route(observations, "/gathered")
     # Three waits of 30 ms beside each other count once.
-    assert 0.025 < gathered.parts["sleep"] + gathered.parts["blocking"] <= gathered.ended - gathered.started
+    waited = gathered.parts["sleep"] + gathered.parts["blocking"]
+    assert 0.025 - held_up(gathered) < waited <= gathered.ended - gathered.started
     child = of_route(observations, "/child")
     assert child.parts["cpu"] >= 0.009
     streamed = of_route(observations, "/streamed")
-    assert streamed.parts["sleep"] >= 0.01
+    assert streamed.parts["sleep"] >= 0.01 - held_up(streamed)
     assert streamed.ended - streamed.first_byte >= 0.005
     assert of_route(observations, "/api/routed/{name}").status == 200
     assert of_route(observations, "/mounted/deep/{name}").status == 200
