@@ -35,7 +35,7 @@ def test_settings_are_tried_on_a_record(perfloop: Perfloop, outcomes: Path, work
         "resilience", "replay", "outcomes", *SET, "--output", "r.json", "--html", "r.html", "--report", "r.md"
     )
     assert run.returncode == 0, run.stderr
-    assert "Of 2 settings, max_failures=3 reset_timeout=2, with the fewest calls on the wrong side" in " ".join(
+    assert "Of 2 settings, max_failures=3 reset_timeout=2s, with the fewest calls on the wrong side" in " ".join(
         run.stdout.split()
     )
     assert max(map(len, run.stdout.splitlines())) <= 80

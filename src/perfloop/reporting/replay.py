@@ -81,8 +81,8 @@ def outage_in_words(outage: ReplayOutage) -> str:
 
 
 def setting_in_words(settings: dict[str, SettingValue]) -> str:
-    """`max_failures=5 reset_timeout=30`, or that nothing was set."""
-    return " ".join(f"{name}={_value(value)}" for name, value in settings.items()) or "the defaults"
+    """`max_failures=5 reset_timeout=30s`, as `--set` takes them, or that nothing was set."""
+    return " ".join(f"{name}={_value(name, value)}" for name, value in settings.items()) or "the defaults"
 
 
 def setting_rows(record: ReplayRecord) -> list[SettingRow]:
@@ -165,7 +165,7 @@ def _row(result: ReplayResult, *, chosen: bool) -> SettingRow:
         to_open=to_open,
         to_close=to_close,
         missed=f"{result.outages_missed} of {result.outages}" if result.outages_missed else _DASH,
-        values=figures.clean(" · ".join(map(_value, result.settings.values()))),
+        values=figures.clean(" · ".join(_value(*setting) for setting in result.settings.items())),
         mark=_mark(result, chosen=chosen),
     )
 
@@ -185,5 +185,12 @@ def _wrong(result: ReplayResult) -> int:
     return result.false_rejected + result.let_through
 
 
-def _value(value: SettingValue) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _value(name: str, value: SettingValue) -> str:
+    from ..resilience.replay.breaker_settings import BREAKER_SETTINGS  # here: the other reports need none of it
+
+    kind = BREAKER_SETTINGS.get(name)
+    if value is None or isinstance(value, str):
+        return str(value)
+    if kind == "seconds":
+        return f"{value:g}s"
+    return f"{100 * value:g}%" if kind == "share" else f"{value:g}"

@@ -21,7 +21,7 @@ from .terminal.test_terminal import rendered
 
 def test_the_chosen_setting_comes_first_then_the_fewest_on_the_wrong_side() -> None:
     rows = setting_rows(replayed())
-    assert [row.values for row in rows] == ["5 · 2.5", "50 · 2.5", "20 · 30"]
+    assert [row.values for row in rows] == ["5 · 2.5s", "50 · 2.5s", "20 · 30s"]
     assert [row.mark for row in rows] == ["chosen", "", "best"]
     assert cells(rows[0]) == ("12", "30", "8", "1", "1.2 s", "400 ms", "–")
     assert cells(rows[2])[-2:] == ("never", "2 of 4")

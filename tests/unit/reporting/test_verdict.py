@@ -50,7 +50,7 @@ LINES = {
     "plan": "Sort: 25.5 MB did not fit in work_mem and went through temporary files, and 2 further problems",
     "plan-planned": "Nothing in this plan is out of the ordinary; most goes to Index Scan on orders by "
     "orders_customer_id_idx",
-    "replay": "Of 3 settings, max_failures=5 reset_timeout=2.5, with the fewest calls on the wrong side",
+    "replay": "Of 3 settings, max_failures=5 reset_timeout=2.5s, with the fewest calls on the wrong side",
     "replay-quiet": "Not enough data to choose among 2 settings: the record has no outage",
     "plan-sqlite": "SCAN o: every row of o is read",
 }
