@@ -19,7 +19,7 @@ from examples.shop.fixes import Fixes, parse_fixes
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import sessionmaker
 
-from ..servers.uvicorn import REPOSITORY, run_uvicorn
+from ...servers.uvicorn import REPOSITORY, run_uvicorn
 
 if TYPE_CHECKING:
     from pathlib import Path

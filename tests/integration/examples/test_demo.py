@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..servers.uvicorn import REPOSITORY
+from ...servers.uvicorn import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
