@@ -139,7 +139,7 @@ def test_the_timeline_goes_on_when_a_worker_is_started_anew(tmp_path: Path) -> N
         eventually(lambda: tuple(shown()["runs"][-1][2:]) == ("open", 0.5))
         assert ("open", 1.0) in [(state, share) for _, _, state, share in shown()["runs"]]
         after = {name: words for name, words, _ in shown()["told"]}
-        assert int(after["in all"]) >= int(before["in all"]) > 0
+        assert int(after["turned away in all"]) >= int(before["turned away in all"]) > 0
     finally:
         monitored.end()
 

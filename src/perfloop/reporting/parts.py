@@ -113,7 +113,7 @@ def _told(part: PartState) -> list[tuple[str, str, bool]]:
         told.append(("failed", figures.share(min(failed / max(calls, 1), 1)), True))
     if turned_away or _rejected(part.whole):
         told.append(("turned away", _rate(turned_away, part.seconds), turned_away > 0))
-        told.append(("in all", figures.number(_rejected(part.whole)), False))
+        told.append(("turned away in all", figures.number(_rejected(part.whole)), False))
     return told
 
 

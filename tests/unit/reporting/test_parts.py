@@ -65,7 +65,7 @@ def test_a_breaker_as_a_row() -> None:
         ("calls", "10/s", False),
         ("failed", "10 %", True),
         ("turned away", "5/s", True),
-        ("in all", "50", False),
+        ("turned away in all", "50", False),
     ]
 
 
