@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_type
 
-from perfloop import Deadline, MultiLevelCache, Policy, Retry, Timeout
-from perfloop.resilience import Collapse, Fallback, Hedge, RetryBudget, deadline, from_header, remaining
+from perfloop import CircuitBreaker, Deadline, MultiLevelCache, Policy, Retry, Timeout
+from perfloop.resilience import (
+    Collapse,
+    Fallback,
+    Hedge,
+    KeyedCircuitBreaker,
+    RetryBudget,
+    deadline,
+    from_header,
+    remaining,
+)
 from perfloop.testing import Fault, Faults
 
 if TYPE_CHECKING:
@@ -21,6 +30,10 @@ async def aprice(article: int, *, currency: str = "EUR") -> float:
     return 1.0
 
 
+CircuitBreaker(3, probes=2, recovery_time=5)
+CircuitBreaker(3, probes="2")  # type: ignore[arg-type]
+CircuitBreaker(3, prob=2)  # type: ignore[call-arg]
+KeyedCircuitBreaker(3, key=lambda host: host, prob=2)  # type: ignore[call-arg]
 budget = RetryBudget(0.1)
 parts = (
     Retry(3, idempotent=lambda article: article > 0, budget=budget),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, Unpack
 
 from ...clock import MONOTONIC
-from ...exceptions import InvalidValue
 from ...telemetry import DEFAULT_REGISTRY
 from ..gate import EVERY_EXCEPTION, Gate
 from ..interpreter import EVERY_CALL_LOCKS
@@ -15,8 +14,7 @@ from ..outcome import IGNORED, Classification, Outcome
 from ..part import Description, PartEvent, refuse_coroutine
 from ..settings import positive
 from .circuit import Circuit, Voice
-from .circuit_settings import CircuitSettings
-from .consecutive import Consecutive
+from .circuit_settings import MAX_FAILURES, circuit_settings
 from .core import RESULTS
 from .sharing import Sharing
 from .state import CircuitState
@@ -26,14 +24,14 @@ if TYPE_CHECKING:
 
     from ...clock import Clock
     from ...telemetry import Registry
+    from .circuit_settings import CircuitOptions
     from .shared_state import SharedState
-    from .windows import Rates, WindowOptions
+    from .windows import Rates
 
-__all__ = ["CircuitBreaker", "circuit_settings"]
+__all__ = ["CircuitBreaker"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_MAX_FAILURES = 5
 
 
 class CircuitBreaker(Gate[int]):
@@ -51,58 +49,35 @@ class CircuitBreaker(Gate[int]):
 
     def __init__(
         self,
-        max_failures: int = _MAX_FAILURES,
+        max_failures: int = MAX_FAILURES,
         reset_timeout: float = 30.0,
         *,
-        window: WindowOptions | None = None,
-        slow_call_duration: float | None = None,
-        probes: int = 1,
-        probe_timeout: float | None = None,
-        recovery_time: float = 0.0,
-        reset_backoff: float = 1.0,
-        max_reset_timeout: float | None = None,
         shared_state: SharedState | None = None,
         shared_interval: float = 0.5,
         name: str = "",
         classification: Classification = EVERY_EXCEPTION,
         clock: Clock = MONOTONIC,
         registry: Registry = DEFAULT_REGISTRY,
+        **options: Unpack[CircuitOptions],
     ) -> None:
         """A closed circuit. Other arguments as in `Gate`.
 
         Args:
             max_failures: it opens after so many calls in a row that failed or were slow.
             reset_timeout: seconds it stays open before it lets probes through.
-            window: `CountWindow` or `TimeWindow` to judge rates, instead of calls in a row.
-            slow_call_duration: seconds from which on a call is slow; None: none is.
-            probes: calls that are let through half-open. All succeed, or as many as the window's rates want: it closes.
-            probe_timeout: seconds after which a probe that has not ended counts as failed; `reset_timeout` unless
-                given.
-            recovery_time: seconds after the probes in which a share of the calls goes through that grows from a tenth
-                to all of them; 0: all at once.
-            reset_backoff: what the reset timeout is multiplied by each time that probes fail.
-            max_reset_timeout: what it never rises above, in seconds; 300, or `reset_timeout` if that is more.
             shared_state: with it breakers of this name in other processes open and close as this one does:
                 `RedisSharedState`. A thread of this breaker reads and writes it; calls never wait for it. Half-open,
                 one process at a time sends probes. While the state is lost or slow the breaker decides alone. What is
                 forced or disabled stays in its process.
             shared_interval: seconds between two looks at it, so that others hear of a change; within 4 of them without
                 an answer it is lost.
+            options: `window`, `slow_call_duration`, `probes`, `probe_timeout`, `recovery_time`, `reset_backoff`,
+                `max_reset_timeout`: see `CircuitOptions`.
 
         Raises:
             InvalidValue: a setting out of its range; both `max_failures` and `window`.
         """
-        settings = circuit_settings(
-            max_failures,
-            reset_timeout,
-            window=window,
-            slow_call_duration=slow_call_duration,
-            probes=probes,
-            probe_timeout=probe_timeout,
-            recovery_time=recovery_time,
-            reset_backoff=reset_backoff,
-            max_reset_timeout=max_reset_timeout,
-        )
+        settings = circuit_settings(max_failures, reset_timeout, options, type(self))
         positive(shared_interval, "shared_interval")
         super().__init__(name, classification=classification, clock=clock, registry=registry)
         self._settings = settings
@@ -256,42 +231,3 @@ class CircuitBreaker(Gate[int]):
             outcome = self.classification.of_error(error)
         finally:
             self._circuit.end(token, outcome, ended - started, ended)
-
-
-def circuit_settings(
-    max_failures: int = _MAX_FAILURES,
-    reset_timeout: float = 30.0,
-    *,
-    window: WindowOptions | None = None,
-    slow_call_duration: float | None = None,
-    probes: int = 1,
-    probe_timeout: float | None = None,
-    recovery_time: float = 0.0,
-    reset_backoff: float = 1.0,
-    max_reset_timeout: float | None = None,
-) -> CircuitSettings:
-    """The settings of one circuit, with their defaults.
-
-    Raises:
-        InvalidValue: as `CircuitBreaker` does.
-    """
-    if window is not None and max_failures != _MAX_FAILURES:
-        raise InvalidValue(
-            "Expected either max_failures or a window",
-            got=max_failures,
-            where="max_failures",
-            hint="failures in a row do not count where a window's rates do",
-        )
-    if window is not None and not callable(getattr(window, "start", None)):
-        raise InvalidValue("Expected a CountWindow or a TimeWindow", got=window, where="window")
-    positive(reset_timeout, "reset_timeout")
-    return CircuitSettings(
-        window=Consecutive(max_failures) if window is None else window,
-        reset_timeout=reset_timeout,
-        reset_backoff=reset_backoff,
-        max_reset_timeout=max(300.0, reset_timeout) if max_reset_timeout is None else max_reset_timeout,
-        probes=probes,
-        probe_timeout=reset_timeout if probe_timeout is None else probe_timeout,
-        slow_call_duration=slow_call_duration,
-        recovery_time=recovery_time,
-    )

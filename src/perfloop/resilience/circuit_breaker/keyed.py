@@ -7,7 +7,7 @@ from collections import OrderedDict
 from functools import partial
 from threading import RLock
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, Unpack
 
 from ...clock import MONOTONIC
 from ...exceptions import AsyncMisuse, InvalidValue
@@ -19,8 +19,8 @@ from ..judging import Judging
 from ..outcome import IGNORED, Classification, Outcome
 from ..part import Description, refuse_coroutine, target_of
 from ..settings import count, instance
-from .breaker import circuit_settings
 from .circuit import Circuit, Voice
+from .circuit_settings import MAX_FAILURES, circuit_settings
 from .core import RESULTS
 from .state import CircuitState
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ...clock import Clock
     from ...telemetry import Registry
-    from .windows import WindowOptions
+    from .circuit_settings import CircuitOptions
 
 __all__ = ["KeyedCircuitBreaker"]
 
@@ -57,22 +57,16 @@ class KeyedCircuitBreaker(Judging):
 
     def __init__(
         self,
-        max_failures: int = 5,
+        max_failures: int = MAX_FAILURES,
         reset_timeout: float = 30.0,
         *,
         key: Callable[..., Hashable],
         max_keys: int = 10_000,
-        window: WindowOptions | None = None,
-        slow_call_duration: float | None = None,
-        probes: int = 1,
-        probe_timeout: float | None = None,
-        recovery_time: float = 0.0,
-        reset_backoff: float = 1.0,
-        max_reset_timeout: float | None = None,
         name: str = "",
         classification: Classification = EVERY_EXCEPTION,
         clock: Clock = MONOTONIC,
         registry: Registry = DEFAULT_REGISTRY,
+        **options: Unpack[CircuitOptions],
     ) -> None:
         """No key yet. Other arguments as in `CircuitBreaker`.
 
@@ -83,17 +77,7 @@ class KeyedCircuitBreaker(Judging):
         Raises:
             InvalidValue: a setting out of its range.
         """
-        self._settings = circuit_settings(
-            max_failures,
-            reset_timeout,
-            window=window,
-            slow_call_duration=slow_call_duration,
-            probes=probes,
-            probe_timeout=probe_timeout,
-            recovery_time=recovery_time,
-            reset_backoff=reset_backoff,
-            max_reset_timeout=max_reset_timeout,
-        )
+        self._settings = circuit_settings(max_failures, reset_timeout, options, type(self))
         if not callable(key):
             raise InvalidValue("Expected a function that gives the key of a call", got=key, where="key")
         self._max_keys = count(max_keys, "max_keys")

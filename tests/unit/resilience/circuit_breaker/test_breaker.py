@@ -319,3 +319,10 @@ def test_settings_out_of_their_range_are_refused(settings) -> None:
 def test_windows_out_of_their_range_are_refused(window, settings) -> None:
     with pytest.raises(InvalidValue, match=next(iter(settings))):
         window(**settings)
+
+
+def test_an_argument_that_there_is_none_of_is_refused_by_its_name() -> None:
+    with pytest.raises(
+        TypeError, match=r"^CircuitBreaker got an unexpected keyword argument 'probe'.* probe_timeout, "
+    ):
+        CircuitBreaker(3, probe=2)  # type: ignore[call-arg]

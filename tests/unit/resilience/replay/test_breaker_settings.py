@@ -10,13 +10,22 @@ import pytest
 from perfloop.clock import MONOTONIC
 from perfloop.exceptions import ConfigurationError, InvalidValue
 from perfloop.resilience import CircuitBreaker, CountWindow, TimeWindow
+from perfloop.resilience.circuit_breaker.circuit_settings import CircuitOptions
 from perfloop.resilience.replay.breaker_settings import BREAKER_SETTINGS, breaker_grid, make_breaker
 from perfloop.telemetry import Registry
 
 
 def test_every_setting_of_a_breaker_is_there() -> None:
-    elsewhere = {"name", "classification", "clock", "registry", "shared_state", "shared_interval"}  # no thresholds
-    own = set(inspect.signature(CircuitBreaker).parameters) - elsewhere
+    elsewhere = {
+        "name",
+        "classification",
+        "clock",
+        "registry",
+        "shared_state",
+        "shared_interval",
+        "options",
+    }  # no thresholds
+    own = set(inspect.signature(CircuitBreaker).parameters) - elsewhere | CircuitOptions.__optional_keys__
     windows = {field.name for window in (CountWindow, TimeWindow) for field in fields(window)}
     assert set(BREAKER_SETTINGS) == own | windows
 
