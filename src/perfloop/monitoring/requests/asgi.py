@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ...clock import Clock
     from ...telemetry import Registry
     from .access_log import AccessFormat
-    from .breakdown import Trace
     from .slow import SlowRequest
     from .tally import Series
 
@@ -82,11 +81,14 @@ class PerformanceMiddleware:
         self.app = app
         self._server_timing = server_timing
         self._watch = watch = Watch(registry, slow_threshold, access_log, route, clock)
-        self._trace: type[Any] | None = None
+        self._kind: type[_AsgiExchange] = _AsgiExchange
+        self._timed_kind: type[_AsgiExchange] = _TimedExchange
+        begin = None
         if breakdown:
-            self._trace, self._begin = begin_trace()
-        self._now = watch.now
-        self._active = watch.tally.active
+            self._kind, begin = begin_trace(_AsgiExchange)
+            self._timed_kind, _ = begin_trace(_TimedExchange)
+        # None: each request has to be asked for its kind. One look for the four costs less than four.
+        self._parts = (None if server_timing else self._kind), begin, watch.now, watch.tally.active
         self._slow_threshold = slow_threshold
         self._logs = watch.access_log is not None
         self._routes = ScopeRoutes(app)
@@ -104,30 +106,22 @@ class PerformanceMiddleware:
         if scope["type"] != "http" or NOTES in scope:
             await app(scope, receive, send)
             return
-        notes: list[str] = []
-        scope[NOTES] = notes
-        trace = None
-        kind = self._trace
-        if kind is not None:
-            begin = self._begin
-            trace = kind()
-            begin(trace)
-        exchange = self._exchange_kind(scope)() if self._server_timing else _AsgiExchange()
-        exchange.status = exchange.received = exchange.sent = 0
+        kind, begin, now, active = self._parts
+        scope[NOTES] = exchange = (kind or self._kind_for(scope))()
+        if begin is not None:
+            begin(exchange)
+        exchange.status = exchange.sent = 0
         exchange.first = exchange.last = 0.0
         exchange.usual = True
-        exchange.disconnected = False
-        exchange.raised = None
         exchange.pass_receive = receive
         exchange.pass_send = send
-        exchange.now = now = self._now
-        active = self._active
+        exchange.now = now
         active.add(exchange)
         exchange.started = started = now()
         try:
-            await app(scope, exchange.receive, exchange.send)
+            await app(scope, exchange, exchange.send)
         except BaseException as error:
-            exchange.usual = False
+            exchange.be_unusual()
             exchange.raised = type(error)
             raise
         finally:
@@ -139,15 +133,13 @@ class PerformanceMiddleware:
                 except KeyError:
                     pass
                 last = exchange.last
-                first_byte = exchange.first - started
                 duration = last - started
                 series = None
                 if (
-                    exchange.usual
+                    last
                     and ended - last < NOTEWORTHY_AFTER
-                    # What lacks a head or an end has negative ones, as has a clock that jumps.
-                    and 0 <= first_byte <= duration < self._slow_threshold
-                    and not notes
+                    and duration < self._slow_threshold
+                    and exchange.usual
                     and "app_root_path" not in scope
                 ):
                     place = scope.get("route") or scope.get("endpoint") or scope.get("path_template")
@@ -155,17 +147,17 @@ class PerformanceMiddleware:
                         place = included_route(scope) or place
                     series = self._known.get((id(place), scope["method"], exchange.status))
                 if series is None:
-                    self._end(scope, notes, exchange, ended, trace)
+                    self._end(scope, exchange, ended)
                 else:
                     pending = series.pending
-                    pending += (duration, first_byte, exchange.sent)
+                    pending += (duration, exchange.first - started, exchange.sent)
                     if len(pending) >= FULL:
                         series.settle(wait=False)
                     if self._logs:
+                        exchange.be_unusual()
                         exchange.status = status_code(exchange.status)
-                        self._watch.report(exchange, scope["method"], series.route, duration, ended, trace, scope)
-                if trace is not None:
-                    trace.live = False
+                        self._watch.report(exchange, scope["method"], series.route, duration, ended, scope)
+                exchange.started = 0.0  # over: for the hooks, too
             except Exception:
                 self._watch.tally.failures.inc()
 
@@ -173,27 +165,28 @@ class PerformanceMiddleware:
         """The last 100 slow requests of all middlewares with this registry, the newest first; from any thread."""
         return self._watch.tally.slow_requests()
 
-    def _exchange_kind(self, scope: Scope) -> type[_AsgiExchange]:
-        return _TimedExchange if self._watch.wants_server_timing(self._server_timing, scope) else _AsgiExchange
+    def _kind_for(self, scope: Scope) -> type[_AsgiExchange]:
+        return self._timed_kind if self._watch.wants_server_timing(self._server_timing, scope) else self._kind
 
-    def _route(self, scope: Scope, notes: list[str]) -> str:
+    def _route(self, scope: Scope, exchange: _AsgiExchange) -> str:
         """The template that the option `route` says, that the application noted, or that is left in the scope."""
         said = None if self._watch.route is None else self._watch.route(scope)
-        return str(said) if said else notes[-1] if notes else self._routes.of(scope)
+        return str(said) if said else exchange.template or self._routes.of(scope)
 
-    def _end(self, scope: Scope, notes: list[str], exchange: _AsgiExchange, ended: float, trace: Trace | None) -> None:
+    def _end(self, scope: Scope, exchange: _AsgiExchange, ended: float) -> None:
         """Count and report a request of any kind; where the route object alone says its series, keep that."""
+        usual = exchange.usual
+        exchange.be_unusual()
         exchange.status = status = status_code(exchange.status)
-        watch, method, route = self._watch, scope["method"], self._route(scope, notes)
+        watch, method, route = self._watch, scope["method"], self._route(scope, exchange)
         series, duration = watch.tally.record(exchange, method, route, ended)
         if (
-            exchange.usual
+            usual
             and exchange.last
             and 0 < status < SERVER_ERROR
             and series.in_batches
             and method in METHODS
             and watch.route is None
-            and not notes
             and "app_root_path" not in scope
             and len(self._known) < _KEPT
         ):
@@ -202,32 +195,51 @@ class PerformanceMiddleware:
                 self._kept.append(place)
                 self._known[id(place), method, status] = series
         if self._logs or duration >= self._slow_threshold:
-            watch.report(exchange, method, route, duration, ended, trace, scope)
+            watch.report(exchange, method, route, duration, ended, scope)
 
 
 class _AsgiExchange(Exchange):
-    """An exchange between application and server: its `receive` and `send` pass messages on and take notes."""
+    """An exchange between application and server: it is called as `receive`, passes messages on and takes notes.
 
-    __slots__ = ("now", "pass_receive", "pass_send", "usual")
+    Itself, and no method of it: most requests have no body, and their applications never call it.
+    """
+
+    __slots__ = ("now", "pass_receive", "pass_send", "template", "usual")
 
     now: Callable[[], float]
     pass_receive: Receive
     pass_send: Send
     usual: bool
-    """The request had no body, and nothing has gone wrong so far."""
+    """Had no body, no template was noted, and nothing has gone wrong so far. Then what tells of that is not set."""
+    template: str
+    """The route's, where the application noted it."""
 
-    async def receive(self) -> Message:
+    def be_unusual(self) -> None:
+        """From now on the request's body, template and failure are told."""
+        if self.usual:
+            self.usual = False
+            self.received = 0
+            self.template = ""
+            self.disconnected = False
+            self.raised = None
+
+    def append(self, template: str) -> None:
+        """Note the route's template: see `NOTES`."""
+        self.be_unusual()
+        self.template = template
+
+    async def __call__(self) -> Message:
         receive = self.pass_receive
         message = await receive()
         kind = message["type"]
         if kind == "http.request":
             received = len(message.get("body") or b"")
             if received:
+                self.be_unusual()
                 self.received += received
-                self.usual = False
         elif kind == "http.disconnect" and not self.last:
+            self.be_unusual()
             self.disconnected = True
-            self.usual = False
         return message
 
     # A plain function that hands on the server's awaitable: a coroutine in between would cost more than all the rest.
@@ -236,9 +248,9 @@ class _AsgiExchange(Exchange):
         send = self.pass_send
         if kind == "http.response.body":
             if not self.last:
-                self.sent += len(message.get("body") or b"")
+                self.sent = sent = self.sent + len(message.get("body") or b"")
                 if not message.get("more_body"):
-                    if self.sent > _HIGH_WATER:
+                    if sent > _HIGH_WATER:
                         return self._send_last(message)
                     now = self.now
                     self.last = now()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from threading import RLock
 from time import monotonic_ns, thread_time_ns
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ...agent.accounting import account
 from ...agent.events import STATEMENT, THREAD, WAIT_STATEMENT, WIDTH
@@ -19,7 +19,11 @@ from ...agent.events import STATEMENT, THREAD, WAIT_STATEMENT, WIDTH
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LIGHT_HOOKS", "ThreadTrace", "Trace", "begin_thread_trace", "begin_trace"]
+    from .exchange import Exchange
+
+E = TypeVar("E", bound="Exchange")
+
+__all__ = ["LIGHT_HOOKS", "ThreadTrace", "begin_thread_trace", "begin_trace"]
 
 LIGHT_HOOKS = (
     "aiohttp.client",
@@ -49,18 +53,14 @@ _LOCK = RLock()
 _applied = False
 
 
-class Trace(Protocol):
-    """What the agent knows of one request."""
+class ThreadTrace(Protocol):
+    """What the agent knows of a request which has a thread while it runs."""
 
     live: bool
     """False once the request is over: what its tasks and threads still do is their own."""
 
     def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
         """Seconds by part between two moments of the monotonic clock, and the count of statements."""
-
-
-class ThreadTrace(Trace, Protocol):
-    """That of a request which has a thread while it runs."""
 
     def leave(self) -> None:
         """The thread goes on to other things."""
@@ -69,12 +69,12 @@ class ThreadTrace(Trace, Protocol):
         """This thread goes on with the request."""
 
 
-def begin_trace() -> tuple[type[Any], Callable[[Any], object]]:
-    """The kind of traces, and what begins one for the request of a context; hooks are applied without injected agent.
+def begin_trace(kind: type[E]) -> tuple[type[E], Callable[[E], object]]:
+    """The kind of exchanges that know of their traces, and what begins one; hooks are applied without injected agent.
 
-    A trace is made without a call of Python: its class has no `__init__` of its own.
+    An exchange is its own trace: one object a request, made without a call of Python.
     """
-    return (_InjectedTrace, _InjectedTrace.begin) if _INJECTED in sys.modules else _light()
+    return _injected_kind(kind) if _INJECTED in sys.modules else _light_kind(kind)
 
 
 def begin_thread_trace() -> Callable[[], ThreadTrace]:
@@ -141,27 +141,45 @@ def _injected(module: str) -> Any:
     return sys.modules[f"{_INJECTED}.{module}"]
 
 
-def _light() -> tuple[type[Any], Callable[[Any], object]]:
+def _injected_kind(kind: Any) -> tuple[Any, Callable[[Any], object]]:
+    class InjectedExchange(kind):  # type: ignore[misc]
+        __slots__ = ("trace",)
+
+        def begin(self) -> None:
+            self.trace = _begin_injected()
+
+        def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
+            return self.trace.breakdown(started, ended)
+
+    return InjectedExchange, InjectedExchange.begin
+
+
+def _light_kind(kind: Any) -> tuple[Any, Callable[[Any], object]]:
     """Traces on an event loop: what the hooks see, and no step of the loop."""
     from ...agent.state import CURRENT, Request
 
-    class LightRequest(Request):
-        """A request whose fields are made when a hook has something to say: most never are."""
+    class LightExchange(kind):  # type: ignore[misc]
+        """What a hook needs of a request, made when one asks for the first time: most requests are never asked."""
 
-        __slots__ = ()
-        __init__ = object.__init__
+        __slots__ = ("events", "last_site", "last_sql", "repeats")
 
-        def __getattr__(self, name: str) -> Any:
-            if name not in Request.__slots__:
-                raise AttributeError(name)
-            Request.__init__(self, "", None)
-            return object.__getattribute__(self, name)
+        add = Request.add
+
+        @property
+        def live(self) -> bool:
+            if not self.started:
+                return False
+            if not hasattr(self, "events"):
+                self.last_sql: Any = None
+                self.last_site = self.repeats = 0
+                self.events: list[int] = []
+            return True
 
         def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
-            return _parts(self.events, started, ended)
+            return _parts(getattr(self, "events", []), started, ended)
 
     _apply_hooks()
-    return LightRequest, CURRENT.set
+    return LightExchange, CURRENT.set
 
 
 def _on_threads() -> Callable[[], ThreadTrace]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["NOTES", "UNMATCHED", "ScopeRoutes", "flask_route", "included_route", "note_routes"]
 
 NOTES = "perfloop.route"
-"""The key of scope or environment under which a list waits for the route's template."""
+"""The key of scope or environment whose value takes the route's template by its `append`."""
 
 _KEPT = 10_000
 _INNER = ("app", "application", "wsgi_app", "asgi_app")
@@ -190,5 +190,5 @@ def _has_note(application: Any) -> bool:
 
 def _note(holder: Any, template: object) -> None:
     notes = holder.get(NOTES) if holder is not None else None
-    if isinstance(notes, list) and isinstance(template, str):
+    if notes is not None and isinstance(template, str):
         notes.append(template)

@@ -55,7 +55,7 @@ class Series(Batched):
     """The instruments of one combination of label values, looked up once.
 
     Three numbers of each request may wait in `pending`: the seconds until its last byte and until its first, both
-    finite and not negative, and the bytes of the response's body. At `FULL` they are to be settled.
+    finite, and the bytes of the response's body. At `FULL` they are to be settled.
     """
 
     __slots__ = ("_durations", "_first_bytes", "_sent", "in_batches", "observe_after", "receive", "route")
@@ -93,8 +93,12 @@ class Series(Batched):
             self._sent.inc(sent)
 
     def _count(self, values: list[float]) -> None:
-        self._durations.observe_all(values[::3])
-        self._first_bytes.observe_all(values[1::3])
+        durations, first_bytes = values[::3], values[1::3]
+        if min(durations) < 0 or min(first_bytes) < 0:  # a clock that jumps back
+            durations = [max(duration, 0.0) for duration in durations]
+            first_bytes = [max(first_byte, 0.0) for first_byte in first_bytes]
+        self._durations.observe_all(durations)
+        self._first_bytes.observe_all(first_bytes)
         self._sent.inc(sum(values[2::3]))
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from ...clock import Clock
     from ...telemetry import Registry
-    from .breakdown import Trace
     from .exchange import Exchange
 
 __all__ = ["Watch"]
@@ -64,7 +63,6 @@ class Watch:
         route: str,
         duration: float,
         ended: float,
-        trace: Trace | None,
         holder: Mapping[str, Any],
     ) -> None:
         """Log a request that was slow, or every one where that was asked for.
@@ -75,11 +73,10 @@ class Watch:
             route: the route's template; `(unmatched)` where none matched.
             duration: seconds until the last byte.
             ended: when the application was done.
-            trace: what the agent knows of it, where it was asked.
             holder: its scope or environment.
         """
         if duration >= self.slow_threshold:
-            self._warn(exchange, method, route, duration, ended, trace, holder)
+            self._warn(exchange, method, route, duration, ended, holder)
         if self.access_log is not None:
             status, error = exchange.outcome()
             first_byte = exchange.first - exchange.started if exchange.first else None
@@ -102,14 +99,10 @@ class Watch:
         route: str,
         duration: float,
         ended: float,
-        trace: Trace | None,
         holder: Mapping[str, Any],
     ) -> None:
         status, error = exchange.outcome()
-        breakdown: dict[str, float] = {}
-        statements = 0
-        if trace is not None:
-            breakdown, statements = trace.breakdown(exchange.started, exchange.started + duration)
+        breakdown, statements = exchange.breakdown(exchange.started, exchange.started + duration)
         slow = SlowRequest(
             at=time.time(),
             method=_shown(method),

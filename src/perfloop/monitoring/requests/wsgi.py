@@ -155,11 +155,14 @@ class _Request(Exchange):
             said = watch.route(self.environ) if watch.route is not None else None
             route = str(said) if said else notes[-1] if notes else self.route or UNMATCHED
             _, duration = watch.tally.record(self, method, route, ended)
-            watch.report(self, method, route, duration, ended, self._trace, self.environ)
+            watch.report(self, method, route, duration, ended, self.environ)
             if self._trace is not None:
                 self._trace.live = False
         except Exception:
             watch.tally.failures.inc()
+
+    def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
+        return ({}, 0) if self._trace is None else self._trace.breakdown(started, ended)
 
     def cut_short(self) -> bool:
         """The server closed the body before its end, and did not have all of it: the client left."""

@@ -15,6 +15,7 @@ from perfloop.agent import active, originals, state
 from perfloop.agent.events import STATEMENT, STEP
 from perfloop.agent.hooks import HOOKS
 from perfloop.monitoring.requests.breakdown import LIGHT_HOOKS, begin_thread_trace, begin_trace
+from perfloop.monitoring.requests.exchange import Exchange
 
 from . import breakdown_cases
 
@@ -63,28 +64,29 @@ def injected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def begun() -> Any:
-    kind, begin = begin_trace()
-    trace = object.__new__(kind)
-    begin(trace)
-    return trace
+    kind, begin = begin_trace(Exchange)
+    exchange = kind()
+    begin(exchange)
+    return exchange
 
 
 @pytest.mark.usefixtures("injected")
-@pytest.mark.parametrize("make", [begun, lambda: begin_thread_trace()()])
-def test_an_injected_agent_is_asked_for_its_request(make: Any) -> None:
+@pytest.mark.parametrize("on_thread", [False, True])
+def test_an_injected_agent_is_asked_for_its_request(on_thread: bool) -> None:
     def serve() -> None:
         request = state.Request("GET", None)
         state.CURRENT.set(request)
         segment = state.open_segment(request, STEP)
         assert segment is not None
         started = time.monotonic()
-        trace = make()
-        trace.live = True
+        trace = begin_thread_trace()() if on_thread else begun()
         request.add(STATEMENT, time.monotonic_ns() - 1000, 1000)
         ended = time.monotonic()
         running, statements = trace.breakdown(started, ended)
-        trace.leave()
-        trace.resume()
+        if on_thread:
+            trace.live = True
+            trace.leave()
+            trace.resume()
         # The agent's own request goes on as it was.
         assert active.ACTIVE[originals.get_ident()] is segment
         state.close_segment(segment)
@@ -107,6 +109,6 @@ def test_an_injected_agent_that_knows_of_no_request() -> None:
 def test_beside_an_injected_agent_nothing_more_is_hooked(monkeypatch: pytest.MonkeyPatch) -> None:
     applied: list[None] = []
     monkeypatch.setattr("perfloop.monitoring.requests.breakdown._apply_hooks", lambda: applied.append(None))
-    begin_trace()
+    begin_trace(Exchange)
     begin_thread_trace()
     assert not applied

@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from perfloop.monitoring.requests import PerformanceMiddleware, asgi, requests_in_flight, routes, slow_requests
 from perfloop.telemetry import Registry
 
-from .calling import Ticks, acall, call, counted, scope_of, values
+from .calling import Ticks, acall, call, counted, distributions, scope_of, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -349,6 +349,22 @@ def test_no_response_at_the_moment_the_clock_begins_is_none_on_a_known_route() -
     clock.moment = 1e-6
     call(watching, "/incomplete")
     assert set(counted(registry)) == {("GET", "/orders", "200", ""), ("GET", "/orders", "200", "incomplete_response")}
+
+
+def test_a_clock_that_jumps_back_gives_no_negative_durations_on_a_known_route() -> None:
+    clock, place = Ticks(), Place("/orders")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["route"] = place
+        clock.pass_(-50 if scope["path"] == "/jump" else 0.25)
+        await send(START)
+        await send(BODY)
+
+    watching, registry = watched(app, clock=clock)
+    call_in_turn(watching, ["/", "/jump"])
+    for name in ("http.server.request.duration", "http.server.request.first_byte.duration"):
+        (distribution,) = distributions(registry, name).values()
+        assert (distribution.count, distribution.sum) == (6, 0.75)
 
 
 def test_websockets_of_the_same_routes_are_not_counted() -> None:
