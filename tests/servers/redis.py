@@ -42,7 +42,8 @@ def run_redis(*options: str, port: int | None = None, directory: Path | None = N
     program = require("redis-server", package="redis-server")
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="perfloop-redis-") as own:
-        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        command += ["--repl-diskless-sync-delay", "0", *options]  # else five seconds, for the sake of further replicas
 
         def ready(_: Server) -> bool:
             with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
