@@ -304,6 +304,19 @@ class TestWaiting:
         shedder.release(waiting.result(), SUCCESS, 0)
         assert shedder.gauges() == {"limit": 1, "in_flight": 0, "waiting": 0}
 
+    def test_who_is_interrupted_while_it_joins_takes_no_place_along(self):
+        def interrupted():
+            raise KeyboardInterrupt
+
+        shedder = a_shedder(1, max_waiting=1, interval=60, target=60)
+        token = shedder.try_acquire()
+        with priority(SHEDDABLE):
+            shedder._join(interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            shedder.acquire()  # it tells who was displaced for it
+        shedder.release(token, SUCCESS, 0)
+        assert shedder.gauges() == {"limit": 1, "in_flight": 0, "waiting": 0}
+
     def test_the_place_of_who_waited_in_a_loop_that_is_closed_goes_to_the_next(self):
         shedder = a_shedder(1, interval=60, target=60)
         token = shedder.try_acquire()

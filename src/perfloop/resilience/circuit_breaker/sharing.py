@@ -10,6 +10,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
+from ...redaction import redact_text
 from .state import CircuitState
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _STALE_AFTER = 4
 """Intervals after which what was read last binds nobody any more."""
 _REST = 0.1
 """Of an interval, between two steps, whatever happens: calls that wait for a lease wake the thread again and again."""
+_LONGEST_SAID = 200
 _OURS = (CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED, CircuitState.RECOVERING)
 
 _sharings: weakref.WeakSet[Sharing] = weakref.WeakSet()
@@ -137,7 +139,7 @@ def _run(reference: weakref.ref[Sharing], wake: threading.Event, interval: float
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {redact_text(str(error))[:_LONGEST_SAID]}"
 
 
 def _after_fork() -> None:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...coordination.loop_thread import LoopThread
+from ...redaction import redact_text
 from ..settings import positive
 
 if TYPE_CHECKING:
@@ -85,4 +86,4 @@ class Store(ABC):
     def _failed(self, error: Exception) -> StoreFailed:
         if isinstance(error, TimeoutError):
             return StoreFailed(f"no answer within {self.timeout:g} s")
-        return StoreFailed(f"{type(error).__name__}: {str(error)[:200]}")
+        return StoreFailed(f"{type(error).__name__}: {redact_text(str(error))[:200]}")

@@ -218,20 +218,25 @@ class LoadShedder(Gate[int]):
 
     def _join(self, wake: Callable[[], object]) -> Waiter:
         """Wait in the line; `wake` is called when that is over, from any thread."""
-        criticality = Criticality.of(self._priority())
-        with self._lock:
-            now = self._now()
-            gone = self._expire(now)
-            waiter, evicted = self._line.join(now, criticality)
-            if evicted is not None:
-                self._shed[evicted.criticality] += 1
-                gone.append(evicted)
-            if waiter is None:
-                self._shed[criticality] += 1
-            else:
-                waiter.wake = wake
-                gone += self._fill()  # a place may have become free meanwhile
-        self._wake(gone)
+        criticality, waiter = Criticality.of(self._priority()), None
+        try:
+            with self._lock:
+                now = self._now()
+                gone = self._expire(now)
+                waiter, evicted = self._line.join(now, criticality)
+                if evicted is not None:
+                    self._shed[evicted.criticality] += 1
+                    gone.append(evicted)
+                if waiter is None:
+                    self._shed[criticality] += 1
+                else:
+                    waiter.wake = wake
+                    gone += self._fill()  # a place may have become free meanwhile
+            self._wake(gone)
+        except BaseException:  # a signal: nobody would ever give its place back
+            if waiter is not None:
+                self._give_up(waiter)
+            raise
         if waiter is None:
             raise self._told_rejection(criticality)
         return waiter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -130,6 +130,18 @@ def test_what_is_forced_stays_in_its_process() -> None:
     world.step()
     world.step()
     assert world.states == [CircuitState.FORCED_OPEN, CircuitState.FORCED_CLOSED, OPEN]
+
+
+def test_what_is_said_of_a_lost_state_has_no_password_in_it(caplog) -> None:
+    world = World()
+    world.board.read = connect_wrongly  # type: ignore[method-assign]
+    world.step()
+    assert "ConnectionError: cannot read redis://" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def connect_wrongly(name: str) -> NoReturn:
+    raise ConnectionError("cannot read redis://shop:s3cret@cache:6379/0")
 
 
 def test_without_the_state_each_decides_alone_and_says_so_once() -> None:

@@ -372,6 +372,16 @@ def test_a_key_that_no_store_takes_is_kept_by_its_hash(name, key) -> None:
     assert len(set(asked)) == 3
 
 
+def test_what_is_said_of_a_lost_store_has_no_password_in_it(caplog) -> None:
+    class Telling(Broken):
+        async def ask(self, key: str, algorithm: Algorithm[Any]) -> int:
+            raise OSError("cannot read postgresql://shop:s3cret@db/limits")
+
+    make(6, 60.0, store=Telling(60.0)).acquire()
+    assert "cannot read postgresql://" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 def test_calls_without_a_limit_are_counted_once_and_rejections_say_why() -> None:
     limiter = make(6, 60.0, store=Broken(60.0), on_store_failure="fail_open")
     limiter.acquire()
