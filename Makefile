@@ -33,12 +33,18 @@ demo: .venv/.demo
 # Tests start Python some thousand times: what one start has compiled the next ones read.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What is pure, or takes a busy machine as it is, runs side by side; what measures runs alone. The pages' examples
-# are the longest file and have to begin first, as they do in order.
+# What is pure computes while the other tests wait, and stands back behind them. What measures runs alone.
 test: setup
-	$(BIN)/python -m pytest -n 2 tests/unit tests/properties
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" tests/docs tests/e2e tests/integration
+	@$(MAKE) --no-print-directory -j 2 pure-tests services-tests
 	$(BIN)/python -m pytest -m "alone" $$(grep -rl --include='*.py' pytest.mark.alone tests/integration)
+
+pure-tests:
+	nice -n 5 $(BIN)/python -m pytest -n 2 tests/unit tests/properties >.venv/pure-tests.log 2>&1; \
+	status=$$?; cat .venv/pure-tests.log; exit $$status
+
+# The pages' examples are the longest file and have to begin first, as they do in order.
+services-tests:
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" tests/docs tests/e2e tests/integration
 
 check: .venv/.dev
 	$(BIN)/ruff check .
