@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..telemetry import Registry
 
-__all__ = ["Description", "Part", "PartEvent", "Target", "maker", "refuse_coroutine", "target_of"]
+__all__ = ["Description", "Part", "PartEvent", "Target", "maker", "refuse_coroutine", "refuse_plain", "target_of"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -255,6 +255,19 @@ def refuse_coroutine(coroutine: Any) -> NoReturn:
     )
 
 
+def refuse_plain(function: Callable[..., Any]) -> NoReturn:
+    """A function called in an event loop gave nothing to await.
+
+    Raises:
+        AsyncMisuse: always.
+    """
+    raise AsyncMisuse(
+        "Expected a function that returns something to await",
+        got=getattr(function, "__qualname__", function),
+        hint="use execute for plain functions",
+    )
+
+
 def _call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     result = function(*args, **kwargs)
     if type(result) is CoroutineType:
@@ -265,11 +278,7 @@ def _call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
 async def _acall(function: Callable[..., Awaitable[Any]], /, *args: Any, **kwargs: Any) -> Any:
     awaitable = function(*args, **kwargs)
     if not hasattr(awaitable, "__await__"):
-        raise AsyncMisuse(
-            "Expected a function that returns something to await",
-            got=getattr(function, "__qualname__", function),
-            hint="use execute for plain functions",
-        )
+        refuse_plain(function)
     return await awaitable
 
 

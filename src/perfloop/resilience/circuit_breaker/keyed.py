@@ -10,14 +10,14 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, Unpack
 
 from ...clock import MONOTONIC
-from ...exceptions import AsyncMisuse, InvalidValue
+from ...exceptions import InvalidValue
 from ...telemetry import DEFAULT_REGISTRY
 from ...telemetry.forks import renew_lock_in_forks
 from ..gate import EVERY_EXCEPTION
 from ..interpreter import EVERY_CALL_LOCKS
 from ..judging import Judging
 from ..outcome import IGNORED, Classification, Outcome
-from ..part import Description, refuse_coroutine, target_of
+from ..part import Description, refuse_coroutine, refuse_plain, target_of
 from ..settings import count, instance
 from .circuit import Circuit, Voice
 from .circuit_settings import MAX_FAILURES, circuit_settings
@@ -137,11 +137,7 @@ class KeyedCircuitBreaker(Judging):
                 try:
                     awaitable = function(*args, **kwargs)
                     if not hasattr(awaitable, "__await__"):
-                        raise AsyncMisuse(
-                            "Expected a function that returns something to await",
-                            got=getattr(function, "__qualname__", function),
-                            hint="use execute for plain functions",
-                        )
+                        refuse_plain(function)
                     result = await awaitable
                 except BaseException as error:
                     outcome = of_error(error)

@@ -10,43 +10,21 @@ from ..policy import Policy
 from ..retry import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-__all__ = ["Answer", "Policies", "given", "statement_timeout"]
+__all__ = ["AnsweredCalls", "Policies", "statement_timeout"]
 
 _MOST_MILLISECONDS: Final = 2**31 - 1
 _REPEATING: Final = ("retry", "hedging")
 
 
-class Answer:
+class _Answer:
     """An error that says that the service works: a constraint, a syntax error; or one of the caller's own code."""
 
     __slots__ = ("error",)
 
     def __init__(self, error: Exception) -> None:
         self.error = error
-
-    @classmethod
-    def of(cls, error: Exception, is_failure: Callable[[Exception], bool]) -> Answer:
-        """The error as an answer.
-
-        Raises:
-            Exception: itself, if it is a failure of the service, or perfloop's own.
-        """
-        if isinstance(error, PerfloopError) or is_failure(error):
-            raise error
-        return cls(error)
-
-
-def given(result: Any) -> Any:
-    """What the caller gets.
-
-    Raises:
-        Exception: the result is an answer that is an error.
-    """
-    if type(result) is Answer:
-        raise result.error
-    return result
 
 
 def statement_timeout(left: float) -> str:
@@ -76,3 +54,47 @@ class Policies:
     def of(self, *, repeat: bool) -> Policy | None:
         """The policy of a call; None: nothing is left of it."""
         return self.repeating if repeat else self._once
+
+
+class AnsweredCalls(Policies):
+    """Calls in a policy whose parts see failures of the service only: what is an answer of it is raised round them."""
+
+    def __init__(self, policy: Policy, is_failure: Callable[[Exception], bool]) -> None:
+        """As `Policies`; `is_failure` tells a failure of the service from an answer. perfloop's own errors are none."""
+        super().__init__(policy)
+        self._is_failure = is_failure
+
+    def execute(self, attempt: Callable[[], Any], *, repeat: bool) -> Any:
+        """What an attempt gives, in this thread."""
+
+        def answered() -> Any:
+            try:
+                return attempt()
+            except Exception as error:
+                return self._answer(error)
+
+        policy = self.of(repeat=repeat)
+        return _given(answered() if policy is None else policy.execute(answered))
+
+    async def aexecute(self, attempt: Callable[[], Awaitable[Any]], *, repeat: bool) -> Any:
+        """As `execute`, in an event loop."""
+
+        async def answered() -> Any:
+            try:
+                return await attempt()
+            except Exception as error:
+                return self._answer(error)
+
+        policy = self.of(repeat=repeat)
+        return _given(await (answered() if policy is None else policy.aexecute(answered)))
+
+    def _answer(self, error: Exception) -> _Answer:
+        if isinstance(error, PerfloopError) or self._is_failure(error):
+            raise error
+        return _Answer(error)
+
+
+def _given(result: Any) -> Any:
+    if type(result) is _Answer:
+        raise result.error
+    return result

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...exceptions import InvalidValue, MissingExtra
 from ..deadline import check_deadline, remaining
-from .answers import Answer, Policies, given, statement_timeout
+from .answers import AnsweredCalls, statement_timeout
 
 try:
     import psycopg
@@ -45,7 +45,7 @@ class PolicyConnections:
         Raises:
             InvalidValue: no function; no policy, or one with a retry that would never repeat anything.
         """
-        self._connect, self._policies = _function(connect), Policies(policy)
+        self._connect, self._calls = _function(connect), AnsweredCalls(policy, _is_failure)
 
     def run(self, work: Callable[[psycopg.Connection[Any]], R], *, idempotent: bool = False) -> R:
         """What `work` gives for a connection inside a transaction.
@@ -55,7 +55,7 @@ class PolicyConnections:
             idempotent: whether doing it twice is as good as once: a commit that failed may have been done.
         """
 
-        def attempt() -> Any:
+        def attempt() -> R:
             try:
                 with self._connect() as connection, connection.transaction():
                     _tell_deadline(connection)
@@ -63,11 +63,8 @@ class PolicyConnections:
             except psycopg.errors.QueryCanceled:
                 check_deadline()  # ours, or somebody else cancelled it
                 raise
-            except Exception as error:
-                return Answer.of(error, _is_failure)
 
-        policy = self._policies.of(repeat=idempotent)
-        result: R = given(attempt() if policy is None else policy.execute(attempt))
+        result: R = self._calls.execute(attempt, repeat=idempotent)
         return result
 
 
@@ -78,20 +75,16 @@ class AsyncPolicyConnections:
         self, connect: Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]], policy: Policy
     ) -> None:
         """As `PolicyConnections`; of psycopg_pool's `AsyncConnectionPool` it is `pool.connection`, too."""
-        self._connect, self._policies = _function(connect), Policies(policy)
+        self._connect, self._calls = _function(connect), AnsweredCalls(policy, _is_failure)
 
     async def run(self, work: Callable[[psycopg.AsyncConnection[Any]], Awaitable[R]], *, idempotent: bool = False) -> R:
         """As `PolicyConnections.run`; a timeout cancels the statement."""
 
-        async def attempt() -> Any:
-            try:
-                async with self._connect() as connection, connection.transaction():
-                    return await work(connection)
-            except Exception as error:
-                return Answer.of(error, _is_failure)
+        async def attempt() -> R:
+            async with self._connect() as connection, connection.transaction():
+                return await work(connection)
 
-        policy = self._policies.of(repeat=idempotent)
-        result: R = given(await (attempt() if policy is None else policy.aexecute(attempt)))
+        result: R = await self._calls.aexecute(attempt, repeat=idempotent)
         return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ...exceptions import MissingExtra
-from .answers import Answer, Policies, given
+from .answers import AnsweredCalls
 
 try:
     import redis
@@ -48,7 +48,7 @@ class PolicyRedis(redis.Redis):
         Raises:
             InvalidValue: no policy, or one with a retry that would never repeat anything.
         """
-        self._policies = Policies(policy)
+        self._calls = AnsweredCalls(policy, _is_failure)
         super().__init__(*args, **({"retry": Retry(NoBackoff(), 0)} | kwargs))
 
     @classmethod
@@ -62,15 +62,7 @@ class PolicyRedis(redis.Redis):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """The answer to a command."""
         send: Any = super().execute_command
-
-        def attempt() -> Any:
-            try:
-                return send(*args, **options)
-            except Exception as error:
-                return Answer.of(error, _is_failure)
-
-        policy = self._policies.of(repeat=_may_repeat(args))
-        return given(attempt() if policy is None else policy.execute(attempt))
+        return self._calls.execute(lambda: send(*args, **options), repeat=_may_repeat(args))
 
 
 class AsyncPolicyRedis(redis.asyncio.Redis):
@@ -78,7 +70,7 @@ class AsyncPolicyRedis(redis.asyncio.Redis):
 
     def __init__(self, *args: Any, policy: Policy, **kwargs: Any) -> None:
         """As `PolicyRedis`."""
-        self._policies = Policies(policy)
+        self._calls = AnsweredCalls(policy, _is_failure)
         super().__init__(*args, **({"retry": AsyncRetry(NoBackoff(), 0)} | kwargs))
 
     @classmethod
@@ -92,15 +84,7 @@ class AsyncPolicyRedis(redis.asyncio.Redis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """The answer to a command."""
         send: Any = super().execute_command
-
-        async def attempt() -> Any:
-            try:
-                return await send(*args, **options)
-            except Exception as error:
-                return Answer.of(error, _is_failure)
-
-        policy = self._policies.of(repeat=_may_repeat(args))
-        return given(await (attempt() if policy is None else policy.aexecute(attempt)))
+        return await self._calls.aexecute(lambda: send(*args, **options), repeat=_may_repeat(args))
 
 
 def _may_repeat(args: tuple[Any, ...]) -> bool:

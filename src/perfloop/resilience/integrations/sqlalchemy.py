@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ...exceptions import MissingExtra
 from ..check import register_pool
 from ..deadline import check_deadline, remaining
-from .answers import Answer, Policies, given, statement_timeout
+from .answers import AnsweredCalls, statement_timeout
 
 try:
     from sqlalchemy import exc, text
@@ -45,7 +45,7 @@ class PolicyEngine:
         Raises:
             InvalidValue: no policy, or one with a retry that would never repeat anything.
         """
-        self._engine, self._policies = engine, Policies(policy)
+        self._engine, self._calls = engine, AnsweredCalls(policy, _is_failure)
         _tell_pool(engine, policy)
 
     def run(self, work: Callable[[Connection], R], *, idempotent: bool = False) -> R:
@@ -56,17 +56,16 @@ class PolicyEngine:
             idempotent: whether doing it twice is as good as once: a commit that failed may have been done.
         """
 
-        def attempt() -> Any:
+        def attempt() -> R:
             try:
                 with self._engine.begin() as connection:
                     _tell_deadline(connection)
                     return work(connection)
             except Exception as error:
                 _check_cancelled(error)
-                return Answer.of(error, _is_failure)
+                raise
 
-        policy = self._policies.of(repeat=idempotent)
-        result: R = given(attempt() if policy is None else policy.execute(attempt))
+        result: R = self._calls.execute(attempt, repeat=idempotent)
         return result
 
 
@@ -75,21 +74,17 @@ class AsyncPolicyEngine:
 
     def __init__(self, engine: AsyncEngine, policy: Policy) -> None:
         """As `PolicyEngine`."""
-        self._engine, self._policies = engine, Policies(policy)
+        self._engine, self._calls = engine, AnsweredCalls(policy, _is_failure)
         _tell_pool(engine.sync_engine, policy)
 
     async def run(self, work: Callable[[AsyncConnection], Awaitable[R]], *, idempotent: bool = False) -> R:
         """As `PolicyEngine.run`; a timeout cancels the statement."""
 
-        async def attempt() -> Any:
-            try:
-                async with self._engine.begin() as connection:
-                    return await work(connection)
-            except Exception as error:
-                return Answer.of(error, _is_failure)
+        async def attempt() -> R:
+            async with self._engine.begin() as connection:
+                return await work(connection)
 
-        policy = self._policies.of(repeat=idempotent)
-        result: R = given(await (attempt() if policy is None else policy.aexecute(attempt)))
+        result: R = await self._calls.aexecute(attempt, repeat=idempotent)
         return result
 
 
