@@ -122,6 +122,31 @@ def test_a_directory_that_others_may_enter(directory: Path) -> None:
         _Sockets(directory, "x", "unix").prepare()
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o700])
+def test_what_is_no_socket_of_ours_is_neither_told_nor_removed(directory: Path, mode: int) -> None:
+    """Whoever makes the directory first could lead us to what he wants us to remove."""
+    kept = directory.with_name("home")
+    kept.mkdir(mode=0o700)
+    (kept / "letter").write_text("dear reader")
+    directory.mkdir()
+    directory.chmod(mode)
+    backplane = UnixBackplane(directory)
+    backplane._sockets.directory.symlink_to(kept)
+    with pytest.raises(LevelFailed, match="nobody else may enter"):
+        run(backplane.publish(Invalidation(("k",))))
+    backplane.close()
+    assert (kept / "letter").exists()
+
+
+def test_a_file_among_the_sockets_stays(ears: list[Ear], directory: Path) -> None:
+    one, two, _ = ears
+    place = one.backplane._sockets.directory / "letter"  # type: ignore[attr-defined]
+    place.write_text("dear reader")
+    run(one.backplane.publish(Invalidation(("k",))))
+    two.until(Invalidation(("k",)))
+    assert place.exists()
+
+
 def test_a_path_that_is_too_long_for_sockets(tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="at most"):
         UnixBackplane(tmp_path / ("d" * 100))

@@ -110,16 +110,26 @@ class _Sockets:
         try:
             for directory in (self._base, self.directory):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                found = directory.lstat()
-                if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-                    raise LevelFailed(
-                        f"Expected a directory that user {os.geteuid()} owns and nobody else may enter",
-                        got=f"{stat.filemode(found.st_mode)} of user {found.st_uid}",
-                        where=f"{self.where.partition(':')[0]}: {directory}",
-                        hint="chmod 700, or give the backplane another `directory`",
-                    )
+            self._check()
         except OSError as error:
             raise LevelFailed(f"The directory cannot be made: {error.strerror}", where=self.where) from error
+
+    def _check(self) -> None:
+        """Whatever is found there is told what changes, and removed if nobody answers.
+
+        Raises:
+            LevelFailed: a directory is not this user's alone, or a link: it leads to what is no socket of ours.
+            FileNotFoundError: there is none.
+        """
+        for directory in (self._base, self.directory):
+            found = directory.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+                raise LevelFailed(
+                    f"Expected a directory that user {os.geteuid()} owns and nobody else may enter",
+                    got=f"{stat.filemode(found.st_mode)} of user {found.st_uid}",
+                    where=f"{self.where.partition(':')[0]}: {directory}",
+                    hint="chmod 700, or give the backplane another `directory`",
+                )
 
     def send(self, request: tuple[bytes, list[str] | None]) -> list[str]:
         """Send a payload to these sockets, or to all; those that can take nothing now."""
@@ -131,6 +141,7 @@ class _Sockets:
 
     def _all(self) -> list[str]:
         try:
+            self._check()
             return [entry.path for entry in os.scandir(self.directory) if not entry.name.startswith(".")]
         except FileNotFoundError:
             return []
@@ -142,7 +153,8 @@ class _Sockets:
             self._mouth.sendto(payload, path)
         except (ConnectionRefusedError, FileNotFoundError):  # it has died, or closed just now
             with contextlib.suppress(OSError):
-                Path(path).unlink()
+                if stat.S_ISSOCK(os.lstat(path).st_mode):  # nothing else is ours to remove
+                    Path(path).unlink()
             self.stuck.discard(path)
             return False
         except OSError as error:
