@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .local import Fence, LocalLevel
 
-__all__ = ["WAITS", "Flight", "Flights", "Outcome", "Start", "Wait"]
+__all__ = ["WAITS", "Flight", "Flights", "Landing", "Outcome", "Start", "Wait"]
 
 _LOOK_EVERY = 1.0
 
@@ -37,15 +37,44 @@ class Outcome(msgspec.Struct, frozen=True):
     """Whoever led the look-up has given up, and somebody else is to begin anew."""
 
 
+class Landing(concurrent.futures.Future[Any]):
+    """A future that threads and event loops wait for, and that forgets whoever waits no longer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Waiters that are cancelled must not cancel it.
+        self.set_running_or_notify_cancel()
+        self._waiting: dict[asyncio.Future[None], Callable[[], None]] = {}
+        self.add_done_callback(_tell)
+
+    def tell(self, waiting: asyncio.Future[None], call: Callable[[], None]) -> None:
+        """Have it called, once or twice, when this is done."""
+        self._waiting[waiting] = call
+        if self.done():
+            call()
+
+    def forget(self, waiting: asyncio.Future[None]) -> None:
+        """He does not wait any more."""
+        self._waiting.pop(waiting, None)
+
+
+def _tell(landing: concurrent.futures.Future[Any]) -> None:
+    assert isinstance(landing, Landing)
+    calls = []
+    while landing._waiting:
+        with contextlib.suppress(KeyError):  # the last one has gone
+            calls.append(landing._waiting.popitem()[1])
+    for call in reversed(calls):
+        call()
+
+
 class Flight:
     """A look-up under way, and who waits for it."""
 
     def __init__(self, fence: Fence, owner: Flights | None = None) -> None:
         self.fence = fence
         self.owner = owner
-        self.future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        # Waiters that are cancelled must not cancel it.
-        self.future.set_running_or_notify_cancel()
+        self.future = Landing()
         self.waiters = 0
         self.begun = False
         self.deserted = False
@@ -158,7 +187,7 @@ def _reaches(flight: Flight, others: Collection[Flight]) -> bool:
 class Wait(msgspec.Struct, frozen=True):
     """Wait for a future, for so many seconds at most; whether it is done."""
 
-    future: concurrent.futures.Future[Any]
+    future: Landing
     timeout: float | None = None
     flight: Flight | None = None
     """What is waited for, if it may be stranded: then the wait ends, too."""
@@ -171,17 +200,20 @@ class Wait(msgspec.Struct, frozen=True):
             return True
         loop = asyncio.get_running_loop()
         done = _done_in(loop, self.future)
-        if self.flight is not None and self.flight.loop is not loop:
-            slices = self._slices()
-        elif self.timeout is not None:
-            slices = iter([self.timeout])
-        else:  # thousands may wait like this: nothing wakes them now and then
-            await done
-            return True
-        for seconds in slices:
-            if (await asyncio.wait([done], timeout=seconds))[0]:
+        try:
+            if self.flight is not None and self.flight.loop is not loop:
+                slices = self._slices()
+            elif self.timeout is not None:
+                slices = iter([self.timeout])
+            else:  # thousands may wait like this: nothing wakes them now and then
+                await done
                 return True
-        return False
+            for seconds in slices:
+                if (await asyncio.wait([done], timeout=seconds))[0]:
+                    return True
+            return False
+        finally:
+            self.future.forget(done)  # it may land much later, or never
 
     def _slices(self) -> Iterator[float]:
         left = math.inf if self.timeout is None else self.timeout
@@ -192,7 +224,7 @@ class Wait(msgspec.Struct, frozen=True):
                 return
 
 
-def _done_in(loop: asyncio.AbstractEventLoop, future: concurrent.futures.Future[Any]) -> asyncio.Future[None]:
+def _done_in(loop: asyncio.AbstractEventLoop, future: Landing) -> asyncio.Future[None]:
     """Done when that one is. Unlike `asyncio.wrap_future` it writes to no pipe when the same loop ends both."""
     done = loop.create_future()
 
@@ -200,14 +232,14 @@ def _done_in(loop: asyncio.AbstractEventLoop, future: concurrent.futures.Future[
         if not done.done():
             done.set_result(None)
 
-    def tell(_: concurrent.futures.Future[Any]) -> None:
+    def tell() -> None:
         if asyncio._get_running_loop() is loop:
             end()
         else:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(end)
 
-    future.add_done_callback(tell)
+    future.tell(done, tell)
     return done
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import Any
 
-from perfloop.caching import MultiLevelCache
+import pytest
 
-if TYPE_CHECKING:
-    import pytest
+from perfloop.caching import EntryOptions, MultiLevelCache
+from perfloop.caching.limits import LoadLimit
+from perfloop.exceptions import LoadTimedOut
 
 _WAITERS = 200
 
@@ -69,3 +71,40 @@ def test_a_waiter_whose_loop_has_gone_is_not_missed(caplog: pytest.LogCaptureFix
         leader.join()
     assert caplog.records == []
     assert cache.get("k") == 1
+
+
+async def test_a_loader_that_never_returns_keeps_nobody_who_has_gone() -> None:
+    cache = MultiLevelCache(int, options=EntryOptions(hard_timeout=0.001))
+    may_end = asyncio.Event()
+
+    async def load() -> int:
+        await may_end.wait()
+        return 1
+
+    for _ in range(20):
+        with pytest.raises(LoadTimedOut):
+            await cache.aget_or_load("k", load)
+    [flight] = cache._core.flights._flights.values()
+    assert not flight.future._waiting
+    assert len(flight.future._done_callbacks) == 1  # type: ignore[attr-defined]
+    may_end.set()
+    while cache._core.tasks:
+        await asyncio.sleep(0)
+
+
+def test_who_waits_for_a_turn_and_is_cancelled_costs_the_same_wherever_he_stands() -> None:
+    def seconds(order: slice) -> float:
+        limit = LoadLimit(1)
+        assert not list(limit.enter())
+        waiting = [limit.enter() for _ in range(4000)]
+        for program in waiting:
+            next(program)
+        began = time.process_time()
+        for program in waiting[order]:
+            program.close()
+        took = time.process_time() - began
+        assert (limit.running, limit.waiting) == (1, 0)
+        return took
+
+    first_come, last_come = slice(None), slice(None, None, -1)
+    assert seconds(last_come) < 20 * seconds(first_come)
