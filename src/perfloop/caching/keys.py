@@ -150,6 +150,8 @@ def _is_number(kind: msgspec.inspect.Type) -> bool:
 def _is_like_a_number(kind: msgspec.inspect.Type) -> bool:
     """Whether one of its values is equal to a number without being written as one, as True is to 1."""
     about = msgspec.inspect
+    if isinstance(kind, about.DecimalType):  # a text in JSON
+        return True
     if isinstance(kind, about.EnumType):
         return issubclass(kind.cls, int)
     if isinstance(kind, about.LiteralType):
@@ -190,7 +192,7 @@ def _with_one_text(value: Any) -> Any:
         return {name: _with_one_text(each) for name, each in value.items()}
     if isinstance(value, (float, decimal.Decimal)) and not math.isfinite(value):
         raise ValueError(f"{value} is not a finite number")
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+    if isinstance(value, float) and value.is_integer() and -(2**63) <= value < 2**64:  # JSON's whole numbers here
         return int(value)
     if isinstance(value, decimal.Decimal):
         sign, digits, exponent = value.as_tuple()

@@ -26,6 +26,9 @@ LONG = "1." + "0" * 40
     [
         (float, 0.0, -0.0),
         (int | float, 1, 1.0),
+        (int | float, 2**63, 2.0**63),
+        (int | float, 2**64 - 2048, 2.0**64 - 2048),
+        (int | float, -(2**63), -(2.0**63)),
         (Decimal, Decimal("1.0"), Decimal("1.00")),
         (Decimal, Decimal(100), Decimal("1E+2")),
         (Decimal, Decimal("0.00"), Decimal("-0")),
@@ -62,6 +65,12 @@ def test_keys_that_are_not_equal_have_different_texts(kind: Any, one: Hashable, 
     keys: KeyCodec[Any] = KeyCodec(kind)
     assert keys.encode(one) != keys.encode(other)
     assert [keys.decode(keys.encode(each)) for each in (one, other)] == [one, other]
+
+
+@pytest.mark.parametrize("kind", [int | Decimal, float | Decimal, tuple[int | Decimal, str]])
+def test_a_decimal_beside_another_number_is_no_key(kind: Any) -> None:
+    with pytest.raises(InvalidValue, match="equal values have one text"):
+        KeyCodec(kind)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
