@@ -129,7 +129,9 @@ def text_of(value: Any, plain: type | None = None, safe: str = "") -> str:
         pieces = [text_of(pair) for pair in (value.items() if kind is dict else value)]
         text = "(" + ",".join(sorted(pieces)) + ")"
     elif isinstance(value, enum.Enum):
-        text = f"{quote(kind.__qualname__, safe=safe)}.{quote(value.name, safe=safe)}"
+        # A flag may have bits that nobody has named.
+        name = text_of(value.value) if value.name is None else quote(value.name, safe=safe)
+        text = f"{quote(f'{kind.__module__}.{kind.__qualname__}', safe=safe)}.{name}"
     elif kind is bytes:
         text = value.hex()
     elif kind in _WRITTEN:

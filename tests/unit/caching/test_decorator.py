@@ -24,6 +24,10 @@ class Colour(enum.Enum):
     BLUE = 2
 
 
+class Open(enum.IntFlag, boundary=enum.KEEP):
+    READ = 1
+
+
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -57,6 +61,12 @@ def test_different_arguments_have_different_keys(one: tuple[Any, Any], other: tu
 
     key = read_template(template, inspect.signature(function))
     assert (key(one, {}) == key(other, {})) == same(one, other)
+
+
+def test_enums_of_one_name_in_two_modules_and_flags_without_names() -> None:
+    other = enum.Enum("Colour", {"RED": 1}, module="elsewhere")
+    texts = [text_of(each) for each in (Colour.RED, other["RED"], Open(1), Open(8), Open(16), Open(9))]
+    assert len(set(texts)) == len(texts)
 
 
 def test_a_call_has_one_key_however_it_is_written() -> None:
