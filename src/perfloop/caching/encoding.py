@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ..exceptions import InvalidValue
+from .kinds import leaves_open
 from .pydantic_models import decode_model, encode_model, model_schema
 
 __all__ = ["Decoded", "Undecodable", "ValueCodec"]
@@ -58,7 +59,7 @@ class ValueCodec:
             schema = repr(kind).encode()
         self._kind = zlib.crc32(schema + version.encode())
         self._compress_above = compress_above
-        self._undeclared = kind in (Any, object)
+        self._leaves_open = leaves_open(kind)
 
     def encode(self, value: Any, load_seconds: float = 0.0) -> bytes:
         """The value as bytes.
@@ -80,10 +81,11 @@ class ValueCodec:
                 f"Expected a value of the cache's type, got a {type(value).__name__}: {error}",
                 hint="what a loader returns, or `set` is given, is of the type the cache was made with",
             ) from error
-        if self._undeclared and back != value:
+        if self._leaves_open and not _same(back, value):
             raise InvalidValue(
                 f"Expected the values' type to be declared: a {type(value).__name__} would come back as something else",
-                hint="give texts, numbers, lists, dictionaries of texts, or use a MultiLevelCache of the value's type",
+                hint="where the type is Any put texts, numbers, lists and dictionaries, or declare it: a dataclass,"
+                " a TypedDict, a MultiLevelCache of the value's type",
             )
         flags = 0
         if len(payload) > self._compress_above:
@@ -115,6 +117,17 @@ class ValueCodec:
     def _read(self, payload: bytes) -> Any:
         """The value; None, whatever the type, where nothing was found."""
         return None if payload == _NONE else self._decoder.decode(payload)
+
+
+def _same(back: Any, value: Any) -> bool:
+    """Whether the value came back as it was; NaN, which equals nothing, may be anywhere in it."""
+    if back == value or (back != back and value != value):
+        return True
+    if isinstance(back, dict) and isinstance(value, dict):
+        return back.keys() == value.keys() and all(_same(each, value[key]) for key, each in back.items())
+    if isinstance(back, list) and isinstance(value, list):
+        return len(back) == len(value) and all(map(_same, back, value))
+    return False
 
 
 def _checksum(head: bytes, payload: bytes) -> int:

@@ -12,8 +12,6 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-import msgspec
-
 from ..clock import MONOTONIC, Clock
 from ..exceptions import ConfigurationError, InvalidValue, LevelFailed
 from ..telemetry import DEFAULT_REGISTRY, Registry
@@ -23,6 +21,7 @@ from .encoding import ValueCodec
 from .hits import hit_or, hit_or_await
 from .insight import CacheStatistics, Insight
 from .keys import KeyCodec, checked_tags, distinct
+from .kinds import cannot_change
 from .limits import LoadLimit
 from .local import LocalLevel
 from .options import EntryOptions
@@ -47,7 +46,7 @@ __all__ = ["MultiLevelCache"]
 K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
-_HOLD_SECONDS = 30.0
+HOLD_SECONDS = 30.0
 
 
 class MultiLevelCache(Generic[K, V]):
@@ -293,7 +292,7 @@ class MultiLevelCache(Generic[K, V]):
         await self._shielded(self._core.clear())
 
     @contextlib.contextmanager
-    def writing(self, *keys: K, tags: Iterable[str] = (), seconds: float = _HOLD_SECONDS) -> Iterator[None]:
+    def writing(self, *keys: K, tags: Iterable[str] = (), seconds: float = HOLD_SECONDS) -> Iterator[None]:
         """While you change what these keys, or all with these tags, are loaded from.
 
         They are removed before and after, and nothing is kept for them in between: a reader gets what he loads. If this
@@ -310,7 +309,7 @@ class MultiLevelCache(Generic[K, V]):
             self._run(self._core.release(keys, names, token))
 
     @contextlib.asynccontextmanager
-    async def awriting(self, *keys: K, tags: Iterable[str] = (), seconds: float = _HOLD_SECONDS) -> AsyncIterator[None]:
+    async def awriting(self, *keys: K, tags: Iterable[str] = (), seconds: float = HOLD_SECONDS) -> AsyncIterator[None]:
         """As `writing`."""
         names, token, seconds = checked_tags(tags), _token(), _checked_hold(seconds)
         holding = self._begin(self._core.hold(keys, names, token, seconds))
@@ -435,44 +434,6 @@ def _take(backplane: Backplane, cache: MultiLevelCache[Any, Any]) -> None:
 
 
 _owners: weakref.WeakKeyDictionary[Backplane, weakref.ref[MultiLevelCache[Any, Any]]] = weakref.WeakKeyDictionary()
-
-
-def cannot_change(kind: Any) -> bool:
-    """Whether no value of the type can be changed by who is given it."""
-    return _frozen(msgspec.inspect.type_info(kind))
-
-
-def _frozen(kind: msgspec.inspect.Type) -> bool:
-    about = msgspec.inspect
-    if isinstance(kind, about.UnionType):
-        return all(map(_frozen, kind.types))
-    if isinstance(kind, about.TupleType):
-        return all(map(_frozen, kind.item_types))
-    if isinstance(kind, (about.VarTupleType, about.FrozenSetType)):
-        return _frozen(kind.item_type)
-    if isinstance(kind, about.StructType):
-        return kind.cls.__struct_config__.frozen and all(_frozen(field.type) for field in kind.fields)
-    if isinstance(kind, about.NamedTupleType):
-        return all(_frozen(field.type) for field in kind.fields)
-    return isinstance(kind, _ATOMS)
-
-
-_ATOMS = (
-    msgspec.inspect.NoneType,
-    msgspec.inspect.BoolType,
-    msgspec.inspect.IntType,
-    msgspec.inspect.FloatType,
-    msgspec.inspect.StrType,
-    msgspec.inspect.BytesType,
-    msgspec.inspect.DateTimeType,
-    msgspec.inspect.TimeType,
-    msgspec.inspect.DateType,
-    msgspec.inspect.TimeDeltaType,
-    msgspec.inspect.UUIDType,
-    msgspec.inspect.DecimalType,
-    msgspec.inspect.EnumType,
-    msgspec.inspect.LiteralType,
-)
 
 
 def _checked_hold(seconds: float) -> float:

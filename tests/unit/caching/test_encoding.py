@@ -7,6 +7,7 @@ import math
 import random
 import uuid
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -29,6 +30,16 @@ class Point(msgspec.Struct, frozen=True):
 class Box:
     items: list[Point]
     size: float
+
+
+@dataclass
+class Labelled:
+    labels: dict[str, Any]
+
+
+class Tree(msgspec.Struct):
+    branches: list[Tree]
+    fruit: Any = None
 
 
 POINTS = st.builds(Point, st.integers(-(2**63), 2**64 - 1), st.none() | st.text())
@@ -137,11 +148,38 @@ def test_a_length_that_is_not_there_takes_no_memory(claim: bytes) -> None:
         (int, "7", r"cache's type, got a str: Expected `int`, got `str`"),
         (Point, "text", "cache's type, got a str: Expected `object"),
         (Any, (1, 2), "type to be declared: a tuple"),
+        (dict[str, Any], {"at": datetime.date(2026, 1, 1)}, "type to be declared: a dict"),
+        (list, [Decimal("1.5")], "type to be declared: a list"),
+        (dict[str, list[Any] | None], {"a": [(1,)]}, "type to be declared: a dict"),
+        (Labelled, Labelled({"at": uuid.UUID(int=7)}), "type to be declared: a Labelled"),
+        (Tree, Tree([Tree([], b"x"), Tree([], (1,))]), "type to be declared: a Tree"),
     ],
 )
 def test_values_that_would_not_come_back_are_refused(kind: Any, value: Any, words: str) -> None:
     with pytest.raises(InvalidValue, match=words):
         ValueCodec(kind).encode(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (dict[str, Any], {"a": [1, 2.5, None, "x", b"y", {"b": True}]}),
+        (Labelled, Labelled({"a": "b"})),
+        (Tree, Tree([Tree([], 1)], "leaf")),
+        (dict, {1: [2]}),
+    ],
+)
+def test_plain_values_need_no_declaration(kind: Any, value: Any) -> None:
+    codec = ValueCodec(kind)
+    assert codec.decode(codec.encode(value)).value == value
+
+
+def test_a_nan_that_is_not_declared_comes_back() -> None:
+    codec = ValueCodec(dict[str, Any])
+    back = codec.decode(codec.encode({"a": [1.5, math.nan], "b": math.nan})).value
+    assert back["a"][0] == 1.5
+    assert math.isnan(back["a"][1])
+    assert math.isnan(back["b"])
 
 
 def test_a_type_without_an_encoding_is_refused_in_words() -> None:
