@@ -108,12 +108,12 @@ class ResponseCacheMiddleware:
         if scope["method"] not in ("GET", "HEAD") or "no-store" in wishes or b"range" in request or has_body:
             await self.app(scope, receive, send)
             return
-        key = self.key(scope)
+        key, began = self.key(scope), time.time()
         if "no-cache" in wishes or wishes.get("max-age") == "0":
             known = await self.cache.aget(key)
             await self.cache.aexpire(*{key, varied(key, known.vary if known else (), request)})
         if "only-if-cached" in wishes or scope["method"] == "HEAD":
-            await self._kept_or_not(scope, receive, send, key, request)
+            await self._kept_or_not(scope, receive, send, key, request, began)
             return
         found = await self._shared(scope, receive, send, key, key)
         if found is None:
@@ -122,21 +122,21 @@ class ResponseCacheMiddleware:
         if variant != found.variant:
             found = await self._shared(scope, receive, send, key, variant)
         if found is not None:
-            await _answer(found.response, scope, send)
+            await _answer(found.response, scope, send, began)
 
     async def _kept_or_not(
-        self, scope: Scope, receive: Receive, send: Send, key: str, request: dict[bytes, bytes]
+        self, scope: Scope, receive: Receive, send: Send, key: str, request: dict[bytes, bytes], began: float
     ) -> None:
         """Answer with what is kept; else 504 who wants nothing else, and a HEAD by the application."""
         found = await self.cache.aget(key)
         if found is not None and (variant := varied(key, found.vary, request)) != found.variant:
             found = await self.cache.aget(variant)
         if found is not None:
-            await _answer(found.response, scope, send)
+            await _answer(found.response, scope, send, began)
         elif scope["method"] == "HEAD":
             await self.app(scope, receive, send)
         else:
-            await _answer(CachedResponse(504, (), b"", 0, time.time()), scope, send)
+            await _answer(CachedResponse(504, (), b"", 0, began), scope, send, began)
 
     def key(self, scope: Scope) -> str:
         """The key of a request's URL: to delete it by."""
@@ -216,7 +216,7 @@ class ResponseCacheMiddleware:
             response = CachedResponse(capture.status, headers, capture.body(), fresh_for, time.time())
             vary = vary_of(headers)
             answered.set_result(Cacheable(vary, varied(key, vary, by_name(scope["headers"])), response))
-            await _answer(response, scope, send)
+            await _answer(response, scope, send, response.at)
 
         await self.app(scope, receive, _Capture(send, self._max_body, lifetime, complete, passes).take)
 
@@ -282,16 +282,15 @@ class _Capture:
         return b"".join(message.get("body", b"") for message in self._held[1:])
 
 
-async def _answer(response: CachedResponse, scope: Scope, send: Send) -> None:
+async def _answer(response: CachedResponse, scope: Scope, send: Send, began: float) -> None:
     tag = entity_tag(response.headers, response.body)
     condition = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
     unchanged = condition is not None and response.status == 200 and matches(condition, tag)
     headers = [(name, value) for name, value in response.headers if not (unchanged and name == b"content-length")]
     if response.status == 200 and all(name != b"etag" for name, _ in headers):
         headers.append((b"etag", tag))
-    age = int(max(time.time() - response.at, 0))
-    if age:
-        headers.append((b"age", b"%d" % age))
+    if response.at < began:  # not made for this request: RFC 9111, 4 wants an Age, if it is 0, and 5.1 none otherwise
+        headers.append((b"age", b"%d" % max(time.time() - response.at, 0)))
     body = b"" if unchanged or scope["method"] == "HEAD" else response.body
     await send({"type": "http.response.start", "status": 304 if unchanged else response.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -116,6 +116,15 @@ async def test_a_response_for_all_although_the_request_was_somebodys() -> None:
     assert [(await shop.ask(authorization="x"))[2] for _ in range(2)] == [b" 1", b" 1"]
 
 
+async def test_a_kept_response_tells_its_age_even_if_that_is_nothing_and_a_new_one_does_not() -> None:
+    shop = Shop()
+    first, again, head = await shop.ask(), await shop.ask(), await shop.ask(method="HEAD")
+    assert "age" not in first[1]
+    assert again[1]["age"].isdecimal()
+    assert head[1]["age"].isdecimal()
+    assert "age" not in (await shop.ask(cache_control="no-cache"))[1]
+
+
 async def test_variants_are_told_apart() -> None:
     shop = Shop()
     shop.headers = {"cache-control": "max-age=60", "vary": "Accept-Language"}
