@@ -109,6 +109,8 @@ def aside() -> None:
     assert_type(read, CacheAside[str, User])
     assert_type(read.get("u1"), User)
     read.get(1)  # type: ignore[arg-type]
+    read.writing("u1", "u2", tags=["users"], seconds=5)
+    read.writing(1)  # type: ignore[arg-type]
     CacheAside(users, lambda key: len(key))  # type: ignore[arg-type, return-value]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .multilevel import HOLD_SECONDS
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
     from .multilevel import MultiLevelCache
     from .options import EntryOptions
@@ -53,14 +55,14 @@ class CacheAside(Generic[K, V]):
         return await self.cache.aget_or_load(key, lambda: self._load(key), self._options)
 
     @contextlib.contextmanager
-    def writing(self, key: K) -> Iterator[None]:
-        """While you write the value to its source: nobody keeps what he reads meanwhile, and afterwards nobody has the
-        old value."""
-        with self.cache.writing(key):
+    def writing(self, *keys: K, tags: Iterable[str] = (), seconds: float = HOLD_SECONDS) -> Iterator[None]:
+        """While you write the values to their source, up to and with the commit: nobody keeps what he reads meanwhile,
+        and afterwards nobody has an old value. `tags` and `seconds` as of `MultiLevelCache.writing`."""
+        with self.cache.writing(*keys, tags=tags, seconds=seconds):
             yield
 
     @contextlib.asynccontextmanager
-    async def awriting(self, key: K) -> AsyncIterator[None]:
+    async def awriting(self, *keys: K, tags: Iterable[str] = (), seconds: float = HOLD_SECONDS) -> AsyncIterator[None]:
         """As `writing`."""
-        async with self.cache.awriting(key):
+        async with self.cache.awriting(*keys, tags=tags, seconds=seconds):
             yield

@@ -335,6 +335,10 @@ class MultiLevelCache(Generic[K, V]):
             self._backplane.close()
             _owners.pop(self._backplane, None)
 
+    async def aclose(self) -> None:
+        """As `close`."""
+        await asyncio.to_thread(self.close)
+
     def _listen(self) -> None:
         if not self._listening and self._backplane is not None:
             self._listening = True

@@ -199,6 +199,16 @@ def test_cache_aside() -> None:
     assert one.get("u1") == "Ada Lovelace"
 
 
+def test_cache_aside_holds_several_keys_and_those_with_a_tag() -> None:
+    rows = {"u1": "Ada", "u2": "Grace", "u3": "Barbara"}
+    users = CacheAside(MultiLevelCache(str), rows.__getitem__, options=EntryOptions(tags=lambda name: [name[0]]))
+    assert [users.get(key) for key in rows] == ["Ada", "Grace", "Barbara"]
+    with users.writing("u1", "u2", tags=["B"]):
+        rows.update(dict.fromkeys(rows, "Betty"))
+        assert [users.get(key) for key in rows] == ["Betty"] * 3
+        assert [users.cache.get(key) for key in rows] == [None] * 3
+
+
 async def test_cache_aside_in_an_event_loop() -> None:
     rows = {1: "Ada"}
 

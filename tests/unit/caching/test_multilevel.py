@@ -323,6 +323,14 @@ def test_a_second_cache_does_not_take_the_first_ones_backplane(make: Callable[..
     make(backplane=line, name="orders")
 
 
+async def test_a_cache_that_is_closed_in_an_event_loop_gives_its_backplane_back(
+    make: Callable[..., MultiLevelCache[str, int]],
+) -> None:
+    line = Party([])
+    await make(backplane=line, name="users").aclose()
+    make(backplane=line, name="orders")
+
+
 def test_a_process_that_does_not_hear_keeps_nothing(make: Callable[..., MultiLevelCache[str, int]]) -> None:
     line = Party([])
     cache = make(backplane=line)
