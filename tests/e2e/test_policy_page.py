@@ -104,7 +104,7 @@ def test_the_live_page_shows_each_breaker_over_time(browser: Browser, tmp_path: 
                 rows = page.locator("#parts .part")
                 payments = rows.filter(has_text="circuit breaker").filter(has_text="payments")
                 payments.get_by_text("open", exact=True).wait_for()
-                payments.get_by_text("turned away").wait_for()
+                payments.get_by_text("turned away", exact=True).wait_for()
                 payments.locator("svg.timeline rect.state-open").first.wait_for(state="attached")
                 payments.locator("svg.timeline rect.state-rejected").first.wait_for(state="attached")
                 stock = rows.filter(has_text="stock")
