@@ -58,7 +58,9 @@ def _cache(state: CacheState) -> dict[str, Any]:
     notes = [size_words(whole)]
     if late.stale:
         notes.append(f"{figures.number(late.stale)} stale values given")
-    if whole.unread > whole.loads / 2 and whole.loads >= 100:
+    if whole.verdict == "loses" and not whole.hit_ratio:
+        notes.append("nothing was ever found: is a part of the key different in every call?")
+    elif whole.unread > whole.loads / 2 and whole.loads >= 100:
         notes.append(f"{figures.share(min(whole.unread / whole.loads, 1))} of what was loaded never found again")
     per_mb = whole.saved_seconds_per_mb
     return {

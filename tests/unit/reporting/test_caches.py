@@ -54,6 +54,16 @@ def test_a_cache_of_one_level_is_one_row() -> None:
     assert len(cache_rows(CacheState(seconds=60, late=alone, whole=alone))) == 1
 
 
+def test_a_cache_that_never_found_anything_says_why_it_loses() -> None:
+    nothing = dict.fromkeys(COUNTS["hits"], 0.0)
+    never = cache({"hits": nothing, "unread": {("users",): 2900}})
+    row = cache_rows(CacheState(seconds=60, late=never, whole=never))[0]
+    assert row["verdict"] == "loses"
+    assert row["notes"] == ["nothing was ever found: is a part of the key different in every call?"]
+    sometimes = cache({"unread": {("users",): 2900}})
+    assert "nothing" not in str(cache_rows(CacheState(seconds=60, late=sometimes, whole=sometimes))[0]["notes"])
+
+
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
