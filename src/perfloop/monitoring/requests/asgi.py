@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...clock import MONOTONIC
 from ...telemetry import DEFAULT_REGISTRY
-from .breakdown import begin_trace
-from .exchange import SERVER_ERROR, Exchange, status_code
+from .breakdown import LoopTrace, begin_trace
+from .exchange import SERVER_ERROR, status_code
 from .routes import NOTES, ScopeRoutes, included_route, note_routes
 from .server_timing import SERVER_TIMING, server_timing
 from .tally import FULL, METHODS, NOTEWORTHY_AFTER
@@ -80,15 +80,14 @@ class PerformanceMiddleware:
         """
         self.app = app
         self._server_timing = server_timing
-        self._watch = watch = Watch(registry, slow_threshold, access_log, route, clock)
-        self._kind: type[_AsgiExchange] = _AsgiExchange
-        self._timed_kind: type[_AsgiExchange] = _TimedExchange
-        begin = None
-        if breakdown:
-            self._kind, begin = begin_trace(_AsgiExchange)
-            self._timed_kind, _ = begin_trace(_TimedExchange)
-        # None: each request has to be asked for its kind. One look for the four costs less than four.
-        self._parts = (None if server_timing else self._kind), begin, watch.now, watch.tally.active
+        self._watch = watch = Watch(registry, slow_threshold, access_log, route, clock, breakdown=breakdown)
+        # One look for four costs less than four looks.
+        self._parts = (
+            None if server_timing else _AsgiExchange,
+            begin_trace() if breakdown else None,
+            watch.now,
+            watch.tally.active,
+        )
         self._slow_threshold = slow_threshold
         self._logs = watch.access_log is not None
         self._routes = ScopeRoutes(app)
@@ -166,7 +165,7 @@ class PerformanceMiddleware:
         return self._watch.tally.slow_requests()
 
     def _kind_for(self, scope: Scope) -> type[_AsgiExchange]:
-        return self._timed_kind if self._watch.wants_server_timing(self._server_timing, scope) else self._kind
+        return _TimedExchange if self._watch.wants_server_timing(self._server_timing, scope) else _AsgiExchange
 
     def _route(self, scope: Scope, exchange: _AsgiExchange) -> str:
         """The template that the option `route` says, that the application noted, or that is left in the scope."""
@@ -198,7 +197,7 @@ class PerformanceMiddleware:
             watch.report(exchange, method, route, duration, ended, scope)
 
 
-class _AsgiExchange(Exchange):
+class _AsgiExchange(LoopTrace):
     """An exchange between application and server: it is called as `receive`, passes messages on and takes notes.
 
     Itself, and no method of it: most requests have no body, and their applications never call it.

@@ -11,19 +11,16 @@ from __future__ import annotations
 import sys
 from threading import RLock
 from time import monotonic_ns, thread_time_ns
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ...agent.accounting import account
 from ...agent.events import STATEMENT, THREAD, WAIT_STATEMENT, WIDTH
+from .exchange import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .exchange import Exchange
-
-E = TypeVar("E", bound="Exchange")
-
-__all__ = ["LIGHT_HOOKS", "ThreadTrace", "begin_thread_trace", "begin_trace"]
+__all__ = ["LIGHT_HOOKS", "LoopTrace", "ThreadTrace", "begin_thread_trace", "begin_trace"]
 
 LIGHT_HOOKS = (
     "aiohttp.client",
@@ -69,12 +66,48 @@ class ThreadTrace(Protocol):
         """This thread goes on with the request."""
 
 
-def begin_trace(kind: type[E]) -> tuple[type[E], Callable[[E], object]]:
-    """The kind of exchanges that know of their traces, and what begins one; hooks are applied without injected agent.
+class LoopTrace(Exchange):
+    """An exchange on an event loop that is its own trace: one object a request, made without a call of Python.
 
-    An exchange is its own trace: one object a request, made without a call of Python.
+    What hooks write down is made when one asks for the first time: most requests are never asked. Its class is the same
+    without hooks: what has to do with two is slower.
     """
-    return _injected_kind(kind) if _INJECTED in sys.modules else _light_kind(kind)
+
+    __slots__ = ("events", "injected", "last_site", "last_sql", "repeats")
+
+    events: list[int]
+    injected: _InjectedTrace
+    last_sql: Any
+    last_site: int
+    repeats: int
+    add: ClassVar[Callable[..., None]]
+    """The agent's `Request.add`, from when the hooks are applied."""
+
+    @property
+    def live(self) -> bool:
+        """False once the request is over, and `started` 0: what its tasks and threads still do is their own."""
+        if not self.started:
+            return False
+        if not hasattr(self, "events"):
+            self.last_sql = None
+            self.last_site = self.repeats = 0
+            self.events = []
+        return True
+
+    def ask_injected(self) -> None:
+        """The request is the injected agent's."""
+        self.injected = _begin_injected()
+
+    def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
+        """As that of `ThreadTrace`."""
+        if hasattr(self, "injected"):
+            return self.injected.breakdown(started, ended)
+        return _parts(getattr(self, "events", []), started, ended)
+
+
+def begin_trace() -> Callable[[LoopTrace], object]:
+    """What begins the trace of a request of this context; hooks are applied without injected agent."""
+    return LoopTrace.ask_injected if _INJECTED in sys.modules else _on_loops()
 
 
 def begin_thread_trace() -> Callable[[], ThreadTrace]:
@@ -141,45 +174,13 @@ def _injected(module: str) -> Any:
     return sys.modules[f"{_INJECTED}.{module}"]
 
 
-def _injected_kind(kind: Any) -> tuple[Any, Callable[[Any], object]]:
-    class InjectedExchange(kind):  # type: ignore[misc]
-        __slots__ = ("trace",)
-
-        def begin(self) -> None:
-            self.trace = _begin_injected()
-
-        def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
-            return self.trace.breakdown(started, ended)
-
-    return InjectedExchange, InjectedExchange.begin
-
-
-def _light_kind(kind: Any) -> tuple[Any, Callable[[Any], object]]:
+def _on_loops() -> Callable[[LoopTrace], object]:
     """Traces on an event loop: what the hooks see, and no step of the loop."""
     from ...agent.state import CURRENT, Request
 
-    class LightExchange(kind):  # type: ignore[misc]
-        """What a hook needs of a request, made when one asks for the first time: most requests are never asked."""
-
-        __slots__ = ("events", "last_site", "last_sql", "repeats")
-
-        add = Request.add
-
-        @property
-        def live(self) -> bool:
-            if not self.started:
-                return False
-            if not hasattr(self, "events"):
-                self.last_sql: Any = None
-                self.last_site = self.repeats = 0
-                self.events: list[int] = []
-            return True
-
-        def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
-            return _parts(getattr(self, "events", []), started, ended)
-
+    LoopTrace.add = Request.add
     _apply_hooks()
-    return LightExchange, CURRENT.set
+    return CURRENT.set
 
 
 def _on_threads() -> Callable[[], ThreadTrace]:

@@ -43,8 +43,11 @@ class Exchange:
         self.raised = None
 
     def breakdown(self, started: float, ended: float) -> tuple[dict[str, float], int]:
-        """Seconds by part between two moments of the monotonic clock, and the count of statements; as far as known."""
-        return {}, 0
+        """Seconds by part between two moments of the monotonic clock, and the count of statements.
+
+        Where the agent was asked to look.
+        """
+        raise NotImplementedError
 
     def outcome(self) -> tuple[int, str]:
         """The status code, and OpenTelemetry's `error.type`: empty for a request that went well.

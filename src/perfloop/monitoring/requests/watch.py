@@ -33,6 +33,8 @@ class Watch:
         access_log: bool | AccessFormat,
         route: Callable[[Mapping[str, Any]], str | None] | None,
         clock: Clock,
+        *,
+        breakdown: bool,
     ) -> None:
         """The arguments are the middlewares'.
 
@@ -54,6 +56,7 @@ class Watch:
         self.tally = tally_of(registry)
         self.route = route
         self.slow_threshold = slow_threshold
+        self._breakdown = breakdown
         self.access_log = AccessLog("json" if access_log == "json" else "text") if access_log else None
 
     def report(
@@ -102,7 +105,10 @@ class Watch:
         holder: Mapping[str, Any],
     ) -> None:
         status, error = exchange.outcome()
-        breakdown, statements = exchange.breakdown(exchange.started, exchange.started + duration)
+        breakdown: dict[str, float] = {}
+        statements = 0
+        if self._breakdown:
+            breakdown, statements = exchange.breakdown(exchange.started, exchange.started + duration)
         slow = SlowRequest(
             at=time.time(),
             method=_shown(method),

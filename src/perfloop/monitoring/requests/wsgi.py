@@ -52,7 +52,7 @@ class WSGIPerformanceMiddleware:
         """Wrap `app`; arguments and errors as those of `PerformanceMiddleware`, with the environment for the scope."""
         self.app = app
         self.server_timing = server_timing
-        self.watch = Watch(registry, slow_threshold, access_log, route, clock)
+        self.watch = Watch(registry, slow_threshold, access_log, route, clock, breakdown=breakdown)
         self.begin_trace = begin_thread_trace() if breakdown else None
         self._active = self.watch.tally.active
         note_routes(app)

@@ -14,8 +14,7 @@ import perfloop.agent
 from perfloop.agent import active, originals, state
 from perfloop.agent.events import STATEMENT, STEP
 from perfloop.agent.hooks import HOOKS
-from perfloop.monitoring.requests.breakdown import LIGHT_HOOKS, begin_thread_trace, begin_trace
-from perfloop.monitoring.requests.exchange import Exchange
+from perfloop.monitoring.requests.breakdown import LIGHT_HOOKS, LoopTrace, begin_thread_trace, begin_trace
 
 from . import breakdown_cases
 
@@ -64,10 +63,9 @@ def injected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def begun() -> Any:
-    kind, begin = begin_trace(Exchange)
-    exchange = kind()
-    begin(exchange)
-    return exchange
+    trace = LoopTrace()
+    begin_trace()(trace)
+    return trace
 
 
 @pytest.mark.usefixtures("injected")
@@ -109,6 +107,6 @@ def test_an_injected_agent_that_knows_of_no_request() -> None:
 def test_beside_an_injected_agent_nothing_more_is_hooked(monkeypatch: pytest.MonkeyPatch) -> None:
     applied: list[None] = []
     monkeypatch.setattr("perfloop.monitoring.requests.breakdown._apply_hooks", lambda: applied.append(None))
-    begin_trace(Exchange)
+    begin_trace()
     begin_thread_trace()
     assert not applied
