@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..exceptions import InvalidValue
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -13,8 +15,23 @@ __all__ = ["cannot_change", "leaves_open"]
 
 
 def cannot_change(kind: Any) -> bool:
-    """Whether no value of the type can be changed by who is given it."""
-    return _frozen(msgspec.inspect.type_info(kind))
+    """Whether no value of the type can be changed by who is given it.
+
+    Raises:
+        InvalidValue: msgspec does not know the type.
+    """
+    return _frozen(_about(kind))
+
+
+def _about(kind: Any) -> msgspec.inspect.Type:
+    try:
+        return msgspec.inspect.type_info(kind)
+    except TypeError as error:
+        raise InvalidValue(
+            f"Expected values of a type that msgspec knows: {error}",
+            got=kind,
+            hint="of models of pydantic only one may be in a union, with None; a RootModel[One | Other] holds either",
+        ) from error
 
 
 def _frozen(kind: msgspec.inspect.Type) -> bool:
@@ -55,7 +72,7 @@ def leaves_open(kind: Any) -> bool:
     if kind is object:
         return True
     seen: set[int] = set()
-    waiting: list[msgspec.inspect.Type] = [msgspec.inspect.type_info(kind)]
+    waiting: list[msgspec.inspect.Type] = [_about(kind)]
     while waiting:
         each = waiting.pop()
         if isinstance(each, msgspec.inspect.AnyType):

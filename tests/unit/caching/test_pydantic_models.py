@@ -119,3 +119,21 @@ def test_they_are_shared_and_no_reader_changes_what_the_next_one_gets() -> None:
     assert found is not None
     found.sizes.add(9)
     assert other.get(1) == one.get(1)
+
+
+def test_a_union_of_models_is_refused_with_a_way_out_that_works() -> None:
+    class Paid(pydantic.BaseModel):
+        cents: int
+
+    class Open(pydantic.BaseModel):
+        due: datetime.date
+
+    class Invoice(pydantic.RootModel[Paid | Open]):
+        pass
+
+    with pytest.raises(InvalidValue, match="type that msgspec knows") as refused:
+        MultiLevelCache(Paid | Open)
+    assert "RootModel" in refused.value.__notes__[0]
+    invoices = MultiLevelCache(Invoice)
+    invoices.set("a", Invoice(Open(due=datetime.date(2026, 1, 1))))
+    assert invoices.get("a") == Invoice(Open(due=datetime.date(2026, 1, 1)))
