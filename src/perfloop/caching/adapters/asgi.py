@@ -15,6 +15,7 @@ from ..options import EntryOptions
 from .http_rules import (
     NOT_SHARED,
     CachedResponse,
+    age_of,
     by_name,
     directives,
     entity_tag,
@@ -140,9 +141,15 @@ class ResponseCacheMiddleware:
 
     def key(self, scope: Scope) -> str:
         """The key of a request's URL: to delete it by."""
+        return self._named(scope, (scope.get("raw_path") or _quoted(scope["path"]).encode()).decode("latin-1"))
+
+    def _tag(self, scope: Scope) -> str:
+        """What all variants of a URL have in common, however its path is written: `/%61` is `/a` to the application."""
+        return f"url {self._named(scope, _quoted(scope['path']))}"
+
+    def _named(self, scope: Scope, path: str) -> str:
         # Quoted, so that no host, path or key of one's own can be taken for a piece of another's URL.
         host = quote(next((value for name, value in scope["headers"] if name == b"host"), b""), safe=":[]")
-        path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
         query = scope.get("query_string", b"").decode("latin-1")
         url = f"{scope.get('scheme', 'http')}://{host}{path}?{query}".replace(" ", "%20")
         key = f"{quote(self._key(scope), safe='')} {url}" if self._key is not None else url
@@ -157,7 +164,7 @@ class ResponseCacheMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 if status < 400:  # before the client hears that it is done
-                    await self.cache.aremove_tags(_tag(self.key(scope)))
+                    await self.cache.aremove_tags(self._tag(scope))
             await send(message)
 
         await self.app(scope, receive, watch)
@@ -187,7 +194,7 @@ class ResponseCacheMiddleware:
                 raise _NotKept
             return made
 
-        options = EntryOptions(ttl=_seconds, jitter=0, tags=(_tag(key), *self._tags_of(scope)))
+        options = EntryOptions(ttl=_seconds, jitter=0, tags=(self._tag(scope), *self._tags_of(scope)))
         try:
             found = await self.cache.aget_or_load(variant, load, options)
         except _NotKept:
@@ -213,10 +220,12 @@ class ResponseCacheMiddleware:
 
         async def complete(capture: _Capture, fresh_for: float) -> None:
             headers = tuple(pair for pair in capture.headers if pair[0] not in NOT_SHARED)
-            response = CachedResponse(capture.status, headers, capture.body(), fresh_for, time.time())
+            now = time.time()
+            made_at = now - age_of(capture.headers)
+            response = CachedResponse(capture.status, headers, capture.body(), fresh_for, made_at)
             vary = vary_of(headers)
             answered.set_result(Cacheable(vary, varied(key, vary, by_name(scope["headers"])), response))
-            await _answer(response, scope, send, response.at)
+            await _answer(response, scope, send, now)
 
         await self.app(scope, receive, _Capture(send, self._max_body, lifetime, complete, passes).take)
 
@@ -296,9 +305,8 @@ async def _answer(response: CachedResponse, scope: Scope, send: Send, began: flo
     await send({"type": "http.response.body", "body": body})
 
 
-def _tag(key: str) -> str:
-    """What all variants of a URL have in common."""
-    return f"url {key}"
+def _quoted(path: str) -> str:
+    return quote(path, errors="surrogatepass")
 
 
 def _seconds(value: Any) -> float:

@@ -10,7 +10,17 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["CachedResponse", "Headers", "by_name", "directives", "entity_tag", "lifetime_of", "matches", "vary_of"]
+__all__ = [
+    "CachedResponse",
+    "Headers",
+    "age_of",
+    "by_name",
+    "directives",
+    "entity_tag",
+    "lifetime_of",
+    "matches",
+    "vary_of",
+]
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """Names in lower case, as ASGI has them."""
@@ -46,14 +56,15 @@ def by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def directives(headers: Iterable[tuple[bytes, bytes]], name: bytes = b"cache-control") -> dict[str, str]:
-    """The directives of a Cache-Control header, in lower case, with their values if they have one."""
-    found = {}
+    """The directives of a Cache-Control header, in lower case, with their values if they have one: the first, where one
+    comes twice (RFC 9111, 4.2.1)."""
+    found: dict[str, str] = {}
     for key, value in headers:
         if key == name:
             for piece in value.decode("latin-1").split(","):
                 word, _, argument = piece.strip().partition("=")
                 if word:
-                    found[word.lower()] = argument.strip().strip('"')
+                    found.setdefault(word.lower(), argument.strip().strip('"'))
     return found
 
 
@@ -69,7 +80,7 @@ def lifetime_of(
     names = {name for name, _ in response}
     if status not in _STATUSES or not _NOT_KEPT.isdisjoint(said) or b"set-cookie" in names:
         return None
-    if "*" in vary_of(response) or (b"content-type", b"text/event-stream") in response:  # which may never end
+    if "*" in vary_of(response) or any(map(_never_ends, response)):
         return None
     personal = {name for name, _ in request} & {b"authorization", b"cookie"}
     personal -= {name.encode("latin-1") for name in vary_of(response)}
@@ -78,8 +89,20 @@ def lifetime_of(
     for name in ("s-maxage", "max-age"):
         if name in said:
             seconds = min(float(said[name]), _LONGEST) if said[name].isdecimal() else 0.0
-            return seconds or None
+            seconds -= age_of(response)
+            return seconds if seconds > 0 else None
     return default if names.isdisjoint(_SAID_OTHERWISE) else None
+
+
+def _never_ends(header: tuple[bytes, bytes]) -> bool:
+    name, value = header
+    return name == b"content-type" and value.lower().startswith(b"text/event-stream")  # a charset may follow
+
+
+def age_of(headers: Iterable[tuple[bytes, bytes]]) -> float:
+    """The seconds since a response was made, as a cache that it comes from says (RFC 9111, 5.1)."""
+    said = next((value.decode("latin-1").partition(",")[0].strip() for name, value in headers if name == b"age"), "")
+    return min(float(said), _LONGEST) if said.isdecimal() else 0.0
 
 
 def vary_of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, ...]:

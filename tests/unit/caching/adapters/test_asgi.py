@@ -94,6 +94,9 @@ async def test_a_response_that_allows_it_is_given_again() -> None:
         ({"cache-control": "max-age=60"}, {"content_length": "5"}),
         ({"cache-control": "max-age=60"}, {"transfer_encoding": "chunked"}),
         ({"cache-control": "max-age=60", "content-type": "text/event-stream"}, {}),
+        ({"cache-control": "max-age=60", "content-type": "Text/Event-Stream; charset=utf-8"}, {}),
+        ({"cache-control": "max-age=60", "age": "60"}, {}),
+        ({"cache-control": "max-age=0, max-age=60"}, {}),
     ],
 )
 async def test_what_is_not_for_others_is_not_kept(headers: dict[str, str], request_headers: dict[str, str]) -> None:
@@ -197,6 +200,25 @@ async def test_a_change_removes_its_url_and_tags_remove_many() -> None:
     await shop.app.cache.aremove_tags("all")
     shop.status = 200
     assert (await shop.ask())[2] == b" 5"
+
+
+async def test_a_change_removes_its_url_however_the_path_is_written() -> None:
+    shop = Shop()
+    written: list[dict[str, Any]] = [{"raw_path": path} for path in (b"/a@b", b"/a%40b", b"/%61@b")]
+    for over in written:
+        await shop.ask("/a@b", over=over)
+    await shop.ask("/a@b", "POST", over=written[0])
+    for over in written:
+        await shop.ask("/a@b", over=over)
+    assert shop.calls == 7
+
+
+async def test_what_comes_from_another_cache_is_as_old_as_it_says() -> None:
+    shop = Shop()
+    shop.headers = {"cache-control": "max-age=60", "age": "50"}
+    ages = [int((await shop.ask())[1]["age"]) for _ in range(2)]
+    assert (min(ages) >= 50, shop.calls) == (True, 1)
+    assert lifetime_of([], 200, [(b"cache-control", b"max-age=60"), (b"age", b"50")], None) == 10.0
 
 
 async def test_a_change_removes_all_variants_and_what_is_just_being_made() -> None:
