@@ -57,5 +57,11 @@ class Load(msgspec.Struct, frozen=True):
     async def run_async(self) -> Any:
         if inspect.iscoroutinefunction(self.loader):
             return await self.loader(*self.arguments)
-        value = await asyncio.to_thread(self.loader, *self.arguments)
+        value = await asyncio.to_thread(self._called)
         return await value if isinstance(value, Awaitable) else value
+
+    def _called(self) -> Any:
+        try:
+            return self.loader(*self.arguments)
+        except StopIteration as error:  # no future takes it, and who waits for it would do so for ever
+            raise RuntimeError("Expected a value of the loader, which raised StopIteration") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -27,6 +28,18 @@ def test_whatever_a_loader_raises_reaches_the_caller_and_holds_nobody_up(
         cache.get_or_load("k", load)
     assert not cache._local._fences
     assert [each.get_or_load("k", lambda: 2) for each in (MultiLevelCache(int, levels=levels), cache)] == [2, 2]
+
+
+async def test_a_loader_that_stops_an_iteration_in_a_thread_leaves_nobody_waiting() -> None:
+    cache = MultiLevelCache(int, max_loads=1)
+
+    def load() -> int:
+        return next(iter(()))
+
+    async with asyncio.timeout(10):
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await cache.aget_or_load("k", load)
+        assert await cache.aget_or_load("k", lambda: 2) == 2
 
 
 @pytest.mark.parametrize("returned", [[1], None, 5, {1}])
