@@ -431,6 +431,7 @@ class Core:
 
     def begin_in_fork(self) -> None:
         """Whatever other threads had under way is not in this process."""
+        self.local.begin_in_fork()
         self.limit.begin_in_fork()
         self.outbox.begin_in_fork()
         for shared in self.levels:

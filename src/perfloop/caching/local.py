@@ -142,6 +142,14 @@ class LocalLevel:
                 self.keep(fence, entry)
                 self.end(fence)
 
+    def begin_in_fork(self) -> None:
+        """Who looked something up is in the parent, and does not end it here; the one that forked keeps nothing."""
+        with self._lock:
+            for fences in self._fences.values():
+                for fence in fences:
+                    fence.void = True
+            self._fences.clear()
+
     def delete(self, keys: Iterable[Hashable]) -> None:
         """Remove entries, and keep nothing that is being looked up for them."""
         with self._lock:

@@ -311,3 +311,28 @@ def test_who_changes_something_goes_on_when_it_is_said_whoever_says_other_things
             pass
     assert [message.keys for message in backplane.said] == [("before",), ("k",)]
     assert not core.outbox
+
+
+def test_what_was_looked_up_when_a_process_forked_is_not_in_its_child() -> None:
+    cache = MultiLevelCache(int)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def load() -> int:
+        begun.set()
+        may_end.wait()
+        return 1
+
+    def loaded_on_both_sides() -> int:
+        """A child that ends with 0 where nothing is left of what its parent had under way, nor kept of it."""
+        child = os.fork()
+        if child == 0:
+            os._exit(len(cache._local._fences))
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    other = threading.Thread(target=cache.get_or_load, args=("a", load))
+    other.start()
+    begun.wait()
+    assert cache.get_or_load("b", loaded_on_both_sides) == 0
+    may_end.set()
+    other.join()
+    assert (cache.get("a"), cache.get("b")) == (1, 0)
