@@ -138,6 +138,18 @@ def test_what_is_no_socket_of_ours_is_neither_told_nor_removed(directory: Path, 
     assert (kept / "letter").exists()
 
 
+def test_no_socket_is_open_after_close(directory: Path) -> None:
+    def open_sockets() -> int:
+        return sum("socket:" in os.path.realpath(each) for each in Path("/proc/self/fd").iterdir())
+
+    before = open_sockets()
+    ear = Ear(UnixBackplane(directory))
+    for _ in range(2):
+        run(ear.backplane.publish(Invalidation(("k",))))
+        ear.backplane.close()
+        assert open_sockets() == before
+
+
 def test_a_file_among_the_sockets_stays(ears: list[Ear], directory: Path) -> None:
     one, two, _ = ears
     place = one.backplane._sockets.directory / "letter"  # type: ignore[attr-defined]

@@ -73,6 +73,11 @@ class UnixBackplane(ListeningBackplane):
             clock=clock,
         )
 
+    def close(self) -> None:
+        """See `Backplane.close`."""
+        super().close()
+        self._sockets.close()
+
     def _send_payload(self, payload: bytes) -> Program[None]:
         full: list[str] = yield Call(self._sockets, (payload, None))
         full = [path for path in full if path not in self._sockets.stuck]
@@ -98,8 +103,7 @@ class _Sockets:
                 got=str(base),
                 hint="sockets have short paths; give the backplane another `directory`",
             )
-        self._mouth = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._mouth.setblocking(False)
+        self._mouth: socket.socket | None = None
 
     def prepare(self) -> None:
         """Make the directories where there are none.
@@ -139,6 +143,22 @@ class _Sockets:
     async def send_async(self, request: tuple[bytes, list[str] | None]) -> list[str]:
         return self.send(request)  # nothing in it waits
 
+    def close(self) -> None:
+        """Leave no socket open; sending opens one again."""
+        mouth, self._mouth = self._mouth, None
+        if mouth is not None:
+            mouth.close()
+
+    def _opened(self) -> socket.socket:
+        mouth = self._mouth
+        if mouth is None:
+            try:
+                mouth = self._mouth = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            except OSError as error:
+                raise LevelFailed(f"No socket can be made: {error.strerror}", where=self.where) from error
+            mouth.setblocking(False)
+        return mouth
+
     def _all(self) -> list[str]:
         try:
             self._check()
@@ -150,7 +170,7 @@ class _Sockets:
 
     def _is_full(self, path: str, payload: bytes) -> bool:
         try:
-            self._mouth.sendto(payload, path)
+            self._opened().sendto(payload, path)
         except (ConnectionRefusedError, FileNotFoundError):  # it has died, or closed just now
             with contextlib.suppress(OSError):
                 if stat.S_ISSOCK(os.lstat(path).st_mode):  # nothing else is ours to remove
