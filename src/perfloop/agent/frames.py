@@ -23,6 +23,8 @@ _MAX_STACK = 80
 _MAX_TRAILS, _TRAILS_EACH = 5_000, 4
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PERFLOOP = os.path.dirname(os.path.dirname(_OWN)) + os.sep
+"""A library like others, from wherever it is imported."""
 
 _LIBRARY, _USER, _AGENT, _BOUNDARY, _SPAWN, _TEMPLATE = 0, 1, 2, 3, 4, 5
 _RENDERS = os.path.join("django", "template", "base.py"), "render_annotated"
@@ -53,13 +55,13 @@ _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
 def is_user_code(filename: str) -> bool:
-    """Neither the standard library, an installed package, generated code, nor the agent."""
+    """Neither the standard library, an installed package, generated code, nor perfloop."""
     if not filename or filename.startswith("<"):
         return False
     if any(part in filename for part in _PACKAGES):
         return False
     path = os.path.abspath(filename)
-    return not path.startswith(_LIBRARIES) and not path.startswith(_OWN) and not is_installed(path)
+    return not path.startswith((*_LIBRARIES, _PERFLOOP)) and not is_installed(path)
 
 
 def _classify(code: CodeType) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+import perfloop
 from perfloop.agent import frames
 from perfloop.agent.tables import TABLES
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         (pytest.__file__, False),
         ("/usr/lib/python3/dist-packages/flask/app.py", False),
         (frames.__file__, False),
+        (perfloop.__file__, False),
         ("<string>", False),
         ("", False),
     ],
