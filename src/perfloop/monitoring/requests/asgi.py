@@ -159,6 +159,9 @@ class PerformanceMiddleware:
                 exchange.started = 0.0  # over: for the hooks, too
             except Exception:
                 self._watch.tally.failures.inc()
+            # A task or a timer of the request may live on, and the exchange with its context: nothing of the server's.
+            exchange.pass_receive = _receive_late
+            exchange.pass_send = _send_late
 
     def slow_requests(self) -> list[SlowRequest]:
         """The last 100 slow requests of all middlewares with this registry, the newest first; from any thread."""
@@ -195,6 +198,14 @@ class PerformanceMiddleware:
                 self._known[id(place), method, status] = series
         if self._logs or duration >= self._slow_threshold:
             watch.report(exchange, method, route, duration, ended, scope)
+
+
+async def _receive_late() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def _send_late(message: Message) -> None:
+    raise OSError(f"Expected {message['type']} while the application serves the request, got it afterwards")
 
 
 class _AsgiExchange(LoopTrace):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import logging
 import math
@@ -348,6 +349,31 @@ def test_nothing_holds_on_to_a_request_when_it_is_over() -> None:
         assert reference() is None, "only the garbage collector could free it"
     finally:
         gc.enable()
+
+
+async def test_what_lives_on_after_a_request_holds_nothing_of_the_server() -> None:
+    lives_on: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        lives_on.append((contextvars.copy_context(), receive, send))
+        await hello(scope, receive, send)
+
+    class Connection:
+        async def receive(self) -> Any:
+            return {"type": "http.request"}
+
+        async def send(self, message: Any) -> None: ...
+
+    connection = Connection()
+    gone = weakref.ref(connection)
+    await watched(app)[0](scope_of(), connection.receive, connection.send)
+    del connection
+    gc.collect()
+    assert gone() is None
+    [(_, receive, send)] = lives_on
+    assert await receive() == {"type": "http.disconnect"}
+    with pytest.raises(OSError, match="while the application serves the request"):
+        await send({"type": "http.response.body"})
 
 
 @pytest.mark.parametrize("threshold", [0, -1, math.nan])
