@@ -91,7 +91,8 @@ def test_a_line_loses_nobody(steps):
             else:
                 assert all(each.criticality >= criticality for each in waiting)
         elif action == "next" and waiting:
-            taken = line.next(now)
+            taken = line.next(now, "token")
+            assert taken.admitted == "token"
             assert taken.criticality == max(each.criticality for each in waiting)
             waiting.remove(taken)
         elif action == "expire":
