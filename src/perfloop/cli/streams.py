@@ -102,6 +102,8 @@ def note(text: str) -> None:
     from ..reporting.figures import visible
 
     try:
-        print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
+        # With its end, in one go: a service writes to the same terminal.
+        sys.stderr.write(f"{visible(text)}\n")
+        sys.stderr.flush()
     except OSError:  # nobody reads stderr any more
         pass
