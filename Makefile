@@ -39,7 +39,7 @@ test: setup
 	$(BIN)/python -m pytest -m "alone" $$(grep -rl --include='*.py' pytest.mark.alone tests/integration)
 
 pure-tests:
-	nice -n 5 $(BIN)/python -m pytest -n 2 tests/unit tests/properties >.venv/pure-tests.log 2>&1; \
+	nice -n 10 $(BIN)/python -m pytest -n 2 tests/unit tests/properties >.venv/pure-tests.log 2>&1; \
 	status=$$?; cat .venv/pure-tests.log; exit $$status
 
 # The pages' examples are the longest file and have to begin first, as they do in order.
