@@ -71,12 +71,13 @@ class TinyLFUStore(Bounded[E]):
             # What is not counted yet is the newcomer's, and this access.
             entry.mark = entry.hits - max(0, replaced.hits - replaced.mark) - 1
             entry.rank = replaced.rank
-        elif self._popped and key in self._popped:
-            self._popped.discard(key)
-            entry.mark = entry.hits - 1
         else:
-            self._window.append(key)
-            entry.mark = entry.hits - 1
+            if self._popped and key in self._popped:
+                self._popped.discard(key)
+            else:
+                self._window.append(key)
+            if entry.hits:
+                entry.mark = entry.hits
         self.weight = weight = self.weight + entry.weight
         if weight > self.max_weight or len(entries) > self.max_entries:
             return self._make_room()
@@ -150,7 +151,13 @@ class TinyLFUStore(Bounded[E]):
                 if counters[other_row] < count:
                     counters[other_row] = count
         self.weight -= freed
-        self._main.extend([keys[index] for index in order[len(gone) :]])
+        stay, generation = order[len(gone) :], self._generation << _BITS
+        for index in stay:
+            if index < first_old:
+                entry = entries[keys[index]]
+                entry.mark = entry.hits
+                entry.rank = generation + counts[index]
+        self._main.extend([keys[index] for index in stay])
         self._counted += asked + read
         if self._counted >= _ACCESSES_AN_ENTRY * len(entries):
             self._counters = self._counters.translate(_HALVES)
@@ -162,10 +169,13 @@ class TinyLFUStore(Bounded[E]):
     def _leave_window(self, number: int, *, force: bool) -> tuple[list[Hashable], list[int], int]:
         """Who leaves the window, their counts, and how often they were asked for since they came."""
         window, entries, popped = self._window, self._entries, self._popped
-        counters, mask, generation = self._counters, len(self._counters) - 1, self._generation << _BITS
+        counters, mask = self._counters, len(self._counters) - 1
         leave = len(window) - (0 if force else max(1, int(len(entries) * self._climber.window)))
         # After it was filled, or has shrunk, more leave than have to go. They need not compete.
         first = 0 if force else max(leave - number, 0)
+        for key in window[:first]:
+            if key in entries:
+                entries[key].mark -= 1  # what it came for counts as a read
         self._main.extend(window[:first])
         keys: list[Hashable] = []
         counts: list[int] = []
@@ -178,9 +188,7 @@ class TinyLFUStore(Bounded[E]):
                 popped.discard(key)
                 continue
             entry = entries[key]
-            hits = entry.hits
-            asked = hits - entry.mark
-            entry.mark = hits
+            asked = entry.hits - entry.mark + 1  # it came for one
             accesses += asked
             hashed = hash(key)
             row, other_row = hashed & mask, (hashed >> 24) & mask
@@ -192,7 +200,6 @@ class TinyLFUStore(Bounded[E]):
                 counters[row] = count
             if other < count:
                 counters[other_row] = count
-            entry.rank = generation + count
             keys.append(key)
             counts.append(count)
         del window[:end]
