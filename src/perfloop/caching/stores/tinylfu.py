@@ -9,8 +9,9 @@ main part takes the counts up (CLOCK); what was not read is counted in the sketc
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import deque
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, TypeVar
 
 from .bounded import Bounded
@@ -132,26 +133,24 @@ class TinyLFUStore(Bounded[E]):
         counts += old_counts
         # Stable: of those counted alike newcomers go, or a loop would wash out what it comes back to.
         order = sorted(range(len(keys)), key=counts.__getitem__)
-        first_old, freed = len(newcomers), 0
+        if weight:
+            weights = [entries[keys[index]].weight for index in order]
+            number = max(number, 1 + bisect_left(list(accumulate(weights)), weight))
+        first_old, pop = len(newcomers), entries.pop
+        go, stay = order[:number], order[number:]
+        gone = [(key, pop(key)) for key in [keys[index] for index in go]]
+        self.weight -= sum([entry.weight for _, entry in gone])
         counters, mask = self._counters, len(self._counters) - 1
-        gone: list[tuple[Hashable, E]] = []
-        for index in order:
-            if len(gone) >= number and freed >= weight:
-                break
-            key = keys[index]
-            entry = entries.pop(key)
-            gone.append((key, entry))
-            freed += entry.weight
+        for index in go:
             if index >= first_old:
-                count, hashed = counts[index], hash(key)
+                count, hashed = counts[index], hash(keys[index])
                 row, other_row = hashed & mask, (hashed >> 24) & mask
                 # Keep its count, for when it comes back.
                 if counters[row] < count:
                     counters[row] = count
                 if counters[other_row] < count:
                     counters[other_row] = count
-        self.weight -= freed
-        stay, generation = order[len(gone) :], self._generation << _BITS
+        generation = self._generation << _BITS
         for index in stay:
             if index < first_old:
                 entry = entries[keys[index]]
@@ -179,12 +178,11 @@ class TinyLFUStore(Bounded[E]):
         self._main.extend(window[:first])
         keys: list[Hashable] = []
         counts: list[int] = []
-        end, accesses = first, 0
-        for key in islice(window, first, max(leave, first)):
-            if len(keys) >= number:
-                break
+        end, accesses, some_popped = first, 0, bool(popped)
+        last = max(leave, first)
+        for key in islice(window, first, last if some_popped else min(last, first + number)):
             end += 1
-            if popped and key in popped:
+            if some_popped and key in popped:
                 popped.discard(key)
                 continue
             entry = entries[key]
@@ -193,7 +191,7 @@ class TinyLFUStore(Bounded[E]):
             hashed = hash(key)
             row, other_row = hashed & mask, (hashed >> 24) & mask
             one, other = counters[row], counters[other_row]
-            count = asked + (min(other, one))
+            count = asked + (one if one < other else other)  # noqa: FURB136  a call costs more
             if count > _HIGHEST:
                 count = _HIGHEST
             if one < count:
@@ -202,6 +200,8 @@ class TinyLFUStore(Bounded[E]):
                 counters[other_row] = count
             keys.append(key)
             counts.append(count)
+            if some_popped and len(keys) >= number:
+                break
         del window[:end]
         return keys, counts, accesses
 
