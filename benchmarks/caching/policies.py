@@ -26,6 +26,8 @@ _ENTRIES = 10_000
 _ACCESSES = 1_000_000
 _TIMED = 200_000
 _ROUNDS = 5
+_PAIR_ROUNDS = 21
+"""Of the two that are compared: where the machine's speed changes by the second, the median of few ratios is chance."""
 _HOUR = 3600.0
 
 
@@ -40,7 +42,7 @@ def measure(full: bool) -> tuple[dict[str, float], dict[str, float]]:
     for name in TRACES:
         keys = trace(name, length=_ACCESSES, entries=_ENTRIES)
         ratios = {which: play(keys) / len(keys) for which, play in _PLAYERS.items()}
-        nanoseconds = _interleaved(keys[-_TIMED:], _ROUNDS * (4 if full else 1))
+        nanoseconds = _interleaved(keys[-_TIMED:], 4 if full else 1)
         figures[f"hit_ratio_{name}"] = ratios["perfloop"]
         figures[f"hit_ratio_{name}_vs_theine"] = ratios["perfloop"] / ratios["theine"]
         figures[f"access_{name}_vs_theine"] = statistics.median(
@@ -57,11 +59,11 @@ def measure(full: bool) -> tuple[dict[str, float], dict[str, float]]:
     return figures, peers
 
 
-def _interleaved(keys: Sequence[str], rounds: int) -> dict[str, list[float]]:
+def _interleaved(keys: Sequence[str], times_longer: int) -> dict[str, list[float]]:
     """Nanoseconds an access of each, round by round, in turning order."""
     times: dict[str, list[float]] = {which: [] for which in _PLAYERS}
-    order = list(_PLAYERS)
-    for number in range(rounds):
+    for number in range(_PAIR_ROUNDS * times_longer):
+        order = list(_PLAYERS) if number < _ROUNDS * times_longer else ["perfloop", "theine"]
         for which in order[number % len(order) :] + order[: number % len(order)]:
             started = time.perf_counter()
             _PLAYERS[which](keys)
