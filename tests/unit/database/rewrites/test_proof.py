@@ -163,7 +163,8 @@ def test_a_statement_that_takes_for_ever_is_ended_and_said(tmp_path: Path) -> No
     assert any("was cut, A statement was ended after 0.05 s" in each for each in proof.assumptions)
 
 
-# The one looks values up in a set; the other looks at every row for every row, which takes far longer than given.
+# The one looks values up in a set, in a fiftieth of its time; the other looks at every row for every row, which takes
+# many times the time given.
 QUICK = "SELECT n FROM numbers a WHERE n IN (SELECT n FROM numbers)"
 ENDLESS = "SELECT n FROM numbers a WHERE EXISTS (SELECT 1 FROM numbers b WHERE b.n + 0 = a.n + 0)"
 
@@ -171,7 +172,7 @@ ENDLESS = "SELECT n FROM numbers a WHERE EXISTS (SELECT 1 FROM numbers b WHERE b
 @pytest.fixture
 def numbers(tmp_path: Path) -> Iterator[Database]:
     script = """CREATE TABLE numbers (n integer NOT NULL);
-        WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 50000)
+        WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 20000)
         INSERT INTO numbers SELECT n FROM c;"""
     with make(tmp_path / "numbers.sqlite3", script) as database:
         yield database
@@ -185,7 +186,7 @@ def numbers(tmp_path: Path) -> Iterator[Database]:
 def test_the_one_that_takes_for_ever_is_ended_and_the_other_measured(
     numbers: Database, original: str, rewrite: str, verdict: str, name: str
 ) -> None:
-    proof = prove(numbers, original, rewrite, options=ProofOptions(seconds=1.0))
+    proof = prove(numbers, original, rewrite, options=ProofOptions(seconds=2.0))
     assert proof.verdict == verdict
     assert f"the {name} takes more than" in proof.reason
     assert proof.ended_ms is not None
