@@ -10,7 +10,7 @@ from .breakdown import LoopTrace, begin_trace
 from .exchange import SERVER_ERROR, status_code
 from .routes import NOTES, ScopeRoutes, included_route, note_routes
 from .server_timing import SERVER_TIMING, server_timing
-from .tally import FULL, METHODS, NOTEWORTHY_AFTER
+from .tally import METHODS, NOTEWORTHY_AFTER
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class PerformanceMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's scope."""
         app = self.app
-        if scope["type"] != "http" or NOTES in scope:
+        if scope["type"] != "http" or (NOTES in scope and scope[NOTES].started):
             await app(scope, receive, send)
             return
         kind, begin, now, active = self._parts
@@ -127,10 +127,6 @@ class PerformanceMiddleware:
             active.discard(exchange)
             try:
                 ended = now()
-                try:
-                    del scope[NOTES]
-                except KeyError:
-                    pass
                 last = exchange.last
                 duration = last - started
                 series = None
@@ -150,15 +146,15 @@ class PerformanceMiddleware:
                 else:
                     pending = series.pending
                     pending += (duration, exchange.first - started, exchange.sent)
-                    if len(pending) >= FULL:
+                    if len(pending) >= series.full:
                         series.settle(wait=False)
                     if self._logs:
                         exchange.be_unusual()
                         exchange.status = status_code(exchange.status)
                         self._watch.report(exchange, scope["method"], series.route, duration, ended, scope)
-                exchange.started = 0.0  # over: for the hooks, too
             except Exception:
                 self._watch.tally.failures.inc()
+            exchange.started = 0.0  # over: for the hooks, too, and for a scope that is used again
             # A task or a timer of the request may live on, and the exchange with its context: nothing of the server's.
             exchange.pass_receive = _receive_late
             exchange.pass_send = _send_late
@@ -258,8 +254,10 @@ class _AsgiExchange(LoopTrace):
         send = self.pass_send
         if kind == "http.response.body":
             if not self.last:
-                self.sent = sent = self.sent + len(message.get("body") or b"")
-                if not message.get("more_body"):
+                sent = self.sent
+                if "body" in message:
+                    self.sent = sent = sent + len(message["body"] or b"")
+                if "more_body" not in message or not message["more_body"]:
                     if sent > _HIGH_WATER:
                         return self._send_last(message)
                     now = self.now

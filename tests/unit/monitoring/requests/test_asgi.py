@@ -14,6 +14,7 @@ import pytest
 
 from perfloop.exceptions import InvalidValue
 from perfloop.monitoring.requests import PerformanceMiddleware, requests_in_flight
+from perfloop.monitoring.requests.routes import NOTES
 from perfloop.telemetry import OVERFLOW, Registry
 
 from .calling import Ticks, acall, call, counted, distributions, scope_of, values
@@ -247,7 +248,8 @@ def test_a_scope_that_is_used_again_counts_again() -> None:
 
     for _ in range(2):
         asyncio.run(app(scope, None, send))
-    assert scope == scope_of()
+        assert not scope[NOTES].live
+    assert scope.keys() - scope_of().keys() == {NOTES}
     assert counted(registry) == {("GET", "(unmatched)", "200", ""): 2}
 
 
@@ -296,10 +298,17 @@ def test_options_that_raise_cost_no_request(option: str) -> None:
     def broken(scope: Any) -> Any:
         raise RuntimeError("broken")
 
-    app, registry = watched(hello, **{option: broken})
+    scopes: list[Any] = []
+
+    async def keeping(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope)
+        await hello(scope, receive, send)
+
+    app, registry = watched(keeping, **{option: broken})
     assert call(app) == [START, BODY]
     assert values(registry, "perfloop.monitoring.failures")[()] == 1
     assert requests_in_flight(registry) == 0
+    assert not scopes[0][NOTES].live
 
 
 def test_a_log_handler_that_raises_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:

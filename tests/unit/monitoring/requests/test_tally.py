@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from typing import Any
 
 from perfloop.monitoring.requests import PerformanceMiddleware, WSGIPerformanceMiddleware, requests_in_flight
@@ -49,6 +50,19 @@ def test_requests_of_a_wsgi_application_wait_too() -> None:
     assert len(tally_of(registry).series["GET", "(unmatched)", 200, ""].pending) == 3
     assert counted(registry) == {HELLO: FULL // 3 + 1}
     assert values(registry, "http.server.response.bytes") == {HELLO: 5 * (FULL // 3 + 1)}
+
+
+def test_what_waits_in_all_series_together_is_bounded() -> None:
+    registry = Registry()
+    app = PerformanceMiddleware(hello, registry=registry, breakdown=False, route=lambda scope: scope["path"])
+    for number in range(200):
+        call(app, f"/{number}")
+    assert Counter(series.full for series in tally_of(registry).series.values()) == {FULL: 64, FULL // 4: 136}
+    late = tally_of(registry).series["GET", "/199", 200, ""]
+    for _ in range(FULL // 12):
+        call(app, "/199")
+    assert len(late.pending) == 3
+    assert counted(registry)["GET", "/199", "200", ""] == FULL // 12 + 1
 
 
 def test_what_other_processes_read_waits_for_nothing(tmp_path: Any) -> None:
