@@ -2,10 +2,11 @@
 
 Microseconds of processor time a request, in calls without sockets: the application's coroutine is run as a server's
 task would run it.
-What a middleware adds is its time less that of the bare application in the same round; rounds are interleaved in
-changing order, and each figure is the median over rounds of the ratio of what is added. Where names and types come to
-lie in memory sways a figure on a framework by a seventh, as long as a process lives: those rounds are spread over
-five processes.
+What a middleware adds is its time less that of the bare application in the same round, in which each is called in ten
+turns, for the machine's speed changes within seconds. Their order is drawn, for each finds the caches as the one before
+left them; each figure is the median over rounds of the ratio of what is added. Where names and types come to lie in
+memory sways a figure on a framework by a seventh, as long as a process lives: those rounds are spread over fifteen
+processes.
 
 - `added_vs_plain_prometheus`: on an application without a framework, `PerformanceMiddleware` with every measurement on
   and the slow log armed ÷ a minimal middleware by hand that observes one prometheus_client histogram, labelled by
@@ -26,6 +27,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import random
 import statistics
 import subprocess
 import sys
@@ -55,6 +57,7 @@ __all__ = ["run"]
 _ROUNDS = 15
 _CALLS = 5_000
 _FRAMEWORK_CALLS = 500
+_TURNS = 10
 # Latencies as a service has them: 2 ms to 3 s.
 _SECONDS = (0.002, 0.008, 0.012, 0.02, 0.045, 0.09, 0.3, 3.0)
 # Of a service of some size, which few reach; the one that is called stands in the middle, as the average one does.
@@ -76,7 +79,7 @@ _SCOPE: dict[str, Any] = {
     "raw_path": b"/orders/7",
     "query_string": b"",
 }
-_PROCESSES = 5
+_PROCESSES = 15
 _ADDED = """
 import json, sys
 from benchmarks import middleware
@@ -331,10 +334,13 @@ def _added(
 ) -> dict[str, list[float]]:
     """Microseconds that each adds to the bare application, round by round."""
     added: dict[str, list[float]] = {name: [] for name in applications if name != "bare"}
-    names = list(applications)
+    names, chance = list(applications), random.Random()
     for number in range(-1, rounds):  # the round before the first warms caches
-        order = names[number % len(names) :] + names[: number % len(names)]
-        times = {name: call(applications[name], calls) for name in order}
+        times = dict.fromkeys(names, 0.0)
+        for _ in range(_TURNS):
+            chance.shuffle(names)
+            for name in names:
+                times[name] += call(applications[name], calls // _TURNS) / _TURNS
         if number >= 0:
             for name, measured in added.items():
                 measured.append(times[name] - times["bare"])
@@ -346,7 +352,7 @@ def _added_to_fastapi(routes: tuple[int, ...], rounds: int) -> list[dict[str, li
     added: list[dict[str, list[float]]] = [{} for _ in routes]
     for _ in range(_PROCESSES):
         for number, together in zip(routes, added, strict=True):
-            command = [sys.executable, "-c", _ADDED, str(number), str(rounds // _PROCESSES)]
+            command = [sys.executable, "-c", _ADDED, str(number), str(3 * rounds // _PROCESSES)]
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             for name, measured in json.loads(output).items():
                 together.setdefault(name, []).extend(measured)
