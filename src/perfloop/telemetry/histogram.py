@@ -151,13 +151,21 @@ class Histogram(Batched):
             source()
 
     def _count(self, values: Sequence[float]) -> None:
-        bounds, cell_of = self._bounds, self._table.get
+        bounds, table, counts = self._bounds, self._table, self._counts
         try:
-            # The logarithm does not know cells at a bucket's bound or beyond the last; the first cell is never asked.
-            cells = [cell_of(ceil(log2(value) * CELLS_PER_DOUBLING)) or bisect_left(bounds, value) for value in values]
+            numbers = [ceil(log2(value) * CELLS_PER_DOUBLING) for value in values]
         except (ValueError, OverflowError):  # 0 and below, infinite
-            cells = [bisect_left(bounds, value) for value in values]
-        self._counts.update(cells)
+            counts.update([bisect_left(bounds, value) for value in values])
+        else:
+            unknown = set()
+            for number, count in collections.Counter(numbers).items():
+                if number in table:
+                    counts[table[number]] += count
+                else:  # the logarithm does not tell cells at a bucket's bound or beyond the last
+                    unknown.add(number)
+            if unknown:
+                pairs = zip(values, numbers, strict=True)
+                counts.update([bisect_left(bounds, value) for value, number in pairs if number in unknown])
         try:
             self._sum += sum(values)
         except TypeError:  # a Decimal does not add up with floats
