@@ -129,7 +129,6 @@ class PerformanceMiddleware:
                 ended = now()
                 last = exchange.last
                 duration = last - started
-                series = None
                 if (
                     last
                     and ended - last < NOTEWORTHY_AFTER
@@ -141,6 +140,8 @@ class PerformanceMiddleware:
                     if "fastapi" in scope:
                         place = included_route(scope) or place
                     series = self._known.get((id(place), scope["method"], exchange.status))
+                else:
+                    series = None
                 if series is None:
                     self._end(scope, exchange, ended)
                 else:
