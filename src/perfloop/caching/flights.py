@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..coordination import waking_future
 from ..exceptions import ReentrantLoad
 from ..telemetry.forks import renew_lock_in_forks
 from .effects import Program, run, run_async
@@ -198,10 +199,15 @@ class Wait(msgspec.Struct, frozen=True):
     async def run_async(self) -> bool:
         if self.future.done():
             return True
-        loop = asyncio.get_running_loop()
-        done = _done_in(loop, self.future)
+        done, wake = waking_future()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                wake()
+
+        self.future.tell(done, tell)
         try:
-            if self.flight is not None and self.flight.loop is not loop:
+            if self.flight is not None and self.flight.loop is not asyncio.get_running_loop():
                 slices = self._slices()
             elif self.timeout is not None:
                 slices = iter([self.timeout])
@@ -222,25 +228,6 @@ class Wait(msgspec.Struct, frozen=True):
             left -= _LOOK_EVERY
             if left <= 0:
                 return
-
-
-def _done_in(loop: asyncio.AbstractEventLoop, future: Landing) -> asyncio.Future[None]:
-    """Done when that one is. Unlike `asyncio.wrap_future` it writes to no pipe when the same loop ends both."""
-    done = loop.create_future()
-
-    def end() -> None:
-        if not done.done():
-            done.set_result(None)
-
-    def tell() -> None:
-        if asyncio._get_running_loop() is loop:
-            end()
-        else:
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(end)
-
-    future.tell(done, tell)
-    return done
 
 
 class Start(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from ..telemetry.forks import renew_lock_in_forks
 from .forks import begin_anew_in_forks
 from .permits import Permits
 from .wait_queue import Waiter, WaitState
+from .waking import waking_future
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,25 +72,13 @@ class FairSemaphore:
 
     async def aacquire(self, timeout: float = math.inf, priority: int = 0) -> object:
         """A permit, in an event loop. Cancelled, it has taken none."""
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-
-        def end() -> None:
-            if not turn.done():
-                turn.set_result(None)
-
-        def wake() -> None:
-            if _running_loop() is loop:
-                end()
-            else:
-                loop.call_soon_threadsafe(end)
-
+        turn, wake = waking_future()
         waiter = Waiter(wake, priority=priority, deadline=self._now() + timeout)
         timer = None
         try:
             self._join(waiter)
             if waiter.state is WaitState.WAITING:
-                timer = loop.call_later(timeout, end) if timeout < _LONGEST else None
+                timer = asyncio.get_running_loop().call_later(timeout, wake) if timeout < _LONGEST else None
                 await turn
         except BaseException:
             self._leave(waiter)
@@ -165,10 +154,3 @@ class FairSemaphore:
 
 _LONGEST = 1e6
 """Longer waits, of more than eleven days, have no timer; at their end nothing is granted any more all the same."""
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

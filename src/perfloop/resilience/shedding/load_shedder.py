@@ -9,6 +9,7 @@ from threading import TIMEOUT_MAX, Lock, RLock
 from typing import TYPE_CHECKING
 
 from ...clock import MONOTONIC
+from ...coordination import waking_future
 from ...coordination.forks import begin_anew_in_forks
 from ...exceptions import InvalidValue, LoadShed
 from ...telemetry import DEFAULT_REGISTRY
@@ -152,21 +153,9 @@ class LoadShedder(Gate[int]):
 
     async def aacquire(self) -> int:
         """As `acquire`, in an event loop. Cancelled, it has admitted nothing."""
-        loop = asyncio.get_running_loop()
-        woken = loop.create_future()
-
-        def wake() -> None:
-            if not woken.done():
-                woken.set_result(None)
-
-        def wake_from_anywhere() -> None:
-            if asyncio._get_running_loop() is loop:
-                wake()
-            else:
-                loop.call_soon_threadsafe(wake)
-
-        waiter = self._join(wake_from_anywhere)
-        timer = loop.call_later(self._interval, wake)
+        woken, wake = waking_future()
+        waiter = self._join(wake)
+        timer = asyncio.get_running_loop().call_later(self._interval, wake)
         try:
             await woken
         except BaseException:
