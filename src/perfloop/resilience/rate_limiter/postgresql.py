@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["PostgreSQLStore", "numbers"]
 
 _FORGET_EVERY = 1_000
+_MADE_BY_ANOTHER = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.DuplicateTable,
+)
+"""What `IF NOT EXISTS` raises when another process makes the table in this moment: its type comes to be before it."""
 
 
 def numbers(algorithm: Algorithm[Any]) -> dict[str, Decimal]:
@@ -135,7 +141,7 @@ class PostgreSQLStore(Store):
             # Who may not make tables can use one that is there.
             found = await (await connection.execute("SELECT to_regclass(%s)", (self._table,))).fetchone()
             if found is None or found[0] is None:
-                with contextlib.suppress(psycopg.errors.UniqueViolation):  # another process makes it in this moment
+                with contextlib.suppress(*_MADE_BY_ANOTHER):
                     await connection.execute(TABLE.format(table=self._table))
         except BaseException:
             connection.pgconn.finish()
