@@ -22,25 +22,15 @@ def test_in_its_own_loop_it_is_done_at_once_and_may_be_woken_again() -> None:
     asyncio.run(run())
 
 
-def test_another_thread_ends_it() -> None:
-    async def run() -> None:
-        future, wake = waking_future()
-        thread = threading.Thread(target=wake)
-        thread.start()
-        await asyncio.wait_for(future, 30)
-        thread.join()
-
-    asyncio.run(run())
-
-
-def test_another_event_loop_ends_it() -> None:
+@pytest.mark.parametrize("in_loop", [False, True], ids=["a thread", "another event loop"])
+def test_who_is_elsewhere_ends_it(in_loop: bool) -> None:
     async def run() -> None:
         future, wake = waking_future()
 
         async def elsewhere() -> None:
             wake()
 
-        thread = threading.Thread(target=asyncio.run, args=(elsewhere(),))
+        thread = threading.Thread(target=(lambda: asyncio.run(elsewhere())) if in_loop else wake)
         thread.start()
         await asyncio.wait_for(future, 30)
         thread.join()
